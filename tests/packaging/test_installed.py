@@ -22,6 +22,12 @@ def test_packages_come_from_where_they_were_installed(installed: Environment, ch
     assert from_checkout == [installed.editable] * 2
 
 
+def test_editable_installation_holds_no_copy_of_the_specs_that_could_go_stale(installed: Environment) -> None:
+    where = "import pathlib, sysconfig; print(*pathlib.Path(sysconfig.get_path('purelib')).rglob('schema.json'))"
+    copies = [file for file in installed.run("python", "-c", where).split() if "gradconform" in file]
+    assert len(copies) == (0 if installed.editable else 1)
+
+
 def test_requirements_are_consistent(installed: Environment) -> None:
     installed.run("python", "-m", "pip", "check")
 
