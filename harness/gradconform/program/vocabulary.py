@@ -1,0 +1,197 @@
+"""The words of the step language: one row for each operator, attribute, mode and query. A table, and its reader.
+
+A signature reads as torch documents it; `*items` takes any number of arguments. The names are torch's.
+`symbol` is Python's own notation for the operator. `method` says how it is called where there is no symbol:
+as a method of its first argument, or as a function of the module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from inspect import Parameter, Signature
+from typing import Literal
+
+Effect = Literal["pure", "view", "factory", "write", "object", "plain"]
+"""pure: a new tensor. view: shares memory. factory: a tensor from nothing. write: changes its first argument.
+object: makes or reads something that is no tensor. plain: a Python value."""
+
+Holes = Literal["", "unary", "binary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One operator of the language. `domain` bounds the real inputs on which it is smooth (for `let` operators);
+    `hole` says which kind of operator variable may stand for it."""
+
+    name: str
+    signature: str
+    effect: Effect = "pure"
+    symbol: str = ""
+    method: bool = False
+    hole: Holes = ""
+    domain: str = "real"
+
+    @property
+    def call(self) -> Signature:
+        return _signature(self.signature)
+
+
+_UNARY = "input"
+_BINARY = "input, other"
+
+OPERATORS = {
+    row.name: row
+    for row in (
+        # arithmetic
+        Operator("add", "input, other, *, alpha=1", symbol="+", hole="binary"),
+        Operator("sub", "input, other, *, alpha=1", symbol="-", hole="binary"),
+        Operator("mul", _BINARY, symbol="*", hole="binary"),
+        Operator("div", _BINARY, symbol="/", hole="binary", domain="positive"),
+        Operator("pow", "input, exponent", symbol="**", domain="positive"),
+        Operator("matmul", _BINARY, symbol="@"),
+        Operator("neg", _UNARY, symbol="-", hole="unary"),
+        Operator("maximum", _BINARY, domain="distinct"),
+        Operator("minimum", _BINARY, domain="distinct"),
+        # elementwise functions
+        Operator("abs", _UNARY, domain="positive"),
+        Operator("exp", _UNARY, hole="unary"),
+        Operator("log", _UNARY, hole="unary", domain="positive"),
+        Operator("sqrt", _UNARY, hole="unary", domain="positive"),
+        Operator("rsqrt", _UNARY, hole="unary", domain="positive"),
+        Operator("reciprocal", _UNARY, hole="unary", domain="positive"),
+        Operator("square", _UNARY, hole="unary"),
+        Operator("sin", _UNARY, hole="unary"),
+        Operator("cos", _UNARY, hole="unary"),
+        Operator("tanh", _UNARY, hole="unary"),
+        Operator("sigmoid", _UNARY, hole="unary"),
+        Operator("relu", _UNARY),
+        Operator("where", "condition, input, other"),
+        # comparison (never differentiable)
+        Operator("eq", _BINARY, symbol="=="),
+        Operator("ne", _BINARY, symbol="!="),
+        Operator("lt", _BINARY, symbol="<"),
+        Operator("le", _BINARY, symbol="<="),
+        Operator("gt", _BINARY, symbol=">"),
+        Operator("ge", _BINARY, symbol=">="),
+        # reductions
+        Operator("sum", "input, dim=None, keepdim=False, *, dtype=None", method=True),
+        Operator("mean", "input, dim=None, keepdim=False, *, dtype=None", method=True),
+        Operator("prod", "input, dim=None, keepdim=False, *, dtype=None", method=True),
+        # copies, shapes, views
+        Operator("clone", _UNARY, method=True),
+        Operator("contiguous", _UNARY, method=True),
+        Operator("to", "input, dtype", method=True),
+        Operator("double", _UNARY, method=True),
+        Operator("float", _UNARY, method=True),
+        Operator("half", _UNARY, method=True),
+        Operator("cat", "tensors, dim=0"),
+        Operator("stack", "tensors, dim=0"),
+        Operator("detach", _UNARY, "view", method=True),
+        Operator("view", "input, *shape", "view", method=True),
+        Operator("reshape", "input, *shape", "view", method=True),
+        Operator("t", _UNARY, "view", method=True),
+        Operator("transpose", "input, dim0, dim1", "view", method=True),
+        Operator("permute", "input, *dims", "view", method=True),
+        Operator("unsqueeze", "input, dim", "view", method=True),
+        Operator("squeeze", "input, dim=None", "view", method=True),
+        Operator("expand", "input, *shape", "view", method=True),
+        Operator("flatten", "input, start_dim=0, end_dim=-1", "view", method=True),
+        Operator("getitem", "input, index", "view", symbol="[]"),
+        # factories
+        Operator("tensor", "data, *, dtype=None, requires_grad=False", "factory"),
+        Operator("Tensor", "data", "factory"),
+        Operator("zeros", "*size, dtype=None, requires_grad=False", "factory"),
+        Operator("ones", "*size, dtype=None, requires_grad=False", "factory"),
+        Operator("full", "size, fill_value, *, dtype=None, requires_grad=False", "factory"),
+        Operator("arange", "start, end=None, step=1, *, dtype=None, requires_grad=False", "factory"),
+        Operator("eye", "n, m=None, *, dtype=None, requires_grad=False", "factory"),
+        Operator("zeros_like", "input, *, dtype=None, requires_grad=False"),
+        Operator("ones_like", "input, *, dtype=None, requires_grad=False"),
+        Operator("full_like", "input, fill_value, *, dtype=None, requires_grad=False"),
+        Operator("from_numpy", "array", "view"),
+        Operator("autograd.Variable", "data, requires_grad=False", "view"),
+        Operator("nn.Parameter", "data, requires_grad=True", "view"),
+        # writes
+        Operator("requires_grad_", "input, requires_grad=True", "write", method=True),
+        Operator("retain_grad", _UNARY, "write", method=True),
+        Operator("detach_", _UNARY, "write", method=True),
+        Operator("zero_", _UNARY, "write", method=True),
+        Operator("fill_", "input, value", "write", method=True),
+        Operator("copy_", "input, src", "write", method=True),
+        Operator("add_", "input, other, *, alpha=1", "write", symbol="+=", method=True),
+        Operator("sub_", "input, other, *, alpha=1", "write", symbol="-=", method=True),
+        Operator("mul_", _BINARY, "write", symbol="*=", method=True),
+        Operator("div_", _BINARY, "write", symbol="/=", method=True),
+        Operator("exp_", _UNARY, "write", method=True),
+        Operator("sqrt_", _UNARY, "write", method=True),
+        Operator("tanh_", _UNARY, "write", method=True),
+        Operator("sigmoid_", _UNARY, "write", method=True),
+        Operator("neg_", _UNARY, "write", method=True),
+        Operator("setitem", "input, index, value", "write", symbol="[]="),
+        # things that are no tensors
+        Operator("numpy", "input, *, force=False", "object", method=True),
+        Operator("asarray", "input", "object"),
+        Operator("optim.SGD", "params, lr=0.001, momentum=0, weight_decay=0", "object"),
+        Operator("nn.ParameterList", "values", "object"),
+        # plain values
+        Operator("item", _UNARY, "plain", method=True),
+        Operator("tolist", _UNARY, "plain", method=True),
+        Operator("numel", _UNARY, "plain", method=True),
+        Operator("dim", _UNARY, "plain", method=True),
+        Operator("is_grad_enabled", "", "plain"),
+    )
+}
+
+METHODS_OF_OBJECTS = {
+    "step": Operator("step", "", "object"),
+    "zero_grad": Operator("zero_grad", "set_to_none=True", "object"),
+}
+"""Methods of optimizers and modules."""
+
+BACKWARD = "input, gradient=None, retain_graph=None, create_graph=False, inputs=None"
+AUTOGRAD_BACKWARD = "tensors, grad_tensors=None, retain_graph=None, create_graph=False, *, inputs=None"
+AUTOGRAD_GRAD = (
+    "outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None, "
+    "is_grads_batched=False, materialize_grads=False"
+)
+
+ATTRIBUTES = ("grad", "data", "grad_fn", "requires_grad", "is_leaf", "shape", "dtype", "device", "ndim", "retains_grad")
+WRITABLE = ("grad", "data", "requires_grad")
+MODES = {"no_grad": "", "enable_grad": "", "set_grad_enabled": "mode"}
+ERRORS = ("RuntimeError", "TypeError", "ValueError", "IndexError", "AttributeError", "NotImplementedError", "KeyError")
+DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "int32", "int64", "bool")
+
+SYMBOLS = {row.symbol: row.name for row in OPERATORS.values() if row.symbol and row.name != "neg"}
+METHODS = {row.name for row in OPERATORS.values() if row.method}
+FUNCTIONS = {row.name for row in OPERATORS.values() if row.effect != "write" and row.symbol != "[]"}
+
+
+def holes(kind: str) -> tuple[str, ...]:
+    """The operators that an operator variable of this kind ("unary", "binary") ranges over, in table order."""
+    return tuple(row.name for row in OPERATORS.values() if row.hole == kind)
+
+
+@cache
+def _signature(text: str) -> Signature:
+    parameters: list[Parameter] = []
+    kind = Parameter.POSITIONAL_OR_KEYWORD
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if part == "*":
+            kind = Parameter.KEYWORD_ONLY
+        elif part.startswith("*"):
+            parameters.append(Parameter(part[1:], Parameter.VAR_POSITIONAL))
+            kind = Parameter.KEYWORD_ONLY
+        else:
+            name, _, default = part.partition("=")
+            parameters.append(Parameter(name, kind, default=default if default else Parameter.empty))
+    return Signature(parameters)
+
+
+def arity_error(text: str, positional: int, keywords: tuple[str, ...]) -> str:
+    """Why a call with so many positional arguments and these keywords does not fit the signature, or ""."""
+    try:
+        _signature(text).bind(*range(positional), **dict.fromkeys(keywords))
+    except TypeError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,94 @@
+"""What can be seen of a program's run on one engine: plain values, no handles of the engine.
+
+A trace is the only thing the oracle reads. Values that an engine does not let be seen are `UNSEEN`; they are
+never compared and never count as a match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    import torch
+
+Phase = Literal["forward", "backward"]
+
+
+class Unseen(Enum):
+    """The type of `UNSEEN`: the engine does not show this property."""
+
+    UNSEEN = "unseen"
+
+
+UNSEEN: Final = Unseen.UNSEEN
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueSeen:
+    """A value that is no tensor and is not compared further (an optimizer, an array): only its kind is seen."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSeen:
+    """One tensor at one moment.
+
+    value: a detached copy (any shape, the engine's dtype, the device that the engine's tensor lives on).
+    grad: None (no gradient), a tensor, or UNSEEN; three different things.
+    identity: equal labels within a trace mean the same object. storage: equal labels mean shared memory.
+    """
+
+    value: torch.Tensor
+    device: str
+    requires_grad: bool | Unseen
+    is_leaf: bool | Unseen
+    has_grad_fn: bool | Unseen
+    grad: TensorSeen | None | Unseen
+    identity: int
+    storage: int | Unseen
+
+
+Seen = TensorSeen | OpaqueSeen | Unseen | None | bool | int | float | complex | str | tuple["Seen", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSeen:
+    """An exception that a step raised. `classes` is its class and its bases by name, nearest first."""
+
+    step: int
+    phase: Phase
+    classes: tuple[str, ...]
+    message: str
+
+    @property
+    def kind(self) -> str:
+        return self.classes[0]
+
+
+@dataclass(frozen=True, slots=True)
+class StateSeen:
+    """All live names after a step that can change state, or after the last one; and the grad mode then."""
+
+    step: int
+    live: Mapping[str, Seen]
+    grad_enabled: bool | Unseen
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The observations of one program on one engine.
+
+    states: in order of execution. facts: what each assertion's places showed, by the step's number.
+    caught: what each `raises` block caught, by the block's number (None where nothing was raised).
+    error: the exception that ended the program, if one did.
+    """
+
+    engine: str
+    states: tuple[StateSeen, ...] = ()
+    facts: Mapping[int, tuple[Seen, ...]] = field(default_factory=dict)
+    caught: Mapping[int, ErrorSeen | None] = field(default_factory=dict)
+    error: ErrorSeen | None = None
