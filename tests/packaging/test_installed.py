@@ -23,7 +23,7 @@ def test_packages_come_from_where_they_were_installed(installed: Environment, ch
 
 
 def test_editable_installation_holds_no_copy_of_the_specs_that_could_go_stale(installed: Environment) -> None:
-    where = "import pathlib, sysconfig; print(*pathlib.Path(sysconfig.get_path('purelib')).rglob('schema.json'))"
+    where = "import pathlib, sysconfig as s; print(*pathlib.Path(s.get_path('purelib')).rglob('schema.json'))"
     copies = [file for file in installed.run("python", "-c", where).split() if "gradconform" in file]
     assert len(copies) == (0 if installed.editable else 1)
 
