@@ -44,8 +44,8 @@ OPERATORS = {
     row.name: row
     for row in (
         # arithmetic
-        Operator("add", "input, other, *, alpha=1", symbol="+", hole="binary"),
-        Operator("sub", "input, other, *, alpha=1", symbol="-", hole="binary"),
+        Operator("add", _BINARY, symbol="+", hole="binary"),
+        Operator("sub", _BINARY, symbol="-", hole="binary"),
         Operator("mul", _BINARY, symbol="*", hole="binary"),
         Operator("div", _BINARY, symbol="/", hole="binary", domain="positive"),
         Operator("pow", "input, exponent", symbol="**", domain="positive"),

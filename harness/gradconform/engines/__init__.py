@@ -1,0 +1,7 @@
+"""Engines: the two verbs-over-handles bases, the registry, and one small file per engine that ships."""
+
+from gradconform.engines.base import Engine, Handle
+from gradconform.engines.torch_like import TorchLikeEngine
+from gradconform.errors import Unsupported
+
+__all__ = ["Engine", "Handle", "TorchLikeEngine", "Unsupported"]

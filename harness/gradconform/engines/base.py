@@ -1,0 +1,105 @@
+"""What an engine is to the harness: a few verbs over opaque handles.
+
+A handle is whatever the engine computes with; the harness never looks inside one. Everything an engine cannot
+do it says by raising `Unsupported`, which becomes a verdict of its own and never a pass.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from gradconform.errors import Unsupported
+from gradconform.trace import UNSEEN, Unseen
+
+if TYPE_CHECKING:
+    import torch
+
+Handle = Any
+"""A tensor, or another object, of the engine."""
+
+
+class Engine(ABC):
+    """An autograd implementation under test.
+
+    name: how reports call it. torch_errors: whether it raises torch's exception classes (they are compared then).
+    """
+
+    name: str
+    torch_errors: bool = True
+
+    # tensors in and out
+
+    @abstractmethod
+    def from_torch(self, tensor: torch.Tensor, *, requires_grad: bool = False) -> Handle:
+        """A leaf with the tensor's numbers, shape, dtype and device. The tensor is the engine's to keep.
+
+        Raises Unsupported for a dtype, device or layout that the engine does not have.
+        """
+
+    @abstractmethod
+    def to_torch(self, handle: Handle) -> torch.Tensor:
+        """The numbers of a handle, detached, with its shape and dtype. It may share the engine's memory; the harness
+        only reads it, and copies what it keeps."""
+
+    @abstractmethod
+    def is_tensor(self, value: object) -> bool:
+        """Whether a value is one of the engine's tensors."""
+
+    # what programs do
+
+    @abstractmethod
+    def operation(self, name: str) -> Callable[..., Any]:
+        """The engine's function for an operator of the vocabulary. Raises Unsupported where it has none."""
+
+    @abstractmethod
+    def mode(self, name: str) -> Callable[..., AbstractContextManager[Any]]:
+        """What makes the grad mode `no_grad`, `enable_grad` or `set_grad_enabled`. Raises Unsupported."""
+
+    @abstractmethod
+    def backward(self, *arguments: Any, **options: Any) -> None:
+        """`arguments[0].backward(*arguments[1:], **options)`."""
+
+    @abstractmethod
+    def backward_function(self, *arguments: Any, **options: Any) -> None:
+        """`autograd.backward(*arguments, **options)`."""
+
+    @abstractmethod
+    def grad(self, *arguments: Any, **options: Any) -> tuple[Handle | None, ...]:
+        """`autograd.grad(*arguments, **options)`."""
+
+    @abstractmethod
+    def get(self, handle: Handle, attribute: str) -> Any:
+        """An attribute of a tensor (`grad`, `requires_grad`, ...). Raises Unsupported where it has none."""
+
+    @abstractmethod
+    def set(self, handle: Handle, attribute: str, value: Any) -> None:
+        """Assigns an attribute of a tensor. Raises Unsupported where it has none."""
+
+    @abstractmethod
+    def invoke(self, thing: object, method: str, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
+        """Calls a method of an object that is no tensor (`optimizer.step()`)."""
+
+    # what can be seen
+
+    def dtype(self, name: str) -> Any:
+        """The engine's dtype of that name. Raises Unsupported where it has none."""
+        raise Unsupported(f"dtype {name}")
+
+    def is_grad_enabled(self) -> bool | Unseen:
+        """The grad mode of the calling thread."""
+        return UNSEEN
+
+    def storage(self, handle: Handle) -> int | Unseen:
+        """A number that is equal for tensors that share memory, and for no others that live now."""
+        return UNSEEN
+
+    def device(self, handle: Handle) -> str:
+        """The device of a tensor, as torch writes it (`cpu`, `cuda:0`)."""
+        return "cpu"
+
+    def reset(self) -> None:
+        """Puts global state (the grad mode) back to its default, so that one case cannot spoil the next."""
+

@@ -1,0 +1,84 @@
+"""Finding an engine by its registered name, or as `package.module:attribute`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from gradconform.engines.base import Engine
+from gradconform.errors import AdapterError, EngineError, GradconformError, did_you_mean
+
+GROUP = "gradconform.engines"
+
+
+def registered() -> tuple[str, ...]:
+    """The names of all registered engines, sorted."""
+    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+
+
+def find_engine(name: str) -> Engine:
+    """The engine with a registered name, or the one that `package.module:attribute` names: an Engine, or a callable
+    that makes one.
+
+    Raises EngineError where there is none or its import fails, AdapterError where what is found is no engine.
+    """
+    target = name
+    if ":" not in name:
+        points = [point for point in entry_points(group=GROUP) if point.name == name]
+        if not points:
+            known = registered()
+            hint = did_you_mean(name, known) or f"registered engines: {', '.join(known) or 'none'}"
+            raise EngineError(f"no engine is registered as '{name}'; {hint}; or name one as package.module:attribute")
+        target = points[0].value
+    return _make(target, name)
+
+
+def _make(target: str, name: str) -> Engine:
+    module_name, _, attribute = target.partition(":")
+    found: Any = _import(module_name, name)
+    for part in filter(None, attribute.split(".")):
+        if not hasattr(found, part):
+            known = [word for word in vars(found) if not word.startswith("_")] if hasattr(found, "__dict__") else []
+            hint = did_you_mean(part, known)
+            raise EngineError(f"engine '{name}': module {module_name} has no attribute '{part}'. {hint}".rstrip())
+        found = getattr(found, part)
+    if isinstance(found, Engine):
+        return found
+    if not callable(found):
+        raise AdapterError(f"engine '{name}' is a {type(found).__name__}; expected an Engine or a callable that makes one")
+    try:
+        engine = found()
+    except GradconformError:
+        raise
+    except Exception as error:
+        raise AdapterError(f"engine '{name}' could not be made: {_reason(error)}") from error
+    if not isinstance(engine, Engine):
+        raise AdapterError(
+            f"engine '{name}': calling {target} gave a {type(engine).__name__}; expected an Engine "
+            "(TorchLikeEngine(module, name=...) makes one)"
+        )
+    return engine
+
+
+def _import(module_name: str, name: str) -> Any:
+    if "" not in sys.path:  # a console script does not search the working directory; a person expects it to
+        sys.path.insert(0, "")
+    try:
+        return import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            raise EngineError(f"engine '{name}': there is no module '{error.name}' to import") from error
+        raise EngineError(f"engine '{name}' needs the module '{error.name}', which is not installed") from error
+    except Exception as error:
+        raise EngineError(f"engine '{name}': importing {module_name} failed: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """The class, the message and the last place of an exception, in one line."""
+    from traceback import extract_tb
+
+    frames = extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"

@@ -1,0 +1,37 @@
+"""PyTorch itself: the oracle of every comparison, and an engine that must never diverge from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gradconform.engines.base import Handle
+from gradconform.engines.torch_like import TorchLikeEngine
+
+if TYPE_CHECKING:
+    import torch
+
+
+class TorchEngine(TorchLikeEngine):
+    """PyTorch's own autograd. Its tensors need no conversion."""
+
+    def __init__(self) -> None:
+        import torch
+
+        super().__init__(torch, name="torch")
+
+    def from_torch(self, tensor: torch.Tensor, *, requires_grad: bool = False) -> Handle:
+        return tensor.requires_grad_() if requires_grad else tensor
+
+    def to_torch(self, handle: Handle) -> torch.Tensor:
+        return handle.detach()  # type: ignore[no-any-return]
+
+    def get(self, handle: Handle, attribute: str) -> Any:
+        # Reading .grad of a non-leaf that does not retain it warns, and the answer is always None.
+        if attribute == "grad" and handle is not None and not (handle.is_leaf or handle.retains_grad):
+            return None
+        return super().get(handle, attribute)
+
+
+def engine() -> TorchEngine:
+    """Makes the engine; named by the `gradconform.engines` entry point `torch`."""
+    return TorchEngine()

@@ -1,0 +1,204 @@
+"""The base for imperative engines: a module that mirrors torch's names, and tensors with torch's methods.
+
+    from gradconform.engines import TorchLikeEngine
+    engine = TorchLikeEngine(module, name="mine")
+
+Tensors cross through numpy unless `to_torch` and `from_torch` are overridden. A name that the module or its tensors
+lack is unsupported; nothing is imitated on the engine's behalf.
+"""
+
+from __future__ import annotations
+
+import operator as python
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from gradconform.engines.base import Engine, Handle
+from gradconform.errors import AdapterError, Unsupported
+from gradconform.program.vocabulary import OPERATORS
+from gradconform.trace import UNSEEN, Unseen
+
+if TYPE_CHECKING:
+    import torch
+
+SYMBOLS: dict[str, Callable[..., Any]] = {
+    "add": python.add,
+    "sub": python.sub,
+    "mul": python.mul,
+    "div": python.truediv,
+    "pow": python.pow,
+    "matmul": python.matmul,
+    "neg": python.neg,
+    "eq": python.eq,
+    "ne": python.ne,
+    "lt": python.lt,
+    "le": python.le,
+    "gt": python.gt,
+    "ge": python.ge,
+    "getitem": python.getitem,
+    "setitem": python.setitem,
+}
+"""Operators that programs write with Python's own notation."""
+
+_MISSING = object()
+
+
+class TorchLikeEngine(Engine):
+    """An engine whose module mirrors torch's names.
+
+    module: has `tensor`, `no_grad`, `autograd.grad`, ... as far as the engine supports them. Handles need not be
+    torch tensors. torch_errors: whether the engine means to raise torch's exception classes.
+    """
+
+    def __init__(self, module: Any, *, name: str, torch_errors: bool = True) -> None:
+        self.module = module
+        self.name = name
+        self.torch_errors = torch_errors
+        self._tensor_type = getattr(module, "Tensor", None)
+        self._operations: dict[str, Callable[..., Any]] = {}
+
+    # tensors in and out
+
+    def from_torch(self, tensor: torch.Tensor, *, requires_grad: bool = False) -> Handle:
+        import torch
+
+        if tensor.dtype == torch.bfloat16:
+            raise Unsupported("dtype bfloat16 (override from_torch: numpy has none)")
+        if tensor.device.type != "cpu":
+            raise Unsupported(f"device {tensor.device.type} (override from_torch: numpy has none)")
+        # A transposed or strided tensor keeps its strides in numpy; whether the engine keeps them is its affair.
+        handle = self.lookup("tensor")(tensor.numpy())
+        if requires_grad:
+            handle.requires_grad = True
+        return handle
+
+    def to_torch(self, handle: Handle) -> torch.Tensor:
+        import numpy as np
+        import torch
+
+        detach = getattr(handle, "detach", None)
+        array = np.asarray((detach() if callable(detach) else handle).numpy())
+        try:
+            return torch.from_numpy(array if array.flags.writeable else array.copy())
+        except TypeError as error:
+            raise AdapterError(
+                f"engine {self.name}: a tensor came back as numpy dtype {array.dtype}, which torch does not have; "
+                f"override to_torch ({error})"
+            ) from None
+
+    def is_tensor(self, value: object) -> bool:
+        if isinstance(self._tensor_type, type):
+            return isinstance(value, self._tensor_type)
+        return hasattr(value, "backward")
+
+    # what programs do
+
+    def lookup(self, path: str) -> Any:
+        """`module.path`, for a dotted path. Raises Unsupported where a part is missing."""
+        found: Any = self.module
+        for part in path.split("."):
+            found = getattr(found, part, _MISSING)
+            if found is _MISSING:
+                raise Unsupported(f"operator {path}" if path in OPERATORS else path)
+        return found
+
+    def operation(self, name: str) -> Callable[..., Any]:
+        found = self._operations.get(name)
+        if found is None:
+            found = self._operations[name] = self._resolve(name)
+        return found
+
+    def _resolve(self, name: str) -> Callable[..., Any]:
+        if name in SYMBOLS:
+            return SYMBOLS[name]
+        if name == "asarray":
+            return _asarray
+        if OPERATORS[name].method:
+            return _method(name)
+        try:
+            return self.lookup(name)  # type: ignore[no-any-return]
+        except Unsupported:
+            if isinstance(self._tensor_type, type) and hasattr(self._tensor_type, name):
+                return _method(name)
+            raise
+
+    def mode(self, name: str) -> Callable[..., AbstractContextManager[Any]]:
+        return self.lookup(name)  # type: ignore[no-any-return]
+
+    def backward(self, *arguments: Any, **options: Any) -> None:
+        root, *rest = arguments
+        root.backward(*rest, **options)
+
+    def backward_function(self, *arguments: Any, **options: Any) -> None:
+        self.lookup("autograd.backward")(*arguments, **options)
+
+    def grad(self, *arguments: Any, **options: Any) -> tuple[Handle | None, ...]:
+        return self.lookup("autograd.grad")(*arguments, **options)  # type: ignore[no-any-return]
+
+    def get(self, handle: Handle, attribute: str) -> Any:
+        found = getattr(handle, attribute, _MISSING)
+        if found is _MISSING:
+            if handle is None:
+                raise AttributeError(f"'NoneType' object has no attribute '{attribute}'")
+            raise Unsupported(f"attribute {attribute}")
+        return found
+
+    def set(self, handle: Handle, attribute: str, value: Any) -> None:
+        if handle is not None and not hasattr(handle, attribute):
+            raise Unsupported(f"attribute {attribute}")
+        setattr(handle, attribute, value)
+
+    def invoke(self, thing: object, method: str, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
+        found = getattr(thing, method, _MISSING)
+        if found is _MISSING:
+            raise Unsupported(f"method {method} of {type(thing).__name__}")
+        return found(*arguments, **options)  # type: ignore[operator]
+
+    # what can be seen
+
+    def dtype(self, name: str) -> Any:
+        found = getattr(self.module, name, _MISSING)
+        if found is _MISSING:
+            raise Unsupported(f"dtype {name}")
+        return found
+
+    def is_grad_enabled(self) -> bool | Unseen:
+        enabled = getattr(self.module, "is_grad_enabled", None)
+        return enabled() if enabled is not None else UNSEEN
+
+    def storage(self, handle: Handle) -> int | Unseen:
+        storage = getattr(handle, "untyped_storage", None)
+        if storage is None:
+            return UNSEEN
+        # An empty storage has no address; nothing can be shared in it.
+        return storage().data_ptr() or UNSEEN
+
+    def device(self, handle: Handle) -> str:
+        return str(getattr(handle, "device", "cpu"))
+
+    def reset(self) -> None:
+        enable = getattr(self.module, "set_grad_enabled", None)
+        if enable is not None:
+            enable(True)
+
+
+def _method(name: str) -> Callable[..., Any]:
+    """Calls the method of its first argument. A tensor without it is unsupported; None without it is the program's
+    own AttributeError, as in torch (`x.grad.zero_()` before any backward)."""
+
+    def call(handle: Any, *arguments: Any, **options: Any) -> Any:
+        method = getattr(handle, name, _MISSING)
+        if method is _MISSING:
+            if handle is None:
+                raise AttributeError(f"'NoneType' object has no attribute '{name}'")
+            raise Unsupported(f"operator {name}")
+        return method(*arguments, **options)  # type: ignore[operator]
+
+    return call
+
+
+def _asarray(handle: Any) -> Any:
+    import numpy as np
+
+    return np.asarray(handle)

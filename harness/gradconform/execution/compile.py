@@ -1,0 +1,214 @@
+"""Binding a program's steps to an engine, once: each step becomes one callable over the live names.
+
+Names are looked up, operators resolved and constants converted here, so that running a step is one call.
+A temporary is taken out of the environment when it is used, as Python drops the intermediate values of an
+expression.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import Any, Protocol
+
+from gradconform.engines.base import Engine
+from gradconform.program.steps import (
+    Apply,
+    Argument,
+    Backward,
+    Delete,
+    Dtype,
+    Expect,
+    Fact,
+    Fail,
+    Get,
+    Grad,
+    Invoke,
+    Items,
+    Let,
+    Mutate,
+    Ref,
+    Set,
+    Slice,
+    Step,
+    Within,
+    is_temporary,
+)
+from gradconform.program.vocabulary import OPERATORS
+from gradconform.trace import Phase
+
+Environment = dict[str, Any]
+Run = Callable[[Environment], None]
+Block = list[tuple[int, Phase, Run]]
+Fetch = Callable[[Environment], Any]
+
+
+class Machine(Protocol):
+    """What steps with a body, and facts, ask of the run that they are part of."""
+
+    def execute(self, block: Block, environment: Environment) -> None: ...
+
+    def expect(self, number: int, block: Block, environment: Environment) -> None: ...
+
+    def look(self, number: int, step: Fact, environment: Environment) -> None: ...
+
+
+class Compiler:
+    """Compiles the steps of one program for one engine; numbers are those of `Program.walk`."""
+
+    def __init__(self, engine: Engine, machine: Machine, device: str = "cpu") -> None:
+        self.engine = engine
+        self.machine = machine
+        self.device = device
+        self._number = -1
+
+    def block(self, steps: tuple[Step, ...]) -> Block:
+        """Raises Unsupported for an operator, mode or dtype that the engine does not have."""
+        block: Block = []
+        for step in steps:
+            self._number += 1
+            number = self._number
+            phase: Phase = "backward" if isinstance(step, Backward | Grad) else "forward"
+            block.append((number, phase, self.step(number, step)))
+        return block
+
+    def step(self, number: int, step: Step) -> Run:
+        engine, machine = self.engine, self.machine
+        match step:
+            case Apply(target, name, arguments, options) | Mutate(target, name, arguments, options):
+                if self.device != "cpu" and OPERATORS[name].effect == "factory":
+                    options = {"device": self.device, **options}
+                return self.call(engine.operation(name), target, arguments, options)
+            case Backward(arguments, options, function):
+                return self.call(engine.backward_function if function else engine.backward, "", arguments, options)
+            case Grad(target, arguments, options):
+                return self.call(engine.grad, target, arguments, options)
+            case Invoke(target, name, method, arguments, options):
+                owner = self.fetch(Ref(name))
+                pack = self.pack(arguments, options)
+
+                def invoke(environment: Environment) -> None:
+                    thing = owner(environment)
+                    result = engine.invoke(thing, method, *pack(environment))
+                    if target:
+                        environment[target] = result
+
+                return invoke
+            case Get(target, name, attribute):
+                owner = self.fetch(Ref(name))
+
+                def get(environment: Environment) -> None:
+                    environment[target] = engine.get(owner(environment), attribute)
+
+                return get
+            case Set(name, attribute, argument):
+                owner, value = self.fetch(Ref(name)), self.fetch(argument)
+
+                def assign(environment: Environment) -> None:
+                    engine.set(owner(environment), attribute, value(environment))
+
+                return assign
+            case Let(target, argument):
+                value = self.fetch(argument)
+
+                def let(environment: Environment) -> None:
+                    environment[target] = value(environment)
+
+                return let
+            case Delete(name):
+                return lambda environment: environment.__delitem__(name)
+            case Within(mode, arguments, body):
+                make, pack = engine.mode(mode), self.pack(arguments, {})
+                block = self.block(body)
+
+                def within(environment: Environment) -> None:
+                    with make(*pack(environment)[0]):
+                        machine.execute(block, environment)
+
+                return within
+            case Expect(_, body):
+                block = self.block(body)
+                return lambda environment: machine.expect(number, block, environment)
+            case Fail(error):
+                return lambda environment: _fail(error)
+            case Fact():
+                return lambda environment: machine.look(number, step, environment)
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        target: str | tuple[str, ...],
+        arguments: tuple[Argument, ...],
+        options: Mapping[str, Argument],
+    ) -> Run:
+        """`target = function(*arguments, **options)`; the commonest forms have a closure of their own, for speed."""
+        if isinstance(target, str) and target and not options:
+            match arguments:
+                case [Ref(a)] if not is_temporary(a):
+                    return _unary(function, target, a)
+                case [Ref(a), Ref(b)] if not (is_temporary(a) or is_temporary(b)):
+                    return _binary(function, target, a, b)
+        pack = self.pack(arguments, options)
+
+        def run(environment: Environment) -> None:
+            positional, named = pack(environment)
+            result = function(*positional, **named)
+            if isinstance(target, tuple):
+                environment.update(_unpacked(target, result))
+            elif target:
+                environment[target] = result
+
+        return run
+
+    def pack(
+        self, arguments: tuple[Argument, ...], options: Mapping[str, Argument]
+    ) -> Callable[[Environment], tuple[list[Any], dict[str, Any]]]:
+        fetches = [self.fetch(argument) for argument in arguments]
+        named = [(name, self.fetch(argument)) for name, argument in options.items()]
+        return lambda environment: (
+            [fetch(environment) for fetch in fetches],
+            {name: fetch(environment) for name, fetch in named},
+        )
+
+    def fetch(self, argument: Argument) -> Fetch:
+        match argument:
+            case Ref(name):
+                return (lambda environment: environment.pop(name)) if is_temporary(name) else itemgetter(name)
+            case Items(items, kind):
+                fetches = [self.fetch(item) for item in items]
+                make = list if kind == "list" else tuple
+                return lambda environment: make(fetch(environment) for fetch in fetches)
+            case Slice(start, stop, step):
+                parts = [self.fetch(part) for part in (start, stop, step)]
+                return lambda environment: slice(*(part(environment) for part in parts))
+            case Dtype(name):
+                dtype = self.engine.dtype(name)
+                return lambda environment: dtype
+            case _:
+                return lambda environment: argument
+
+
+def _unary(function: Callable[..., Any], target: str, a: str) -> Run:
+    def run(environment: Environment) -> None:
+        environment[target] = function(environment[a])
+
+    return run
+
+
+def _binary(function: Callable[..., Any], target: str, a: str, b: str) -> Run:
+    def run(environment: Environment) -> None:
+        environment[target] = function(environment[a], environment[b])
+
+    return run
+
+
+def _unpacked(names: tuple[str, ...], result: Any) -> dict[str, Any]:
+    values = tuple(result)
+    if len(values) != len(names):
+        raise ValueError(f"{len(values)} values for {len(names)} names ({', '.join(names)})")
+    return dict(zip(names, values, strict=True))
+
+
+def _fail(error: str) -> None:
+    raise getattr(builtins, error)("raised by the program itself")

@@ -1,0 +1,119 @@
+"""Running one program on one engine, and tracing what can be seen of it."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from gradconform.engines.base import Engine
+from gradconform.errors import AdapterError, Unsupported
+from gradconform.execution.compile import Block, Compiler, Environment
+from gradconform.execution.observe import Observer
+from gradconform.program.layouts import fresh
+from gradconform.program.steps import Backward, Fact, Grad, Invoke, Mutate, Program, Set
+from gradconform.trace import ErrorSeen, Phase, Seen, StateSeen, Trace
+
+CHANGING = (Backward, Grad, Invoke, Mutate, Set)
+"""Steps that can change state without making a new tensor; all live names are looked at after each."""
+
+
+class Detail(Enum):
+    """How often a run is looked at: at the end, wherever state can change, or after every step."""
+
+    END = "end"
+    CHANGES = "changes"
+    STEPS = "steps"
+
+
+def run(program: Program, engine: Engine, device: str = "cpu", detail: Detail = Detail.CHANGES) -> Trace:
+    """The trace of a program on an engine, its errors included.
+
+    Raises Unsupported where the engine lacks something that the program needs, and AdapterError where the adapter
+    breaks its contract.
+    """
+    return _Run(program, engine, device, detail).trace()
+
+
+def make_inputs(program: Program, engine: Engine, device: str) -> Environment:
+    """The program's inputs as the engine's own tensors, in new memory. Raises Unsupported and AdapterError."""
+    environment: Environment = {}
+    for item in program.inputs:
+        try:
+            environment[item.name] = engine.from_torch(fresh(item, device), requires_grad=item.requires_grad)
+        except (AdapterError, Unsupported):
+            raise
+        except Exception as error:
+            kind = str(item.data.dtype).removeprefix("torch.")
+            raise AdapterError(
+                f"engine {engine.name}: from_torch failed for input '{item.name}' ({kind}, shape "
+                f"{tuple(item.data.shape)}): {type(error).__name__}: {error}; raise gradconform.engines.Unsupported "
+                "for what the engine does not have"
+            ) from error
+    return environment
+
+
+class _Run:
+    def __init__(self, program: Program, engine: Engine, device: str, detail: Detail) -> None:
+        self.program = program
+        self.engine = engine
+        self.device = device
+        self.observer = Observer(engine)
+        self.states: list[StateSeen] = []
+        self.facts: dict[int, tuple[Seen, ...]] = {}
+        self.caught: dict[int, ErrorSeen | None] = {}
+        self._raised: BaseException | None = None
+        self._where: tuple[int, Phase] = (-1, "forward")
+        steps = [step for _, step in program.walk()]
+        self._watched = frozenset(
+            number
+            for number, step in enumerate(steps)
+            if detail is Detail.STEPS or (detail is Detail.CHANGES and isinstance(step, CHANGING))
+        )
+        self._last = len(steps) - 1
+
+    def trace(self) -> Trace:
+        self.engine.reset()
+        error = None
+        try:
+            environment = make_inputs(self.program, self.engine, self.device)
+            block = Compiler(self.engine, self, self.device).block(self.program.steps)
+            try:
+                self.execute(block, environment)
+            except Unsupported:
+                raise
+            except AdapterError:
+                raise
+            except Exception as raised:
+                error = self._seen(raised)
+            self.states.append(self.observer.state(self._last, environment))
+        finally:
+            self.engine.reset()
+        return Trace(self.engine.name, tuple(self.states), self.facts, self.caught, error)
+
+    def execute(self, block: Block, environment: Environment) -> None:
+        for number, phase, step in block:
+            try:
+                step(environment)
+            except Exception as error:
+                if self._raised is not error:  # the innermost step is the one that raised it
+                    self._raised, self._where = error, (number, phase)
+                raise
+            if number in self._watched:
+                self.states.append(self.observer.state(number, environment))
+
+    def expect(self, number: int, block: Block, environment: Environment) -> None:
+        self.caught[number] = None
+        try:
+            self.execute(block, environment)
+        except (AdapterError, Unsupported):
+            raise
+        except Exception as error:
+            self.caught[number] = self._seen(error)
+
+    def look(self, number: int, step: Fact, environment: dict[str, Any]) -> None:
+        self.facts[number] = tuple(self.observer.place(place, environment) for place in step.places)
+
+    def _seen(self, error: Exception) -> ErrorSeen:
+        number, phase = self._where
+        classes = tuple(kind.__name__ for kind in type(error).__mro__ if kind is not object)
+        return ErrorSeen(number, phase, classes, str(error))
