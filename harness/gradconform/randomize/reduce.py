@@ -1,0 +1,57 @@
+"""Making a failing program smaller: steps and inputs that it does not need are left out.
+
+Hypothesis shrinks what was drawn; this shrinks the program's text, which no draw decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from gradconform.program.check import check
+from gradconform.program.steps import Expect, Program, Step, Within, uses
+
+Steps = tuple[Step, ...]
+
+
+def reduce(program: Program, fails: Callable[[Program], bool], *, calls: int = 200) -> Program:
+    """The smallest program found by leaving out one step after another, the last first, for which `fails` holds.
+
+    `fails` is asked about well-formed programs only, at most `calls` times; it must hold for `program` itself.
+    """
+    left = calls
+    smaller = True
+    while smaller and left > 0:
+        smaller = False
+        for candidate in _candidates(program):
+            if check(candidate):
+                continue
+            left -= 1
+            if fails(candidate):
+                program, smaller = candidate, True
+                break
+            if left <= 0:
+                break
+    return program
+
+
+def _candidates(program: Program) -> Iterator[Program]:
+    for steps in _shorter(program.steps):
+        yield _without_unused_inputs(replace(program, steps=steps))
+
+
+def _shorter(steps: Steps) -> Iterator[Steps]:
+    """Each way to leave out one step, from the last to the first; a block may also be replaced by its body."""
+    for index in range(len(steps) - 1, -1, -1):
+        step, before, after = steps[index], steps[:index], steps[index + 1 :]
+        yield before + after
+        if isinstance(step, Within | Expect):
+            if isinstance(step, Within):
+                yield before + step.body + after
+            for body in _shorter(step.body):
+                yield (*before, replace(step, body=body), *after)
+
+
+def _without_unused_inputs(program: Program) -> Program:
+    used = {name for _, step in program.walk() for name in uses(step)}
+    return replace(program, inputs=tuple(item for item in program.inputs if item.name in used))
