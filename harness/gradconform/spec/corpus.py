@@ -1,0 +1,28 @@
+"""Where the shipped specs are: beside the package in a wheel, at the top of the repository in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def specs_root() -> Path:
+    """The folder of the shipped spec files. Raises FileNotFoundError where the installation has none."""
+    package = Path(__file__).parent.parent
+    for root in (package / "specs", package.parent.parent / "specs"):
+        if root.is_dir():
+            return root
+    raise FileNotFoundError(
+        f"gradconform's specs are neither in {package} nor in a checkout around it: reinstall it"
+    )
+
+
+def corpus_files() -> tuple[Path, ...]:
+    """The shipped spec files, by name."""
+    return spec_files(specs_root())
+
+
+def spec_files(path: Path) -> tuple[Path, ...]:
+    """The spec files that a path names: itself, or the `.yaml` files below a folder, by name."""
+    if not path.is_dir():
+        return (path,)
+    return tuple(sorted(path.rglob("*.yaml"), key=lambda file: file.relative_to(path).parts))

@@ -1,0 +1,174 @@
+"""A scenario as the rest of gradconform sees it: frozen values, each with its place in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gradconform.errors import Place
+from gradconform.spec.dtypes import DEFAULT_DTYPES
+from gradconform.spec.shapes import BroadcastableShape, Shape
+
+Number = bool | int | float | complex
+Nested = Number | tuple["Nested", ...]
+"""A literal tensor: a number, or equally long tuples of literals, one level for each dimension."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorDomain:
+    """`{tensor: SHAPE, ...}`: a tensor of any shape that fits.
+
+    dtype: `any` (the case's), `floating`, `complex` (its counterparts) or a name: see `resolve_dtype`.
+    values: real, positive, nonzero, distinct, ties, kinks, special, dyadic or `domain(f)`.
+    layout: contiguous, transposed, strided, expanded or any.
+    """
+
+    shape: Shape
+    dtype: str
+    values: str
+    layout: str
+    requires_grad: bool
+    example: Nested
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class LikeDomain:
+    """`{like: x}` or `{like: f(x)}`: a tensor of the shape of variable `of`, or of `operator` applied to it.
+
+    operator: an elementwise operator variable, whose result has its argument's shape, or None.
+    dtype: as in TensorDomain; where the file gives none it is that of `of`.
+    """
+
+    of: str
+    operator: str | None
+    dtype: str
+    values: str
+    layout: str
+    requires_grad: bool
+    example: Nested
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class IntegerDomain:
+    """`{integer: 1..5}`: both ends are in the domain."""
+
+    low: int
+    high: int
+    example: int
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class BooleanDomain:
+    """`{boolean: any}`."""
+
+    example: bool
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceDomain:
+    """`{choice: [no_grad, enable_grad]}`: one of these words or numbers."""
+
+    options: tuple[str | int | float | bool, ...]
+    example: str | int | float | bool
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorDomain:
+    """`{operator: unary}`: every operator of the vocabulary that is of this kind."""
+
+    kind: Literal["unary", "binary"]
+    example: str
+    place: Place
+
+
+Domain = TensorDomain | LikeDomain | IntegerDomain | BooleanDomain | ChoiceDomain | OperatorDomain
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a behaviour is documented: a document and its cells, a page of the documentation, a remark."""
+
+    document: str | None = None
+    cells: tuple[str, ...] = ()
+    docs: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramText:
+    """The text of a program and where it starts: `line` and `column` (from 1) of its first character."""
+
+    text: str
+    file: str
+    line: int
+    column: int
+
+    def place(self, line: int, column: int) -> Place:
+        """The place in the file of a position as `ast` has it: line from 1, column in UTF-8 bytes from 0."""
+        # ast's own line breaks: str.splitlines breaks at form feeds and separators too.
+        lines = self.text.split("\n")
+        text = lines[line - 1] if 0 < line <= len(lines) else ""
+        characters = len(text.encode()[:column].decode(errors="ignore"))
+        return Place(self.file, self.line + line - 1, self.column + characters)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One documented behaviour.
+
+    level: 1 (a first scalar engine) to 6 (a full one). aliases: former ids. dtypes: those of its cases.
+    let: the free variables in the order of the file. place: that of the id.
+    """
+
+    id: str
+    feature: str
+    says: str
+    level: int
+    text: ProgramText
+    place: Place
+    aliases: tuple[str, ...] = ()
+    source: Source = field(default_factory=Source)
+    dtypes: tuple[str, ...] = DEFAULT_DTYPES
+    let: Mapping[str, Domain] = field(default_factory=dict)
+
+
+def domain_operator(values: str) -> str | None:
+    """The operator variable `f` of `values: domain(f)`; None for the other kinds of values."""
+    return values[len("domain(") : -1] if values.startswith("domain(") else None
+
+
+def references(domain: Domain) -> tuple[str, ...]:
+    """The variables that must be drawn before this one, in the order in which the domain names them."""
+    named: list[str | None] = []
+    match domain:
+        case TensorDomain(shape=BroadcastableShape(to), values=values):
+            named = [to, domain_operator(values)]
+        case TensorDomain(values=values):
+            named = [domain_operator(values)]
+        case LikeDomain(of=of, operator=operator, values=values):
+            named = [operator, of, domain_operator(values)]
+    return tuple(dict.fromkeys(name for name in named if name is not None))
+
+
+def in_order(let: Mapping[str, Domain]) -> tuple[str, ...]:
+    """The variables, each after those that it refers to, otherwise in the order of the file.
+
+    References are known and free of cycles in every scenario that was loaded.
+    """
+    order: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name not in order:
+            for other in references(let[name]):
+                visit(other)
+            order[name] = None
+
+    for name in let:
+        visit(name)
+    return tuple(order)
