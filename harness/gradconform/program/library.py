@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gradconform.errors import Problem, SpecError
-from gradconform.program.parse import Template, parse
+from gradconform.program.parse import Template, check_draft, parse
 from gradconform.spec.load import load_files
 
 
@@ -21,6 +21,11 @@ def load_library(paths: Iterable[Path]) -> tuple[Template, ...]:
     for scenario in loaded.scenarios:
         try:
             templates.append(parse(scenario))
+        except SpecError as error:
+            problems.extend(error.problems)
+    for draft in loaded.drafts:
+        try:
+            check_draft(draft)
         except SpecError as error:
             problems.extend(error.problems)
     if problems:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from gradconform.errors import Problem, SpecError
+from gradconform.errors import Problem, SpecError, did_you_mean
 from gradconform.program import vocabulary as words
-from gradconform.program.subset import Checker
+from gradconform.program.subset import Checker, Report
 from gradconform.spec.scenario import (
     BooleanDomain,
     ChoiceDomain,
+    Draft,
     IntegerDomain,
     LikeDomain,
     OperatorDomain,
@@ -39,6 +40,18 @@ def parse(scenario: Scenario) -> Template:
 
     Raises SpecError with every problem of the program, each at its place in the YAML file.
     """
+    return Template(scenario, _tree(scenario))
+
+
+def check_draft(draft: Draft) -> None:
+    """Checks the program of a scenario whose metadata has problems, so that all of them are told at once.
+
+    Raises SpecError as `parse` does; variables that are broken may be used in any way that fits their kind.
+    """
+    _tree(draft)
+
+
+def _tree(scenario: Scenario | Draft) -> ast.Module:
     problems: list[Problem] = []
     lines = scenario.text.text.splitlines()
 
@@ -62,14 +75,28 @@ def parse(scenario: Scenario) -> Template:
         raise SpecError([Problem(scenario.text.place(line, column), message, scenario.id, text)]) from None
     if not tree.body:
         problems.append(Problem(scenario.place, "the program is empty", scenario.id))
+    for name, domain in scenario.let.items():
+        if isinstance(domain, OperatorDomain) and domain.example not in words.holes(domain.kind):
+            message = f"the example '{domain.example}' of '{name}' is no {domain.kind} operator of the step language"
+            known = words.holes(domain.kind)
+            hint = did_you_mean(domain.example, known) or f"they are {', '.join(known)}"
+            problems.append(Problem(domain.place, message, scenario.id, domain.example, hint))
     _checker(scenario, report).block(tree.body)
     if problems:
         raise SpecError(problems)
-    return Template(scenario, tree)
+    return tree
 
 
-def _checker(scenario: Scenario, report: object) -> Checker:
-    tensors, constants, choices = [], [], {}
+def _checker(scenario: Scenario | Draft, report: Report) -> Checker:
+    tensors: list[str] = []
+    constants: list[str] = []
+    choices: dict[str, tuple[str, ...]] = {}
+    for name, kind in scenario.broken.items() if isinstance(scenario, Draft) else ():
+        if kind in ("tensor", "like"):
+            tensors.append(name)
+        else:
+            constants.append(name)
+            choices |= {} if kind in ("integer", "boolean") else {name: ()}
     for name, domain in scenario.let.items():
         match domain:
             case TensorDomain() | LikeDomain():
@@ -82,4 +109,4 @@ def _checker(scenario: Scenario, report: object) -> Checker:
                 constants.append(name)
                 if all(isinstance(option, str) for option in domain.options):
                     choices[name] = tuple(str(option) for option in domain.options)
-    return Checker(report, names=tensors, constants=constants, choices=choices)  # type: ignore[arg-type]
+    return Checker(report, names=tensors, constants=constants, choices=choices)

@@ -12,26 +12,12 @@ from gradconform.errors import Place, Problem
 from gradconform.spec.dtypes import DEFAULT_DTYPES
 from gradconform.spec.let import read_let
 from gradconform.spec.messages import Finding, findings
-from gradconform.spec.model import Entry, ScenarioEntry, SourceEntry, SpecFile, VariableEntry
-from gradconform.spec.scenario import Domain, ProgramText, Scenario, Source
+from gradconform.spec.model import Entry, ScenarioEntry, SourceEntry, SpecFile, VariableEntry, variable_tag
+from gradconform.spec.scenario import Domain, Draft, ProgramText, Scenario, Source
 from gradconform.spec.source import Report, read_source
 from gradconform.spec.tree import Node, Scalar, Sequence, Table, parse_yaml, plain
 
 _VARIABLE: TypeAdapter[Entry] = TypeAdapter(VariableEntry)
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What is left of a scenario that has problems: enough to look for more of them in its program.
-
-    let: the variables that are right. broken: the names of those that are not.
-    """
-
-    id: str
-    text: ProgramText
-    let: Mapping[str, Domain]
-    broken: frozenset[str]
-    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +136,14 @@ class _Entry:
                 )
                 return
         if text is not None:
-            table = self.node.get("let")
-            names = table.fields.keys() if isinstance(table, Table) else set[str]()
-            self.found.drafts.append(
-                Draft(self.report.scenario, text, let, frozenset(names - let.keys()), self.place)
-            )
+            self.found.drafts.append(Draft(self.report.scenario, text, let, self.kinds_but(let), self.place))
+
+    def kinds_but(self, let: Mapping[str, Domain]) -> dict[str, str]:
+        """The variables that are not in `let`, each with the key that says what it is."""
+        table = self.node.get("let")
+        fields = table.fields if isinstance(table, Table) else {}
+        tags = {name: variable_tag(plain(one.value)) for name, one in fields.items() if name not in let}
+        return {name: tag[1:-1] if tag else "" for name, tag in tags.items()}
 
     def let(self, broken: frozenset[str]) -> dict[str, Domain]:
         table = self.node.get("let")

@@ -138,6 +138,21 @@ class Scenario:
     let: Mapping[str, Domain] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is left of a scenario that has problems: enough to look for more of them in its program.
+
+    let: the variables that are right. broken: the others by name, with the key that says what they are
+    (`tensor`, `operator`, ...), or "" where they have none.
+    """
+
+    id: str
+    text: ProgramText
+    let: Mapping[str, Domain]
+    broken: Mapping[str, str]
+    place: Place
+
+
 def domain_operator(values: str) -> str | None:
     """The operator variable `f` of `values: domain(f)`; None for the other kinds of values."""
     return values[len("domain(") : -1] if values.startswith("domain(") else None
