@@ -15,8 +15,8 @@ def fresh(input: Input, device: str) -> torch.Tensor:
 
     contiguous: in order, without gaps.
     transposed: in order once the last two dimensions are swapped (below rank 2: contiguous).
-    strided: every second place of the last dimension, from the second on; what is between is NaN, or the dtype's
-        largest number, so that an engine that reads there is found out.
+    strided: every second place of the last dimension, from the second on; what is between is NaN, or the
+        dtype's largest number, so that an engine that reads there is found out.
     expanded: one row, repeated along the first dimension with stride 0 (a scalar: contiguous).
 
     Raises UsageError for an expanded input whose rows differ.

@@ -1,9 +1,9 @@
 """The one interface that every generator is written against: a source of choices that remembers them.
 
-A generator asks for integers, options, booleans and seeds and never learns where they come from: from a random
-number generator (`direct`, for volume), from hypothesis (`with_hypothesis`, which shrinks), or from an earlier
-run (`direct.ReplayChooser`). Every choice comes down to one number below a bound, and 0 is always the simplest
-choice, so that a run is its sequence of numbers, and a simpler run is a smaller sequence.
+A generator asks for integers, options, booleans and seeds and never learns where they come from: from a
+random number generator (`direct`, for volume), from hypothesis (`with_hypothesis`, which shrinks), or from an
+earlier run (`direct.ReplayChooser`). Every choice comes down to one number below a bound, and 0 is always the
+simplest choice, so that a run is its sequence of numbers, and a simpler run is a smaller sequence.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def raised_at(exception: Exception) -> Hashable:
     """Tells failures apart while one is shrunk: the class of the exception and the line that raised it."""
     traceback = exception.__traceback__
     if traceback is None:
-        return type(exception)
+        return (type(exception),)
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
     return type(exception), traceback.tb_frame.f_code.co_filename, traceback.tb_lineno

@@ -10,13 +10,13 @@ from gradconform.randomize.chooser import Chooser, Failure, Test, nothing_to_cho
 
 
 class DirectChooser(Chooser):
-    """Choices from Python's Mersenne Twister: one seed, one sequence, on every platform and Python version."""
+    """Choices from Python's Mersenne Twister: one seed, one sequence, on every platform."""
 
     __slots__ = ("_random",)
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        self._random = Random(seed).random
+        self._random = Random(seed).random  # noqa: S311 - for tests
 
     def below(self, bound: int) -> int:
         if bound < 2:
@@ -35,8 +35,8 @@ class DirectChooser(Chooser):
 
 
 class ReplayChooser(Chooser):
-    """Choices from a record. Where the record ends or has a number out of bounds, the simplest choice is made:
-    any sequence of integers is a valid record, and what was really chosen is recorded anew."""
+    """Choices from a record. Where the record ends or has a number out of bounds, the simplest choice is
+    made: any sequence of integers is a valid record, and what was really chosen is recorded anew."""
 
     __slots__ = ("_record",)
 
@@ -55,7 +55,7 @@ class ReplayChooser(Chooser):
 
 
 def search(test: Test, *, examples: int, seed: int) -> Failure | None:
-    """Runs the test on up to `examples` random sequences of choices; returns the first failure, not shrunk."""
+    """Runs the test on up to `examples` random sequences of choices; returns the first failure as found."""
     chooser = DirectChooser(seed)
     for call in range(examples):
         chooser = chooser.fresh()

@@ -1,7 +1,7 @@
 """Draws of a scenario: one random choice of its free variables, and the documented example as a draw.
 
-Sizes go up to DRAWN_SIZE where a spec leaves them open, and a tensor of any shape has at most three dimensions.
-Simplest is the shape [1] with the number 1, contiguous; zero-size tensors are drawn, but seldom.
+Sizes go up to DRAWN_SIZE where a spec leaves them open, and a tensor of any shape has at most three
+dimensions. Simplest is the shape [1] with the number 1, contiguous; zero-size tensors are drawn, but seldom.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ class _Drawing:
     def layout(self, domain: Tensor, name: str, shape: Shape, values: str) -> Layout:
         if values == "distinct" and domain.layout == "expanded":
             raise UsageError(
-                f"{domain.place}: [{self.scenario.id}] the numbers of '{name}' cannot be both distinct and expanded, "
-                "which repeats them; change values or layout"
+                f"{domain.place}: [{self.scenario.id}] the numbers of '{name}' cannot be distinct and expanded: "
+                "that repeats them; change values or layout"
             )
         if domain.layout != "any":
             return _LAYOUTS[domain.layout]
@@ -174,7 +174,7 @@ def _dtype(domain: Tensor, name: str, case: str) -> str:
 
 
 def _example_layout(domain: Tensor, data: torch.Tensor) -> Layout:
-    """The layout of the domain, or contiguous where it leaves it open or the documented numbers do not allow it."""
+    """The layout of the domain, or contiguous where it leaves that open or the numbers do not allow it."""
     if domain.layout == "any":
         return "contiguous"
     if domain.layout == "expanded" and data.dim() and not torch.equal(data, data[:1].expand_as(data)):
@@ -203,10 +203,11 @@ def _broadcastable(chooser: Chooser, other: Shape) -> Shape:
     """A shape that broadcasts with `other`; simplest is that shape itself."""
     more = 1 if len(other) < MAX_RANK else 0
     rank = chooser.choice((*range(len(other), -1, -1), *range(len(other) + 1, len(other) + 1 + more)))
-    sizes = []
-    for size in other[max(len(other) - rank, 0) :]:
-        # Next to a 1 any size will do; next to any other, that size or a 1.
-        sizes.append(_size(chooser, 0, DRAWN_SIZE) if size == 1 else chooser.choice((size, 1)))
+    # Next to a 1 any size will do; next to any other, that size or a 1.
+    sizes = [
+        _size(chooser, 0, DRAWN_SIZE) if size == 1 else chooser.choice((size, 1))
+        for size in other[max(len(other) - rank, 0) :]
+    ]
     if rank > len(other):
         sizes.insert(0, chooser.integer(1, DRAWN_SIZE))
     return tuple(sizes)

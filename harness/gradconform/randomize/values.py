@@ -1,18 +1,18 @@
 """Numbers in bulk: a tensor of a value domain, decided by a seed alone.
 
-The same seed gives the same numbers on every platform, and in every floating dtype up to rounding. Seed 0 gives
-the simplest numbers of the domain in order (1, 2, 3, ... for real ones), the other seeds below SIMPLE draw from
-those simple numbers, and all others draw from the whole domain: a smaller seed reads better.
+The same seed gives the same numbers on every platform, and in every floating dtype up to rounding. Seed 0
+gives the simplest numbers of the domain in order (1, 2, 3, ... for real ones), the other seeds below SIMPLE
+draw from those simple numbers, and all others draw from the whole domain: a smaller seed reads better.
 
 Domains: `real` (from -4 to 4), `positive` (0.25 to 4, or a small integer), `nonzero` (of that magnitude),
-`distinct` (no two alike, and apart from each other), `ties` (at least two alike, where there are two), `kinks`
-(where common functions have theirs: 0, 0.5, 1, 2, 3 and 6, of both signs), `special` (zeros of both signs,
-infinities, NaN, subnormal, smallest, largest, and ordinary numbers between them) and `dyadic` (small multiples of
-powers of two: a product of two of them, and a sum of up to 64 such products, is exact in every dtype, bfloat16
-included). Magnitudes are moderate, so that float16 survives a few multiplications and an exp.
+`distinct` (no two alike, and apart from each other), `ties` (at least two alike, where there are two),
+`kinks` (where common functions have theirs: 0, 0.5, 1, 2, 3 and 6, of both signs), `special` (zeros of both
+signs, infinities, NaN, subnormal, smallest, largest, and ordinary numbers between them) and `dyadic` (small
+multiples of powers of two: a product of two of them, and a sum of up to 64 such products, is exact in every
+dtype, bfloat16 included). Magnitudes are moderate, so that float16 survives a few multiplications and an exp.
 
-A complex tensor has both parts from the domain. An integer tensor has the integers of the domain, a bool tensor
-its truth values.
+A complex tensor has both parts from the domain. An integer tensor has the integers of the domain, a bool
+tensor its truth values.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _POOLS = {
 _DYADIC_BFLOAT16 = (1.0, 0.5, -1.0, -0.5, 0.0)
 
 _GRID = {"bfloat16": 256, "float16": 2048}
-"""How many consecutive integers, from 0 and with a sign each, are exact: what `distinct` needs in small dtypes."""
+"""Up to which integer, of either sign, all are exact: what `distinct` needs in small dtypes."""
 
 
 def fill(domain: str, shape: tuple[int, ...], dtype: str, seed: int) -> torch.Tensor:

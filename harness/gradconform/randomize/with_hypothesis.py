@@ -33,7 +33,7 @@ SHRINKS = 1000
 
 
 class HypothesisChooser(Chooser):
-    """Choices that hypothesis makes; `draw` is the function that `hypothesis.strategies.composite` hands out."""
+    """Choices that hypothesis makes; `draw` is what `hypothesis.strategies.composite` hands out."""
 
     __slots__ = ("_draw",)
 
@@ -58,12 +58,13 @@ def search(
     shrinks: int = SHRINKS,
     origin: Origin = raised_at,
 ) -> Failure | None:
-    """Runs the test on up to `examples` sequences of choices that hypothesis generates; shrinks the first failure.
+    """Runs the test on up to `examples` sequences of choices of hypothesis; shrinks the first failure.
 
     The same seed gives the same sequences. `on_failure` is told of the first failure and of each smaller one.
     Shrinking runs the test at most `shrinks` times and keeps to failures of the same `origin`.
-    Returns the smallest failure, or None where every example passed. A test that draws differently after the same
-    choices cannot be searched: that is a flaky failure too, with hypothesis's explanation as its exception.
+    Returns the smallest failure, or None where every example passed. A test that draws differently after the
+    same choices cannot be searched: that is a flaky failure too, with hypothesis's explanation as its
+    exception.
     """
     watch = _Watch(test, origin, on_failure, examples + shrinks)
     flaky = _run(watch.fails, (Phase.generate, Phase.shrink), examples=examples, seed=seed)
@@ -92,8 +93,8 @@ def shrink(test: Test, failure: Failure, *, calls: int = SHRINKS, origin: Origin
     _run(watch.fails, (Phase.reuse, Phase.shrink), examples=calls, seed=0, database=entry)
     if watch.first != found.choices:
         message = (
-            f"hypothesis {hypothesis.__version__} did not replay the failing choices it was handed, so the failure "
-            "is reported as it was found and not shrunk; please report this with your version of hypothesis"
+            f"hypothesis {hypothesis.__version__} did not replay the failing choices it was handed, so the "
+            "failure is reported as it was found and not shrunk; please report this to gradconform"
         )
         warnings.warn(message, RuntimeWarning, stacklevel=2)
     return watch.confirmed() or found
@@ -164,8 +165,8 @@ class _FoundError(Exception):
     """Tells hypothesis that the test failed."""
 
 
-class _LimitReached(BaseException):  # noqa: N818 - no error; an Exception would be taken for a failure of the test
-    """Ends hypothesis's run."""
+class _LimitReached(BaseException):
+    """Ends hypothesis's run; an Exception would be taken for a failure of the test."""
 
 
 class _BoundsChooser(ReplayChooser):
