@@ -1,7 +1,7 @@
 """A cached list of the scenarios, so that `gradconform list` answers without YAML, pydantic or torch.
 
-For each set of spec files a JSON file with its key (gradconform's version; path, modification time and size of
-each file) and a row a scenario. A stale, broken or unwritable cache costs time and is never an error.
+For each set of spec files a JSON file with its key (gradconform's version; path, modification time and size
+of each file) and a row a scenario. A stale, broken or unwritable cache costs time and is never an error.
 This module is on the way of every start, so it imports next to nothing: no dataclasses, no platformdirs.
 """
 
@@ -54,7 +54,7 @@ def read_index(files: Iterable[Path], build: Callable[[], Iterable[Row]]) -> tup
 
 
 def cache_folder() -> Path | None:
-    """Where caches go: $GRADCONFORM_CACHE, or the user's cache folder for gradconform; None without a home."""
+    """Where caches go: $GRADCONFORM_CACHE, or the user's cache folder for gradconform; None if homeless."""
     chosen = os.environ.get("GRADCONFORM_CACHE")
     if chosen:
         return Path(chosen)

@@ -145,7 +145,7 @@ class _Variable:
             self.report.add(
                 self.at("example"),
                 f"the example {entry.example} is outside its domain {entry.integer}",
-                "change one",
+                "change one of the two",
             )
         else:
             return IntegerDomain(low, high, entry.example, self.place)

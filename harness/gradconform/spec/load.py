@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -65,6 +65,8 @@ class _File:
         if not isinstance(self.root, Table):
             self.report.add(self.root.place, "a spec file is a mapping of keys", "it starts with `schema: 1`")
             return
+        scenarios = self.root.get("scenarios")
+        self.name_scenarios(scenarios)
         data = plain(self.root)
         wrong: list[Finding] = []
         try:
@@ -72,7 +74,6 @@ class _File:
         except ValidationError as error:
             wrong = findings(error.errors(include_url=False), self.root)
         feature = self.root.get("feature")
-        scenarios = self.root.get("scenarios")
         for one in wrong:
             self.report_finding(one, scenarios)
         if not isinstance(scenarios, Sequence):
@@ -82,6 +83,14 @@ class _File:
                 mine = [one for one in wrong if one.path[:2] == ("scenarios", index)]
                 name = feature.value if isinstance(feature, Scalar) else ""
                 _Entry(node, str(name), mine, self.report.of(_id(node)), self.found).read()
+
+    def name_scenarios(self, scenarios: Node | None) -> None:
+        """Gives problems of the YAML itself, which knows no scenarios, the id of the one they stand in."""
+        entries = scenarios.items if isinstance(scenarios, Sequence) else ()
+        for index, problem in enumerate(self.report.problems):
+            before = [entry for entry in entries if entry.place <= problem.place]
+            if before and problem.place.column >= before[-1].place.column:
+                self.report.problems[index] = replace(problem, scenario=_id(before[-1]))
 
     def report_finding(self, one: Finding, scenarios: Node | None) -> None:
         report = self.report
@@ -173,7 +182,7 @@ class _Entry:
         lines = node.value.split("\n")
         if node.style == "|":
             first, skip = place.line + 1, 0
-        elif node.style == ">" or node.last_line != place.line:
+        elif node.style == ">" or node.last_line != place.line or len(lines) > 1:
             self.report.add(place, "a program of several lines must be a literal block", "write `program: |`")
             return None
         else:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gradconform.errors import Place, did_you_mean
 from gradconform.spec.model import ENTRIES, VALUES, Entry, ScenarioEntry, SourceEntry, SpecFile
@@ -42,18 +42,20 @@ def _finding(error: ErrorDetails, root: Node) -> Finding:
     path = tuple(part for part in location if not _is_tag(part))
     kind = error["type"]
     if location[-1:] == ("[key]",):
-        name = str(path[-2])
+        name = str(location[-2])
         message, hint = variable_name_error(name) or (f"'{name}' cannot be a key", "")
-        return Finding(path[:-1], _place(root, path[:-1], of_key=True), message, hint)
+        return Finding(location[:-1], _key_place(root, location[:-1]), message, hint)
     if kind == "missing":
-        key, model = str(path[-1]), _model(location[:-1])
-        return Finding(path[:-1], _place(root, path[:-1]), f"'{key}' is missing", _describe(model, key))
+        key = str(path[-1])
+        hint = _description(_model(location[:-1]), key)
+        return Finding(path[:-1], _find(root, path[:-1]).place, f"'{key}' is missing", hint)
     if kind == "extra_forbidden":
         key, known = str(path[-1]), _keys(_model(location[:-1]))
         hint = did_you_mean(key, known) or f"known here: {', '.join(known)}"
-        return Finding(path, _place(root, path, of_key=True), f"unknown key '{key}'", hint)
-    message, hint = _value(error, path, _find(root, path))
-    return Finding(path, _place(root, path), message, hint)
+        return Finding(path, _key_place(root, path), f"unknown key '{key}'", hint)
+    node = _find(root, path)
+    message, hint = _value(error, path, node)
+    return Finding(path, node.place, message, hint)
 
 
 def describe(value: object) -> str:
@@ -73,84 +75,75 @@ def describe(value: object) -> str:
             return "a mapping"
 
 
-def _value(error: ErrorDetails, path: Path, node: Node | None) -> tuple[str, str]:
+def _value(error: ErrorDetails, path: Path, node: Node) -> tuple[str, str]:
     """Message and hint for a value that is there and is wrong."""
-    name = _name(path)
-    got = describe(error["input"])
-    context: Mapping[str, Any] = error.get("ctx", {})
+    name, got = _name(path), describe(error["input"])
     match error["type"]:
         case kind if kind in _EXPECTED:
             return f"{name} must be {_EXPECTED[kind]}, not {got}", _type_hint(kind, path, node)
         case "union_tag_not_found" | "union_tag_invalid":
             return _no_domain(name, node)
+        case "literal_error" if path == ("schema",):
+            return f"schema {error['input']!r} is not known", "this gradconform reads schema: 1"
         case "literal_error":
-            words = re.findall(r"'([^']*)'", str(context.get("expected", "")))
-            if path == ("schema",):
-                return f"schema {error['input']!r} is not known", "this gradconform reads schema: 1"
+            words = re.findall(r"'([^']*)'", error.get("ctx", {}).get("expected", ""))
             near = did_you_mean(error["input"], words) if isinstance(error["input"], str) else ""
-            return (
-                f"{name} cannot be {got}",
-                near or f"it can be {', '.join(words) or context.get('expected')}",
-            )
+            return f"{name} cannot be {got}", near or f"write {path[-1]}: {' or '.join(words)}"
         case "string_pattern_mismatch":
-            return _pattern(name, str(error["input"]), path)
+            return f"{name} cannot be {got}", _pattern_hint(str(error["input"]), path)
         case "string_too_short" | "too_short":
             return f"{name} is empty", ""
         case "greater_than_equal" | "less_than_equal":
-            return f"{name} is {error['input']}", "it is a number from 1 to 6" if path[-1:] == (
-                "level",
-            ) else ""
+            return f"{name} cannot be {got}", "levels go from 1 to 6"
         case _:
             return f"{name}: {error['msg']}", ""
 
 
-def _pattern(name: str, value: str, path: Path) -> tuple[str, str]:
-    shown = _cut(repr(value))
+def _pattern_hint(value: str, path: Path) -> str:
     match path[-1]:
         case "values":
-            hint = (
-                did_you_mean(value, VALUES)
-                or f"it can be {', '.join(VALUES)} or domain(f) of an operator variable f"
-            )
-        case "id" | "feature":
-            hint = "write it in kebab-case: " + (
-                "retain-graph/frees-buffers" if path[-1] == "id" else "retain-graph"
-            )
+            near = did_you_mean(value, VALUES)
+            return near or f"write one of {', '.join(VALUES)}, or domain(f) of an operator variable f"
+        case "id":
+            return "write it in kebab-case: retain-graph/frees-buffers"
+        case "feature":
+            return "write it in kebab-case: retain-graph"
         case "integer":
-            hint = "write a range with both its ends: 1..5"
+            return _RANGE
         case "like":
-            hint = "write the name of a tensor variable, or f(x) with an operator variable: like: x"
+            return "write the name of a tensor variable, or f(x) with an operator variable: like: x"
         case _ if "aliases" in path:
-            hint = "write ids in kebab-case: retain-graph/frees-buffers"
+            return "write ids in kebab-case: retain-graph/frees-buffers"
         case _:
-            hint = "write a name: letters, digits and underscores"
-    return f"{name} cannot be {shown}", hint
+            return "write a name: letters, digits and underscores"
 
 
-def _no_domain(name: str, node: Node | None) -> tuple[str, str]:
+def _no_domain(name: str, node: Node) -> tuple[str, str]:
+    kinds = ", ".join(ENTRIES)
     if not isinstance(node, Table):
-        return (
-            f"{name} must be a mapping such as {{tensor: any, example: [1.0]}}",
-            f"kinds: {', '.join(ENTRIES)}",
-        )
+        return f"{name} must be a mapping such as {{tensor: any, example: [1.0]}}", f"its kinds are {kinds}"
     near = next((hint for key in node.fields if (hint := did_you_mean(key, ENTRIES))), "")
-    return f"{name} has no domain", near or f"give it one of {', '.join(ENTRIES)}"
+    return f"{name} has no domain", near or f"give it one of {kinds}"
 
 
+_RANGE = "write a range with both its ends: 1..5"
 _EXPECTED = {
     "string_type": "text",
     "int_type": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",
     "tuple_type": "a list",
+    "word_or_number": "text or a number",
     "dict_type": "a mapping of keys and values",
     "model_type": "a mapping of keys and values",
 }
 
 
-def _type_hint(kind: str, path: Path, node: Node | None) -> str:
+def _type_hint(kind: str, path: Path, node: Node) -> str:
     if kind == "tuple_type":
         return f"write {path[-1]}: [...]"
+    if path[-1:] == ("integer",):
+        return _RANGE
     if kind != "string_type":
         return ""
     match node:
@@ -196,39 +189,40 @@ def _keys(model: type[Entry]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _describe(model: type[Entry], key: str) -> str:
-    """What the schema says about a key: `program: The program, ...`."""
+def _description(model: type[Entry], key: str) -> str:
+    """What the schema says about a key: `The program, in the subset ...`."""
     for name, field in model.model_fields.items():
         if (field.alias or name) == key and field.description:
-            return f"{key}: {field.description}"
+            return field.description
     return ""
 
 
+_TAGS = {f"<{kind}>" for kind in ENTRIES}
+
+
 def _is_tag(part: str | int) -> bool:
-    return isinstance(part, str) and part.startswith("<")
+    return part in _TAGS
 
 
-def _find(root: Node, path: Path) -> Node | None:
-    node: Node | None = root
+def _find(root: Node, path: Path) -> Node:
+    """The node at a path, or the last one on the way there."""
+    node = root
     for part in path:
         match node, part:
-            case Table(), str():
-                node = node.get(part)
+            case Table(fields=fields), str() if part in fields:
+                node = fields[part].value
             case Sequence(items=items), int() if part < len(items):
                 node = items[part]
             case _:
-                return node
+                break
     return node
 
 
-def _place(root: Node, path: Path, *, of_key: bool = False) -> Place:
-    """Where a value stands, or its key; the nearest thing around it where there is none."""
-    if of_key:
-        parent = _find(root, path[:-1])
-        if isinstance(parent, Table) and (field := parent.fields.get(str(path[-1]))):
-            return field.key.place
-    node = _find(root, path)
-    return node.place if node is not None else root.place
+def _key_place(root: Node, path: Path) -> Place:
+    """Where the last key of a path stands."""
+    parent = _find(root, path[:-1])
+    field = parent.fields.get(str(path[-1])) if isinstance(parent, Table) else None
+    return field.key.place if field else parent.place
 
 
 def _cut(text: str, length: int = 60) -> str:

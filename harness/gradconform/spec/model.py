@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from gradconform.spec.names import FEATURE_PATTERN, ID_PATTERN, VARIABLE_PATTERN
 
@@ -61,6 +62,20 @@ Literals = Annotated[
         description="The documented example: a number, or nested lists of numbers; nan, inf, -inf and "
         "complex numbers such as 1+2j are written as text.",
     ),
+]
+
+
+def _word_or_number(value: object) -> object:
+    if not isinstance(value, str | int | float):
+        raise PydanticCustomError("word_or_number", "neither text nor a number")
+    return value
+
+
+# A union of types would be reported once for each of its members.
+Option = Annotated[
+    Any,
+    AfterValidator(_word_or_number),
+    WithJsonSchema({"anyOf": [{"type": kind} for kind in ("string", "number", "boolean")]}),
 ]
 
 
@@ -126,12 +141,8 @@ class BooleanEntry(Entry):
 class ChoiceEntry(Entry):
     """One of a list of words or numbers; a chosen word may stand for an operator or a grad mode."""
 
-    choice: Annotated[
-        tuple[str | int | float | bool, ...], Field(min_length=1, description="The options, each once.")
-    ]
-    example: Annotated[
-        str | int | float | bool, Field(description="The documented example: one of the options.")
-    ]
+    choice: Annotated[tuple[Option, ...], Field(min_length=1, description="The options, each once.")]
+    example: Annotated[Option, Field(description="The documented example: one of the options.")]
 
 
 class OperatorEntry(Entry):
@@ -180,9 +191,9 @@ class SourceEntry(Entry):
     """Where a behaviour is documented."""
 
     document: Annotated[Text | None, Field(description="The name of the document.")] = None
-    cell: Annotated[str | int | None, Field(description="The cell or section of it, where it is one.")] = None
+    cell: Annotated[Option | None, Field(description="The cell or section of it, where it is one.")] = None
     cells: Annotated[
-        tuple[str | int, ...],
+        tuple[Option, ...],
         Field(min_length=1, description="The cells or sections of it, where they are more."),
     ] = ()
     docs: Annotated[Text | None, Field(description="The page of PyTorch's documentation: notes/autograd")] = (

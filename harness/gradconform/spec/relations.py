@@ -60,7 +60,7 @@ def check_references(
         report.add(
             domains[cycle[0]].place,
             f"variables refer to each other in a circle: {' -> '.join(cycle)}",
-            "break it",
+            "give one of them a shape of its own",
         )
         wrong.update(cycle)
     return {name: domain for name, domain in domains.items() if not _reaches(name, domains, wrong)}
@@ -92,7 +92,7 @@ def check_shapes(
             at(table, largest, "tensor"),
             f"the tensors of this scenario may have {sum(elements.values())} elements, "
             f"'{largest}' alone {elements[largest]}",
-            f"all together may have {MAX_ELEMENTS}; bound the symbols: [N, M] with N<=100, M<=100",
+            f"all together may have {MAX_ELEMENTS}; bound its symbols: [N, M] with N<=100, M<=100",
         )
     return shaped
 

@@ -24,7 +24,7 @@ except ImportError:  # a PyYAML that was built without libyaml reads the same, o
 
 MAX_DEPTH = 32
 MAX_REFUSALS = 20
-"""A file of aliases is one mistake, not a hundred thousand."""
+"""A file of tags is one mistake, not a hundred thousand."""
 
 Plain = str | int | float | bool | None
 Value = Plain | tuple["Value", ...] | dict[str, "Value"]
@@ -134,6 +134,7 @@ class _Builder:
         self.open: list[_Open] = []
         self.documents = 0
         self.refused = 0
+        self.anchors: set[str] = set()
 
     def take(self, event: yaml.Event) -> bool:
         """Whether to go on."""
@@ -159,9 +160,12 @@ class _Builder:
         return True
 
     def node(self, event: yaml.NodeEvent, place: Place) -> bool:
-        if event.anchor is not None:
-            what = "aliases" if isinstance(event, yaml.AliasEvent) else "anchors"
-            self.refuse(place, f"YAML {what} are not allowed", "write the value out")
+        if event.anchor is not None and event.anchor not in self.anchors:
+            # Said once an anchor, not once an alias of it: a bomb has few of the one and many of the other.
+            self.anchors.add(event.anchor)
+            self.refuse(
+                place, f"YAML anchors and aliases are not allowed: {event.anchor}", "write the value out"
+            )
         if getattr(event, "tag", None) is not None:
             self.refuse(place, f"YAML tags are not allowed: {event.tag}", "leave the tag out")  # type: ignore[attr-defined]
         if self.refused >= MAX_REFUSALS:
