@@ -1,0 +1,108 @@
+"""The third vote: what a scenario states, held against what one engine showed.
+
+Laws (`assert`) are exact; shown values (`shows`) are literals that a document rounded, so they have the
+tolerance of their dtype. A `raises` block states that its body raises, and may state the class, the phase and
+the text. What the engine does not show is not decided, and never counts as kept.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from gradconform.oracle.evaluate import Evaluation
+from gradconform.oracle.failures import describe_error
+from gradconform.oracle.relations import Misfit, UndecidedError
+from gradconform.oracle.text import describe
+from gradconform.program.steps import Expect, Fact, Program
+from gradconform.trace import Seen, Trace
+from gradconform.verdict import Divergence
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What became of a program's facts in one trace; the differences' `source` is still empty.
+
+    broken: facts that do not hold. apart, rounded: laws and shown values of which only the numbers are wrong,
+    beyond the tolerance for the dtype, or within it (laws only, since they are exact). kept, undecided: how
+    many facts hold, and how many ask about what is not seen.
+    """
+
+    broken: tuple[Divergence, ...] = ()
+    apart: tuple[Divergence, ...] = ()
+    rounded: tuple[Divergence, ...] = ()
+    kept: int = 0
+    undecided: int = 0
+
+
+def check(program: Program, trace: Trace, *, torch_errors: bool = True) -> Facts:
+    """Holds every fact that the program reached against the trace.
+
+    torch_errors: whether the engine means to raise torch's exceptions; otherwise the class and the text of an
+    expected error are not asked for, only that there is one and in which phase.
+    """
+    found: dict[str, list[Divergence]] = {"": [], "beyond": [], "within": []}
+    kept = undecided = 0
+    for number, step in program.walk():
+        numbers = ""
+        if isinstance(step, Fact) and number in trace.facts:
+            try:
+                difference, numbers = _fact(number, step, trace.facts[number])
+            except UndecidedError:
+                undecided += 1
+                continue
+        elif isinstance(step, Expect) and number in trace.caught:
+            difference = _expectation(number, step, trace, torch_errors=torch_errors)
+        else:
+            continue
+        if difference is None:
+            kept += 1
+        else:
+            found[numbers].append(difference)
+    return Facts(tuple(found[""]), tuple(found["beyond"]), tuple(found["within"]), kept, undecided)
+
+
+def _fact(number: int, fact: Fact, shown: tuple[Seen, ...]) -> tuple[Divergence | None, str]:
+    """The difference of a fact that does not hold, and how its numbers miss where they alone are wrong.
+
+    Raises UndecidedError.
+    """
+    what = "law" if fact.law else "shown value"
+    where = ", ".join(dict.fromkeys(map(str, fact.places))) or fact.text
+    evaluation = Evaluation(shown, tolerant=not fact.law)
+    try:
+        if evaluation.holds(fact.expression):
+            return None, ""
+    except UndecidedError:
+        raise
+    except Exception as error:  # noqa: BLE001 - torch raises any of them where the values do not fit the fact
+        reason = str(error).partition("\n")[0]
+        detail = (
+            f"on what was seen it cannot be computed: {type(error).__name__}: {reason}; {_seen(fact, shown)}"
+        )
+        return Divergence(what, where, number, "", fact.text, "no answer", detail), ""
+    misfit = evaluation.misfit or Misfit("true", "false")
+    detail = "; ".join(part for part in (misfit.detail, _seen(fact, shown)) if part)
+    return Divergence(what, where, number, "", misfit.expected, misfit.got, detail), misfit.numbers
+
+
+def _seen(fact: Fact, shown: tuple[Seen, ...]) -> str:
+    pairs = zip(fact.places, shown, strict=True)
+    return "seen: " + ", ".join(f"{place} = {describe(seen)}" for place, seen in pairs) if fact.places else ""
+
+
+def _expectation(number: int, step: Expect, trace: Trace, *, torch_errors: bool) -> Divergence | None:
+    error = trace.caught[number]
+    what = f"{step.error}{f' ({step.phase})' if step.phase else ''}"
+    if error is None:
+        return Divergence("missing error", f"step {number}", number, "", what, "no error")
+    seen = describe_error(error)
+    if step.phase is not None and error.phase != step.phase:
+        return Divergence("error phase", f"step {error.step}", error.step, "", what, seen)
+    if torch_errors and step.error not in error.classes:
+        return Divergence("error class", f"step {error.step}", error.step, "", what, seen)
+    if torch_errors and step.match and not re.search(step.match, error.message):
+        detail = f"the whole message: {error.message}"
+        what = f"text matching {step.match!r}"
+        return Divergence("error text", f"step {error.step}", error.step, "", what, seen, detail)
+    return None

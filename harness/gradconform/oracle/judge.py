@@ -1,0 +1,149 @@
+"""From two traces and the facts to a verdict.
+
+Spec, torch and engine each have a vote. Where torch itself breaks a fact, or cannot run the program, the spec
+is disputed and the engine is not blamed. Otherwise the engine diverges where an observation differs from
+torch's, where its numbers miss and no second opinion excuses them, and where it breaks a fact.
+
+A law is exact for torch. Of an engine that rounds differently it is not asked to hold to the last bit:
+numbers that miss it within the tolerance, or that the second opinions have vouched for, are no fault, as they
+are none where they are compared with torch's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gradconform.engines.torch import TorchEngine
+from gradconform.execution.interpreter import Detail, run
+from gradconform.oracle.anchor import Anchor, Opinion, Rerun
+from gradconform.oracle.compare import Comparison, compare
+from gradconform.oracle.facts import check
+from gradconform.oracle.failures import describe_error
+from gradconform.oracle.forward import forward_differs
+from gradconform.oracle.spots import STAGES, NumericMiss
+from gradconform.oracle.spread import Spread
+from gradconform.program.render import step_texts
+from gradconform.program.steps import Program
+from gradconform.trace import Trace
+from gradconform.verdict import Conforms, Divergence, Diverges, Inconclusive, OracleDisputed, Stage, Verdict
+
+
+def judge(
+    program: Program,
+    expected: Trace,
+    got: Trace,
+    *,
+    device: str = "cpu",
+    torch_errors: bool = True,
+    rerun: Rerun | None = None,
+) -> Verdict:
+    """The verdict on an engine's trace.
+
+    expected: torch's trace of the program, on the same device, looked at after the same steps. torch_errors:
+    whether the engine means to raise torch's exception classes. rerun: runs a program on torch for the second
+    opinions; by default the interpreter's, on `device`.
+    Raises AdapterError where the engine's trace stops short without an error.
+    """
+    disputed = _dispute(program, expected)
+    if disputed:
+        return disputed
+    comparison = compare(expected, got, torch_errors=torch_errors)
+    numbers = _Numbers(program, expected, got, rerun or _on_torch(device))
+    verdicts = [(miss, numbers.decide(miss)) for miss in comparison.misses]
+    differences = _first(
+        [_refused(miss, opinion) for miss, opinion in verdicts if opinion.vote == "against"], comparison
+    )
+    differences += _facts(program, got, numbers.stage, torch_errors=torch_errors)
+    if differences:
+        return Diverges(_located(program, differences))
+    for miss, opinion in verdicts:
+        if opinion.vote == "none":
+            return Inconclusive(f"{miss.spot} after step {miss.step}: {miss.miss}; {opinion.reason}")
+    return Conforms(max(comparison.stage, numbers.stage, key=STAGES.index))
+
+
+def _dispute(program: Program, expected: Trace) -> OracleDisputed | None:
+    """Torch's own trouble with a program, its facts or its end, as a verdict."""
+    if expected.error:
+        step = expected.error.step
+        line = f" (`{step_texts(program)[step]}`)" if step >= 0 else ""
+        return OracleDisputed(f"torch itself ends in step {step}{line} with {describe_error(expected.error)}")
+    facts = check(program, expected)
+    broken = (*facts.broken, *facts.apart, *facts.rounded)
+    if not broken:
+        return None
+    first = min(broken, key=lambda difference: difference.step)
+    detail = f" ({first.detail})" if first.detail else ""
+    hint = "; write close(a, b) where numbers are rounded" if first in facts.rounded else ""
+    return OracleDisputed(
+        f"torch itself breaks `{step_texts(program)[first.step]}`: expected {first.expected} got {first.got}"
+        f"{detail}{hint}"
+    )
+
+
+class _Numbers:
+    """The second opinions on one pair of traces; `stage` is the last one that vouched for a number."""
+
+    def __init__(self, program: Program, expected: Trace, got: Trace, rerun: Rerun) -> None:
+        self._program = program
+        self._traces = (expected, got)
+        self._anchor = Anchor(program, rerun)
+        self._spread = Spread(program, rerun)
+        self._open: bool | None = None
+        self.stage: Stage = "bits"
+
+    def decide(self, miss: NumericMiss) -> Opinion:
+        """For, against, or none where no stage can tell."""
+        anchored = self._anchor.opinion(miss)
+        if anchored.vote == "for":
+            return self._vouch("anchor", anchored)
+        if self._open is None:
+            self._open = forward_differs(self._program, *self._traces)
+        if self._open:
+            spread = self._spread.opinion(miss)
+            if spread.vote == "for":
+                return self._vouch("spread", spread)
+            return Opinion(spread.vote, f"{anchored.reason}; {spread.reason}")
+        if anchored.vote == "torch is off":
+            reason = "the forward values are equal in every bit, so torch's answer is the fact"
+            return Opinion("against", f"{anchored.reason}; {reason}")
+        return anchored
+
+    def _vouch(self, stage: Stage, opinion: Opinion) -> Opinion:
+        self.stage = max(self.stage, stage, key=STAGES.index)
+        return opinion
+
+
+def _on_torch(device: str) -> Rerun:
+    engine = TorchEngine()
+    return lambda program: run(program, engine, device, Detail.STEPS)
+
+
+def _refused(miss: NumericMiss, opinion: Opinion) -> Divergence:
+    return miss.divergence(opinion.reason)
+
+
+def _first(refused: list[Divergence], comparison: Comparison) -> list[Divergence]:
+    """The differences of the first step that shows any, values before the rest."""
+    found = [*refused, *comparison.divergences]
+    first = min((difference.step for difference in found), default=None)
+    return [difference for difference in found if difference.step == first]
+
+
+def _facts(program: Program, got: Trace, stage: Stage, *, torch_errors: bool) -> list[Divergence]:
+    facts = check(program, got, torch_errors=torch_errors)
+    vouched = stage in ("anchor", "spread")
+    return [*facts.broken, *(() if vouched else facts.apart)]
+
+
+def _located(program: Program, differences: list[Divergence]) -> tuple[Divergence, ...]:
+    """In the order of the steps, observations before facts, each with its step's text; an error only once."""
+    texts = step_texts(program)
+    ordered: dict[tuple[str, int, str], Divergence] = {}
+    for difference in sorted(differences, key=lambda difference: difference.step):
+        source = texts[difference.step] if 0 <= difference.step < len(texts) else ""
+        where = source if difference.where == f"step {difference.step}" and source else difference.where
+        ordered.setdefault(
+            (difference.what, difference.step, where), replace(difference, source=source, where=where)
+        )
+    return tuple(ordered.values())
