@@ -142,8 +142,8 @@ class _Drawing:
     def layout(self, domain: Tensor, name: str, shape: Shape, values: str) -> Layout:
         if values == "distinct" and domain.layout == "expanded":
             raise UsageError(
-                f"{domain.place}: [{self.scenario.id}] the numbers of '{name}' cannot be distinct and expanded: "
-                "that repeats them; change values or layout"
+                f"{domain.place}: [{self.scenario.id}] the numbers of '{name}' cannot be both distinct and "
+                "expanded, which repeats them; change values or layout"
             )
         if domain.layout != "any":
             return _LAYOUTS[domain.layout]
