@@ -39,9 +39,9 @@ def findings(errors: Iterable[ErrorDetails], root: Node) -> list[Finding]:
 
 def _finding(error: ErrorDetails, root: Node) -> Finding:
     location = error["loc"]
-    path = tuple(part for part in location if not _is_tag(part))
+    path = _path(location)
     kind = error["type"]
-    if location[-1:] == ("[key]",):
+    if kind == "string_pattern_mismatch" and location[-1] == "[key]":
         name = str(location[-2])
         message, hint = variable_name_error(name) or (f"'{name}' cannot be a key", "")
         return Finding(location[:-1], _key_place(root, location[:-1]), message, hint)
@@ -172,12 +172,15 @@ def _name(path: Path) -> str:
             return f"'{path[-1]}'"
 
 
+_TAGS = {f"<{kind}>": entry for kind, entry in ENTRIES.items()}
+
+
 def _model(location: Path) -> type[Entry]:
     """The model that a location is checked against."""
     match location:
-        case (*_, str(tag)) if _is_tag(tag):
-            return ENTRIES[tag[1:-1]]
-        case (*_, "source"):
+        case ("scenarios", int(), "let", str(), str(tag)) if tag in _TAGS:
+            return _TAGS[tag]
+        case ("scenarios", int(), "source"):
             return SourceEntry
         case ("scenarios", int()):
             return ScenarioEntry
@@ -197,11 +200,13 @@ def _description(model: type[Entry], key: str) -> str:
     return ""
 
 
-_TAGS = {f"<{kind}>" for kind in ENTRIES}
-
-
-def _is_tag(part: str | int) -> bool:
-    return part in _TAGS
+def _path(location: Path) -> Path:
+    """A location without the tag that pydantic puts after a variable's name."""
+    match location:
+        case ("scenarios", int(), "let", str(), tag, *_) if tag in _TAGS:
+            return location[:4] + location[5:]
+        case _:
+            return location
 
 
 def _find(root: Node, path: Path) -> Node:
