@@ -79,7 +79,9 @@ class Engine(ABC):
         """Assigns an attribute of a tensor. Raises Unsupported where it has none."""
 
     @abstractmethod
-    def invoke(self, thing: object, method: str, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
+    def invoke(
+        self, thing: object, method: str, arguments: tuple[Any, ...], options: Mapping[str, Any]
+    ) -> Any:
         """Calls a method of an object that is no tensor (`optimizer.step()`)."""
 
     # what can be seen
@@ -102,4 +104,3 @@ class Engine(ABC):
 
     def reset(self) -> None:
         """Puts global state (the grad mode) back to its default, so that one case cannot spoil the next."""
-

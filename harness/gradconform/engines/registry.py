@@ -30,7 +30,9 @@ def find_engine(name: str) -> Engine:
         if not points:
             known = registered()
             hint = did_you_mean(name, known) or f"registered engines: {', '.join(known) or 'none'}"
-            raise EngineError(f"no engine is registered as '{name}'; {hint}; or name one as package.module:attribute")
+            raise EngineError(
+                f"no engine is registered as '{name}'; {hint}; or name one as package.module:attribute"
+            )
         target = points[0].value
     return _make(target, name)
 
@@ -40,14 +42,22 @@ def _make(target: str, name: str) -> Engine:
     found: Any = _import(module_name, name)
     for part in filter(None, attribute.split(".")):
         if not hasattr(found, part):
-            known = [word for word in vars(found) if not word.startswith("_")] if hasattr(found, "__dict__") else []
+            known = (
+                [word for word in vars(found) if not word.startswith("_")]
+                if hasattr(found, "__dict__")
+                else []
+            )
             hint = did_you_mean(part, known)
-            raise EngineError(f"engine '{name}': module {module_name} has no attribute '{part}'. {hint}".rstrip())
+            raise EngineError(
+                f"engine '{name}': module {module_name} has no attribute '{part}'. {hint}".rstrip()
+            )
         found = getattr(found, part)
     if isinstance(found, Engine):
         return found
     if not callable(found):
-        raise AdapterError(f"engine '{name}' is a {type(found).__name__}; expected an Engine or a callable that makes one")
+        raise AdapterError(
+            f"engine '{name}' is a {type(found).__name__}; expected an Engine or a callable that makes one"
+        )
     try:
         engine = found()
     except GradconformError:
@@ -70,7 +80,9 @@ def _import(module_name: str, name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise EngineError(f"engine '{name}': there is no module '{error.name}' to import") from error
-        raise EngineError(f"engine '{name}' needs the module '{error.name}', which is not installed") from error
+        raise EngineError(
+            f"engine '{name}' needs the module '{error.name}', which is not installed"
+        ) from error
     except Exception as error:
         raise EngineError(f"engine '{name}': importing {module_name} failed: {_reason(error)}") from error
 

@@ -149,7 +149,9 @@ class TorchLikeEngine(Engine):
             raise Unsupported(f"attribute {attribute}")
         setattr(handle, attribute, value)
 
-    def invoke(self, thing: object, method: str, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
+    def invoke(
+        self, thing: object, method: str, arguments: tuple[Any, ...], options: Mapping[str, Any]
+    ) -> Any:
         found = getattr(thing, method, _MISSING)
         if found is _MISSING:
             raise Unsupported(f"method {method} of {type(thing).__name__}")

@@ -81,7 +81,9 @@ class Compiler:
                     options = {"device": self.device, **options}
                 return self.call(engine.operation(name), target, arguments, options)
             case Backward(arguments, options, function):
-                return self.call(engine.backward_function if function else engine.backward, "", arguments, options)
+                return self.call(
+                    engine.backward_function if function else engine.backward, "", arguments, options
+                )
             case Grad(target, arguments, options):
                 return self.call(engine.grad, target, arguments, options)
             case Invoke(target, name, method, arguments, options):

@@ -36,7 +36,7 @@ class Observer:
             return tuple(self.see(item) for item in value)
         return OpaqueSeen("array" if hasattr(value, "__array_interface__") else "object")
 
-    def tensor(self, handle: Handle, grad: TensorSeen | None | Unseen) -> TensorSeen:
+    def tensor(self, handle: Handle, grad: TensorSeen | Unseen | None) -> TensorSeen:
         engine = self.engine
         try:
             value = engine.to_torch(handle).detach().clone()
@@ -57,7 +57,7 @@ class Observer:
             storage=self._storage(handle),
         )
 
-    def gradient(self, handle: Handle) -> TensorSeen | None | Unseen:
+    def gradient(self, handle: Handle) -> TensorSeen | Unseen | None:
         try:
             grad = self.engine.get(handle, "grad")
         except Unsupported:

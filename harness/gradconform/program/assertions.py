@@ -113,7 +113,9 @@ class FactReader:
             name, receiver = node.func.attr, (self.expression(node.func.value),)
         operands = (*receiver, *map(self.expression, node.args))
         options = {
-            keyword.arg: _plain(self.constants.evaluate(keyword.value)) for keyword in node.keywords if keyword.arg
+            keyword.arg: _plain(self.constants.evaluate(keyword.value))
+            for keyword in node.keywords
+            if keyword.arg
         }
         return Operation(name, operands, options)
 

@@ -32,7 +32,12 @@ from gradconform.program.subset import dotted
 MAX_STEPS = 10_000
 """Steps in one program after its loops are unrolled."""
 
-AUGMENTED: dict[type[ast.operator], str] = {ast.Add: "add_", ast.Sub: "sub_", ast.Mult: "mul_", ast.Div: "div_"}
+AUGMENTED: dict[type[ast.operator], str] = {
+    ast.Add: "add_",
+    ast.Sub: "sub_",
+    ast.Mult: "mul_",
+    ast.Div: "div_",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,12 @@ class _Binder:
                 before, argument = lowering.argument(value, line)
                 steps, owner = lowering.argument(base, line)
                 more, position = lowering.index(index, line)
-                yield from (*before, *steps, *more, Mutate("", "setitem", (owner, position, argument), {}, line))
+                yield from (
+                    *before,
+                    *steps,
+                    *more,
+                    Mutate("", "setitem", (owner, position, argument), {}, line),
+                )
 
     def augmented(self, target: ast.expr, operator: str, value: ast.expr, line: int) -> Iterator[Step]:
         lowering = self.lowering

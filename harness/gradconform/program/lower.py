@@ -120,7 +120,14 @@ class Lowering:
         self._count += 1
         return f"_{self._count}"
 
-    def apply(self, target: Target, name: str, arguments: tuple[Argument, ...], options: dict[str, Argument], line: int) -> Step:
+    def apply(
+        self,
+        target: Target,
+        name: str,
+        arguments: tuple[Argument, ...],
+        options: dict[str, Argument],
+        line: int,
+    ) -> Step:
         if words.OPERATORS[name].effect == "write":
             assert isinstance(target, str)
             return Mutate(target, name, arguments, options, line)
@@ -166,7 +173,9 @@ class Lowering:
                 return steps, Slice(*parts)
             case ast.Tuple(elts=elements):
                 lowered = [self.index(element, line) for element in elements]
-                return [step for steps, _ in lowered for step in steps], Items(tuple(item for _, item in lowered), "tuple")
+                return [step for steps, _ in lowered for step in steps], Items(
+                    tuple(item for _, item in lowered), "tuple"
+                )
             case _:
                 return self.argument(node, line)
 
@@ -233,10 +242,14 @@ class Lowering:
         return [
             *steps,
             *more,
-            self.apply(target if target or write else self.temporary(), method, (owner, *arguments), options, line),
+            self.apply(
+                target if target or write else self.temporary(), method, (owner, *arguments), options, line
+            ),
         ]
 
-    def _arguments(self, node: ast.Call, line: int) -> tuple[list[Step], tuple[Argument, ...], dict[str, Argument]]:
+    def _arguments(
+        self, node: ast.Call, line: int
+    ) -> tuple[list[Step], tuple[Argument, ...], dict[str, Argument]]:
         steps: list[Step] = []
         arguments = []
         for argument in node.args:

@@ -62,7 +62,13 @@ def _tree(scenario: Scenario | Draft) -> ast.Module:
 
     if len(scenario.text.text) > MAX_TEXT:
         problems.append(
-            Problem(scenario.place, f"the program has more than {MAX_TEXT} characters", scenario.id, "", "split it")
+            Problem(
+                scenario.place,
+                f"the program has more than {MAX_TEXT} characters",
+                scenario.id,
+                "",
+                "split it",
+            )
         )
         raise SpecError(problems)
     try:

@@ -262,7 +262,12 @@ def program_text(program: Program, *, facts: bool = True) -> str:
     return "\n".join(Renderer(facts=facts).lines(program.steps))
 
 
-def torch_script(program: Program, device: str = "cpu", shown: tuple[str, ...] = (), remarks: Mapping[str, str] | None = None) -> str:
+def torch_script(
+    program: Program,
+    device: str = "cpu",
+    shown: tuple[str, ...] = (),
+    remarks: Mapping[str, str] | None = None,
+) -> str:
     """A script that runs the program on plain torch and prints the places in `shown`, each with its remark."""
     body = "\n".join(Renderer("torch.", device, facts=False).lines(program.steps))
     needs_numpy = "numpy.asarray(" in body

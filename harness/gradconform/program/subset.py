@@ -68,7 +68,14 @@ class Checker:
     functions, modes: names of operator or choice variables, each with the words that it may stand for.
     """
 
-    def __init__(self, report: Report, *, names: Iterable[str], constants: Iterable[str], choices: dict[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        report: Report,
+        *,
+        names: Iterable[str],
+        constants: Iterable[str],
+        choices: dict[str, tuple[str, ...]],
+    ) -> None:
         self.report = report
         self.names = set(names)
         self.constants = {*constants, "dtype"}
@@ -117,13 +124,19 @@ class Checker:
             case ast.Pass():
                 pass
             case ast.Expr():
-                self.report(node, "an expression that is neither called nor asserted does nothing", "write `assert ...`")
+                self.report(
+                    node,
+                    "an expression that is neither called nor asserted does nothing",
+                    "write `assert ...`",
+                )
             case _:
                 self.outside(node)
 
     def augmented(self, op: ast.operator, target: ast.expr) -> None:
         if not isinstance(op, ast.Add | ast.Sub | ast.Mult | ast.Div):
-            self.report(target, "this in-place operator is not in the step language", "it has +=, -=, *= and /=")
+            self.report(
+                target, "this in-place operator is not in the step language", "it has +=, -=, *= and /="
+            )
 
     def assign(self, target: ast.expr, value: ast.expr) -> None:
         match target:
@@ -153,7 +166,11 @@ class Checker:
             case ast.Subscript():
                 self.expression(target)
             case _:
-                self.report(target, "this cannot be assigned to", "a name, a tuple of names, an attribute or an index can")
+                self.report(
+                    target,
+                    "this cannot be assigned to",
+                    "a name, a tuple of names, an attribute or an index can",
+                )
 
     def new_name(self, node: ast.expr, name: str) -> None:
         if name.startswith("_"):
@@ -203,7 +220,9 @@ class Checker:
                 case ast.keyword(arg="phase"):
                     self.report(keyword.value, "phase is 'forward' or 'backward'", "")
                 case _:
-                    self.report(keyword.value, f"`raises` has no option '{keyword.arg}'", "it has phase and match")
+                    self.report(
+                        keyword.value, f"`raises` has no option '{keyword.arg}'", "it has phase and match"
+                    )
 
     def fail(self, call: ast.Call) -> None:
         match call:
@@ -289,7 +308,11 @@ class Checker:
             self.arity(node, words.AUTOGRAD_GRAD, function)
         elif function in words.FUNCTIONS:
             self.arity(node, words.OPERATORS[function].signature, function)
-        elif isinstance(node.func, ast.Attribute) and function.split(".")[0] not in ("autograd", "nn", "optim"):
+        elif isinstance(node.func, ast.Attribute) and function.split(".")[0] not in (
+            "autograd",
+            "nn",
+            "optim",
+        ):
             self.method(node, node.func)
         else:
             known = [*words.FUNCTIONS, "autograd.backward", "autograd.grad", *self.choices]
@@ -327,7 +350,11 @@ class Checker:
             case ast.Call(args=[place, literal], keywords=[]):
                 self.fact(place)
                 if not self.is_literal(literal):
-                    self.report(literal, "`shows` takes a literal as its second argument", "a law belongs into `assert`")
+                    self.report(
+                        literal,
+                        "`shows` takes a literal as its second argument",
+                        "a law belongs into `assert`",
+                    )
             case _:
                 self.report(call, "`shows` takes a place and a literal", "shows(x.grad, [2.0])")
 
@@ -340,7 +367,9 @@ class Checker:
                 self.fact(operand)
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 if len(ops) > 1:
-                    self.report(node, "a chain of comparisons is not in the step language", "write them with `and`")
+                    self.report(
+                        node, "a chain of comparisons is not in the step language", "write them with `and`"
+                    )
                 for part in (left, *comparators):
                     self.fact(part)
             case ast.BinOp(left=left, op=op, right=right) if isinstance(op, ARITHMETIC):
@@ -349,11 +378,17 @@ class Checker:
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
                 for element in elements:
                     self.fact(element)
-            case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="grad_fn") as base, attr="name"), args=[], keywords=[]):
+            case ast.Call(
+                func=ast.Attribute(value=ast.Attribute(attr="grad_fn") as base, attr="name"),
+                args=[],
+                keywords=[],
+            ):
                 self.expression(base)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FACT_WORDS:
                 if len(arguments) != FACT_WORDS[name]:
-                    self.report(node, f"'{name}' takes {FACT_WORDS[name]} arguments, not {len(arguments)}", "")
+                    self.report(
+                        node, f"'{name}' takes {FACT_WORDS[name]} arguments, not {len(arguments)}", ""
+                    )
                 for argument in arguments:
                     self.fact(argument)
             case ast.Call(func=func, args=arguments, keywords=keywords):
@@ -364,7 +399,9 @@ class Checker:
             case _:
                 self.expression(node)
 
-    def fact_call(self, node: ast.Call, func: ast.expr, arguments: list[ast.expr], keywords: list[ast.keyword]) -> None:
+    def fact_call(
+        self, node: ast.Call, func: ast.expr, arguments: list[ast.expr], keywords: list[ast.keyword]
+    ) -> None:
         name = dotted(func)
         if isinstance(func, ast.Attribute) and func.attr in words.OPERATORS:
             self.fact(func.value)
@@ -376,7 +413,9 @@ class Checker:
             if row is None:
                 self.unknown(func, "operator", operator or ast.unparse(func), [*words.FUNCTIONS, *FACT_WORDS])
             elif row.effect in ("write", "object"):
-                self.report(node, f"'{operator}' cannot stand in a fact", "a fact only looks; do it in a step before")
+                self.report(
+                    node, f"'{operator}' cannot stand in a fact", "a fact only looks; do it in a step before"
+                )
             else:
                 self.arity(node, row.signature, operator, receiver)
         for argument in (*arguments, *(keyword.value for keyword in keywords)):
@@ -387,7 +426,11 @@ class Checker:
     def constant(self, node: ast.expr, what: str) -> None:
         self.fact(node)
         if not self.is_constant(node):
-            self.report(node, f"{what} must be known before the program runs", "use `let` integers, booleans or choices")
+            self.report(
+                node,
+                f"{what} must be known before the program runs",
+                "use `let` integers, booleans or choices",
+            )
 
     def is_constant(self, node: ast.expr) -> bool:
         match node:

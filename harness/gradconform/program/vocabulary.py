@@ -156,10 +156,29 @@ AUTOGRAD_GRAD = (
     "is_grads_batched=False, materialize_grads=False"
 )
 
-ATTRIBUTES = ("grad", "data", "grad_fn", "requires_grad", "is_leaf", "shape", "dtype", "device", "ndim", "retains_grad")
+ATTRIBUTES = (
+    "grad",
+    "data",
+    "grad_fn",
+    "requires_grad",
+    "is_leaf",
+    "shape",
+    "dtype",
+    "device",
+    "ndim",
+    "retains_grad",
+)
 WRITABLE = ("grad", "data", "requires_grad")
 MODES = {"no_grad": "", "enable_grad": "", "set_grad_enabled": "mode"}
-ERRORS = ("RuntimeError", "TypeError", "ValueError", "IndexError", "AttributeError", "NotImplementedError", "KeyError")
+ERRORS = (
+    "RuntimeError",
+    "TypeError",
+    "ValueError",
+    "IndexError",
+    "AttributeError",
+    "NotImplementedError",
+    "KeyError",
+)
 DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "int32", "int64", "bool")
 
 SYMBOLS = {row.symbol: row.name for row in OPERATORS.values() if row.symbol and row.name != "neg"}
