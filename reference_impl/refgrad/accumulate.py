@@ -1,0 +1,150 @@
+"""Leaves: where gradients arrive, and how they are added to `.grad`.
+
+A leaf has no node of its own. Its edges lead to an `AccumulateGrad` node, made when the leaf is first used and
+shared by all uses while a graph holds it. The node holds the leaf, and the leaf knows the node weakly: a graph keeps
+its leaves alive, as in torch, and there is no reference cycle.
+Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.grad.html and, for the layout of `.grad`,
+"Default gradient layouts" in https://docs.pytorch.org/docs/stable/autograd.html.
+"""
+
+from __future__ import annotations
+
+import weakref
+from sys import getrefcount
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .backward import execute
+from .node import LEAF, SEQUENCE, Node
+from .versions import bump
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+# Accumulation runs as soon as it can, as in torch, where these nodes have the largest sequence number there is.
+_FIRST = 1 << 62
+
+
+class AccumulateGrad(Node):
+    """Adds the gradients that arrive to `.grad` of its leaf, `variable`."""
+
+    __slots__ = ("variable",)
+
+    variable: Tensor
+    label = "torch::autograd::AccumulateGrad"
+
+    def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Add plain data to `.grad`.
+
+        A later gradient is added in place, so that `.grad` stays the same object. The first one is taken over if
+        nobody else holds its memory and its layout is right, and copied otherwise: the memory of the caller's
+        cotangent and of another leaf's gradient is never shared.
+        """
+        leaf = self.variable
+        if leaf._node is None:
+            return ()
+        have = leaf._grad
+        if have is not None:
+            have._data.add_(grad)
+            bump(have)
+        elif getrefcount(grad) > _EXCLUSIVE or grad._is_view() or not _same_layout(grad, leaf._data):
+            leaf._grad = leaf._wrap(_copy_for(leaf._data, grad))
+        else:
+            leaf._grad = leaf._wrap(grad)
+        return ()
+
+    def vjp_graph(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Make `.grad` a new, recorded tensor; one that is held from before keeps its value."""
+        leaf = self.variable
+        if leaf._node is None:
+            return ()
+        have = leaf._grad
+        if have is None:
+            leaf._grad = leaf._wrap(torch.empty_like(leaf._data)).copy_(grad)
+        else:
+            leaf._grad = have + grad
+        return ()
+
+
+def accumulator(leaf: Tensor) -> Node:
+    """Return the node that accumulates into `leaf`, the same one for as long as a graph holds it."""
+    held = leaf._accumulator
+    if held is not None:
+        node = held()
+        if node is not None:
+            return node
+    made = AccumulateGrad.__new__(AccumulateGrad)
+    made.variable = leaf
+    made.next = ()
+    made.seq = _FIRST - next(SEQUENCE)
+    made.hooks = leaf._hooks
+    leaf._accumulator = weakref.ref(made)
+    return made
+
+
+def edge_of(tensor: Tensor) -> Node | None:
+    """Return the node that the gradient of `tensor` flows to, or None if it does not require grad."""
+    node = tensor._node
+    return accumulator(tensor) if node is LEAF else node
+
+
+def _same_layout(grad: torch.Tensor, data: torch.Tensor) -> bool:
+    """Whether `grad` has the strides that a gradient of `data` has."""
+    if data.is_contiguous():
+        return grad.is_contiguous()
+    return grad.stride() == torch.empty_like(data).stride() == data.stride()
+
+
+def _copy_for(data: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
+    """Return a copy of `grad` with the strides of `data` if `data` is dense, contiguous otherwise."""
+    fresh = torch.empty_like(data)
+    if fresh.stride() != data.stride() or fresh.shape != grad.shape:
+        fresh = torch.empty(grad.shape, dtype=data.dtype, device=data.device)
+    return fresh.copy_(grad)
+
+
+class _Probe(Node):
+    """Reports how many references its gradient has when nobody outside the running backward holds it."""
+
+    __slots__ = ("seen",)
+
+    seen: int
+
+    def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002
+        self.seen = getrefcount(grad)
+        return ()
+
+
+class _Source(Node):
+    """Sends a fresh gradient along each of its edges."""
+
+    __slots__ = ()
+
+    def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002
+        fresh = [grad + 1 for _ in self.edges]
+        return fresh.pop() if len(fresh) == 1 else tuple(fresh)
+
+
+def _measure_exclusive() -> int:
+    """Return the reference count of a gradient that belongs to the running backward alone.
+
+    The count depends on the Python version (some calls borrow their arguments), so it is measured on the real
+    backward loop: once for a node with one edge, once for a node with two.
+    """
+    counts = []
+    for edges in (1, 2):
+        probes = []
+        for _ in range(edges):
+            probe = _Probe.__new__(_Probe)
+            probe.next, probe.seq, probe.hooks = (), _FIRST - next(SEQUENCE), None
+            probes.append(probe)
+        source = _Source.__new__(_Source)
+        source.next = probes[0] if edges == 1 else tuple(probes)
+        source.seq, source.hooks = next(SEQUENCE), None
+        execute([(source, torch.zeros(1))], keep=False, graph=False)
+        counts.extend(probe.seen for probe in probes)
+    return min(counts)
+
+
+_EXCLUSIVE = _measure_exclusive()

@@ -1,0 +1,255 @@
+"""`refgrad.autograd`: backward, grad and Variable, with torch's signatures, checks and messages.
+
+Source: torch/autograd/__init__.py and https://docs.pytorch.org/docs/stable/autograd.html.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from .accumulate import edge_of
+from .backward import Capture, execute
+from .grad_mode import enable_grad, no_grad, set_grad_enabled
+from .node import UNTRACKED, Node
+from .tensor import Tensor
+
+__all__ = ["Variable", "backward", "enable_grad", "grad", "graph", "no_grad", "set_grad_enabled"]
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Tensor | Sequence[Tensor | None] | None = None,
+    inputs: Tensor | Sequence[Tensor] | dict[str, Tensor] | None = None,
+) -> None:
+    """Add the vector-Jacobian products of `tensors` to `.grad` of the leaves, or of `inputs` only.
+
+    `grad_tensors` holds one cotangent for each tensor, of its shape; None stands for ones and is allowed for real
+    tensors of one element. `retain_graph` keeps saved tensors and defaults to `create_graph`, which records the pass.
+    Raises RuntimeError and TypeError where torch does.
+    """
+    if grad_variables is not None:
+        warnings.warn(
+            "`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2
+        )
+        if grad_tensors is not None:
+            raise RuntimeError(
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. "
+                "Please only use `grad_tensors`."
+            )
+        grad_tensors = grad_variables
+    targets = _inputs_of_backward(inputs)
+    roots = _as_tuple(tensors)
+    cotangents = _cotangents(roots, _as_optional_tuple(grad_tensors, len(roots)))
+    seeds = _seeds(roots, cotangents, create_graph)
+    if create_graph:
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the parameter and its "
+            "gradient which can cause a memory leak. We recommend using autograd.grad when creating the graph to "
+            "avoid this. If you have to use this function, make sure to reset the .grad fields of your parameters to "
+            "None after use to break the cycle and avoid the leak.",
+            UserWarning,
+            stacklevel=2,
+        )
+    capture = None
+    if targets is not None:
+        capture = Capture()
+        for tensor in targets:
+            if not tensor.is_leaf:
+                tensor.retain_grad()
+            capture.accumulate.add(_input_edge(tensor))
+    keep = create_graph if retain_graph is None else retain_graph
+    execute(seeds, keep=keep, graph=create_graph, capture=capture)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Any,
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> Any:
+    """Return the sum of the gradients of `outputs` with respect to each of `inputs`; `.grad` is not touched.
+
+    The result is a tuple, or a dict if `inputs` is one. An input that was not used is an error, None with
+    `allow_unused`, or zeros with `materialize_grads`. Raises RuntimeError, TypeError and ValueError where torch does.
+    """
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, "
+            "but got: allow_unused=False."
+        )
+    if is_grads_batched:
+        raise NotImplementedError("refgrad has no vmap: call grad once for each vector instead of is_grads_batched=True")
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
+            "other parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
+    keys = None
+    if isinstance(inputs, dict):
+        keys, inputs = list(inputs), list(inputs.values())
+    wanted = _as_tuple(inputs)
+    if not wanted:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
+    roots = _as_tuple(outputs)
+    cotangents = _cotangents(roots, _as_optional_tuple(grad_outputs, len(roots)))
+    seeds = _seeds(roots, cotangents, create_graph)
+    edges = [_input_edge(tensor) for tensor in wanted]
+    capture = Capture(dict.fromkeys(edges))
+    keep = create_graph if retain_graph is None else retain_graph
+    execute(seeds, keep=keep, graph=create_graph, capture=capture)
+    results = _results(wanted, edges, capture.wanted, cotangents, bool(allow_unused or materialize_grads))
+    if materialize_grads:
+        results = [
+            tensor._wrap(torch.zeros_like(tensor._data)) if result is None else result
+            for tensor, result in zip(wanted, results, strict=True)
+        ]
+    return tuple(results) if keys is None else dict(zip(keys, results, strict=True))
+
+
+def _results(
+    inputs: Sequence[Tensor],
+    edges: Sequence[Node],
+    found: Mapping[Node, Any],
+    cotangents: Sequence[Tensor | None],
+    allow_unused: bool,
+) -> list[Tensor | None]:
+    """Return what arrived at each edge as tensors: one object for one piece of memory, as torch has it."""
+    made: dict[int, Tensor] = {id(given._data): given for given in cotangents if given is not None}
+    results: list[Tensor | None] = []
+    for index, (tensor, edge) in enumerate(zip(inputs, edges, strict=True)):
+        value = found[edge]
+        if value is None and not allow_unused:
+            raise RuntimeError(
+                f"The differentiated Tensor at index {index} appears to not have been used in the graph. "
+                "Set allow_unused=True if this is the desired behavior."
+            )
+        if isinstance(value, torch.Tensor):
+            value = made.setdefault(id(value), tensor._wrap(value))
+        results.append(value)
+    return results
+
+
+def _as_tuple(tensors: Any) -> tuple[Any, ...]:
+    return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+
+
+def _as_optional_tuple(tensors: Any, length: int) -> tuple[Any, ...]:
+    return (None,) * length if tensors is None else _as_tuple(tensors)
+
+
+def _inputs_of_backward(inputs: Any) -> tuple[Tensor, ...] | None:
+    """Return `inputs` of backward as tensors; None if the argument was not given."""
+    if inputs is None:
+        return None
+    if isinstance(inputs, Mapping):
+        if not isinstance(inputs, dict):
+            raise TypeError(
+                f"`inputs` argument to `backward()` must be a dict, not {type(inputs).__name__}. "
+                "Other Mapping types are not supported."
+            )
+        inputs = tuple(inputs.values())
+    targets = _as_tuple(inputs)
+    if not targets:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    return targets
+
+
+def _cotangents(roots: Sequence[Tensor], given: Sequence[Any]) -> list[Tensor | None]:
+    """Return one cotangent for each root: the given one after its checks, ones for a real scalar."""
+    made: list[Tensor | None] = []
+    for index, (root, cotangent) in enumerate(zip(roots, given, strict=False)):
+        if cotangent is None:
+            made.append(_ones_for(root) if root.requires_grad else None)
+            continue
+        if not isinstance(cotangent, Tensor):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(cotangent).__name__}")
+        if cotangent.shape != root.shape:
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[{index}] has a shape of {cotangent.shape} and output[{index}] has a "
+                f"shape of {root.shape}."
+            )
+        if cotangent.dtype.is_complex != root.dtype.is_complex:
+            raise RuntimeError(
+                "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in "
+                f"dtype: grad_output[{index}] has a dtype of {cotangent.dtype} and output[{index}] has a dtype of "
+                f"{root.dtype}."
+            )
+        made.append(cotangent)
+    return made
+
+
+def _ones_for(root: Tensor) -> Tensor:
+    if root.numel() != 1:
+        raise RuntimeError("grad can be implicitly created only for scalar outputs")
+    if not root.dtype.is_floating_point:
+        raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {root.dtype}")
+    return root._wrap(torch.ones_like(root._data))
+
+
+def _seeds(roots: Sequence[Tensor], cotangents: Sequence[Tensor | None], graph: bool) -> list[tuple[Node, Any]]:
+    """Return the nodes to start from, each with its cotangent in the dtype of the root."""
+    if len(roots) != len(cotangents):
+        raise RuntimeError(f"got {len(roots)} tensors and {len(cotangents)} gradients")
+    seeds = []
+    for index, (root, cotangent) in enumerate(zip(roots, cotangents, strict=True)):
+        node = edge_of(root)
+        if node is None or node is UNTRACKED:
+            raise RuntimeError(f"element {index} of tensors does not require grad and does not have a grad_fn")
+        if cotangent is None:
+            raise RuntimeError(f"element {index} of gradients tuple is None, but the corresponding Tensor requires grad")
+        value: Any = cotangent if graph else cotangent._data
+        seeds.append((node, value if value.dtype is root.dtype else value.to(root.dtype)))
+    return seeds
+
+
+def _input_edge(tensor: Any) -> Node:
+    """Return the node at which the gradient of an input arrives."""
+    if not isinstance(tensor, Tensor):
+        raise RuntimeError(f"all inputs have to be Tensors or GradientEdges, but got {type(tensor).__name__}")
+    node = edge_of(tensor)
+    if node is None:
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    return node
+
+
+class _VariableType(type):
+    """Makes every tensor an instance of Variable."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+            return isinstance(instance, Tensor)
+
+
+class Variable(metaclass=_VariableType):
+    """Deprecated: returns a tensor on the memory of `data`. Tensors have been variables since PyTorch 0.4."""
+
+    def __new__(cls, data: Tensor, requires_grad: bool = False, volatile: bool | None = None) -> Any:
+        """Return a new leaf on the memory of `data`; `volatile` has no effect and warns."""
+        if volatile is not None:
+            warnings.warn(
+                "volatile was removed and now has no effect. Use `with torch.no_grad():` instead.",
+                UserWarning,
+                stacklevel=2,
+            )
+        made = data.detach()
+        return made.requires_grad_() if requires_grad else made
+
+
+graph = types.ModuleType(f"{__name__}.graph", "`refgrad.autograd.graph`: the node type of recorded operations.")
+graph.Node = Node  # type: ignore[attr-defined]
+sys.modules[graph.__name__] = graph

@@ -1,0 +1,175 @@
+"""The backward pass: one loop over the nodes of the graph, without recursion.
+
+A node runs once all gradients for its output have arrived and been summed. Among the nodes that are ready, the one
+recorded last runs first; accumulation into leaves runs before everything else. This is torch's order, so hooks fire
+and errors come in torch's order too: a backward that fails half way has filled the same leaves.
+The first pass counts, for each node, the edges that lead to it; the second follows them.
+Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#how-autograd-encodes-the-history and
+torch/csrc/autograd/engine.cpp (compute_dependencies, ReadyQueue).
+
+The loop works on plain torch tensors; with `graph` it works on refgrad tensors, and what the formulas do is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Any
+
+from .grad_mode import mode
+from .node import Node
+
+
+@dataclass(slots=True)
+class Capture:
+    """What `grad()` and `backward(inputs=...)` restrict a backward to.
+
+    `wanted` maps the nodes whose incoming gradient is asked for to that gradient, once known; `accumulate` are the
+    nodes that run although nothing behind them is asked for.
+    """
+
+    wanted: dict[Node, Any] = field(default_factory=dict)
+    accumulate: set[Node] = field(default_factory=set)
+
+
+def execute(roots: Sequence[tuple[Node, Any]], *, keep: bool, graph: bool, capture: Capture | None = None) -> None:
+    """Run backward from `roots`: pairs of a node and the cotangent of its output.
+
+    `keep` keeps saved tensors for another backward. `graph` records the work. With `capture`, only nodes on a path
+    to what is asked for run.
+    """
+    path = None if capture is None else _paths(roots, capture)
+    pending = _count_edges(roots, path)
+    ready: list[tuple[int, Node]] = []
+    arrived: dict[Node, Any] = {}
+    before = mode.enabled
+    mode.enabled = graph
+    try:
+        for node, grad in roots:
+            if path is None or node in path:
+                _deliver(node, grad, arrived, pending, ready)
+        if capture is None:
+            _run(ready, arrived, pending, keep, graph)
+        else:
+            _run_captured(ready, arrived, pending, keep, graph, capture, path or set())
+    finally:
+        mode.enabled = before
+
+
+def _run(
+    ready: list[tuple[int, Node]], arrived: dict[Node, Any], pending: dict[Node, int], keep: bool, graph: bool
+) -> None:
+    """Run all nodes that are reached."""
+    while ready:
+        node: Node | None = heappop(ready)[1]
+        grad = arrived.pop(node)  # type: ignore[arg-type]
+        while node is not None:
+            if node.hooks is not None:
+                grad = run_hooks(node.hooks, grad)
+            grads = node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
+            following = node.next
+            node = grad = None
+            if type(following) is tuple:
+                for edge, part in zip(following, grads, strict=True):
+                    _deliver(edge, part, arrived, pending, ready)
+                part = None
+            elif following in pending:
+                _deliver(following, grads, arrived, pending, ready)  # type: ignore[arg-type]
+            elif ready and ready[0][0] < -following.seq:  # type: ignore[union-attr]
+                arrived[following] = grads  # type: ignore[index]
+                heappush(ready, (-following.seq, following))  # type: ignore[union-attr, arg-type]
+            else:
+                # The only input is next in order: go on with it without a detour through the queue.
+                node, grad = following, grads  # type: ignore[assignment]
+            grads = None
+
+
+def _run_captured(
+    ready: list[tuple[int, Node]],
+    arrived: dict[Node, Any],
+    pending: dict[Node, int],
+    keep: bool,
+    graph: bool,
+    capture: Capture,
+    path: set[Node],
+) -> None:
+    """Run the nodes on `path`, and keep the gradients that are asked for."""
+    while ready:
+        node = heappop(ready)[1]
+        grad = arrived.pop(node)
+        if node.hooks is not None:
+            grad = run_hooks(node.hooks, grad)
+        if node in capture.wanted:
+            capture.wanted[node] = grad
+        if node not in capture.accumulate and path.isdisjoint(node.edges):
+            continue
+        grads = node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
+        following = node.next
+        if type(following) is not tuple:
+            following, grads = (following,), (grads,)  # type: ignore[assignment]
+        for edge, part in zip(following, grads, strict=True):  # type: ignore[arg-type]
+            if edge in path:
+                _deliver(edge, part, arrived, pending, ready)
+
+
+def _deliver(
+    node: Node, grad: Any, arrived: dict[Node, Any], pending: dict[Node, int], ready: list[tuple[int, Node]]
+) -> None:
+    """Add `grad` to what has arrived for `node`, and queue the node if nothing more will come."""
+    if node in arrived:
+        grad = arrived[node] + grad
+    arrived[node] = grad
+    left = pending.get(node, 0)
+    if left:
+        pending[node] = left - 1
+    else:
+        heappush(ready, (-node.seq, node))
+
+
+def _count_edges(roots: Iterable[tuple[Node, Any]], path: set[Node] | None) -> dict[Node, int]:
+    """Return for each node how many gradients come after the first; a node that gets one only has no entry."""
+    seen: set[Node] = set()
+    more: dict[Node, int] = {}
+    stack = []
+    for node, _ in roots:
+        if node in seen:
+            more[node] = more.get(node, 0) + 1
+        elif path is None or node in path:
+            seen.add(node)
+            stack.append(node)
+    while stack:
+        following = stack.pop().next
+        for node in following if type(following) is tuple else (following,):  # type: ignore[assignment]
+            if node in seen:
+                more[node] = more.get(node, 0) + 1
+            elif path is None or node in path:
+                seen.add(node)
+                stack.append(node)
+    return more
+
+
+def _paths(roots: Iterable[tuple[Node, Any]], capture: Capture) -> set[Node]:
+    """Return the nodes from which something asked for can be reached, those asked for included."""
+    seen = {node for node, _ in roots}
+    stack = list(seen)
+    while stack:
+        for node in stack.pop().edges:
+            if node not in seen:
+                seen.add(node)
+                stack.append(node)
+    path = {node for node in seen if node in capture.wanted or node in capture.accumulate}
+    # Edges lead to smaller sequence numbers, accumulation aside, and that has no edges: one pass in order is enough.
+    for node in sorted(seen, key=lambda node: node.seq):
+        if not path.isdisjoint(node.edges):
+            path.add(node)
+    return path
+
+
+def run_hooks(hooks: list[Any], grad: Any) -> Any:
+    """Pass `grad` through the hooks of a node, in order; a hook that returns None leaves it as it is."""
+    for hook in list(hooks):
+        replaced = hook(grad)
+        if replaced is not None:
+            grad = replaced
+    return grad

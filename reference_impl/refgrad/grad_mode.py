@@ -1,0 +1,162 @@
+"""Grad mode: whether operations are recorded. It belongs to a thread, and every new thread starts with it on.
+
+`no_grad`, `enable_grad` and `set_grad_enabled` are context managers and decorators with torch's own corner cases:
+an object remembers one previous mode only, so entering the same object twice loses the first one; a decorated
+generator has the mode while its body runs and not between its yields.
+Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#locally-disabling-gradient-computation and
+torch/utils/_contextlib.py for the decorators.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import warnings
+from collections.abc import Callable, Generator
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Mode(threading.local):
+    """The mode of the running thread; the class attribute is what a new thread starts with."""
+
+    enabled: bool = True
+
+
+mode = _Mode()
+
+
+def is_grad_enabled() -> bool:
+    """Return whether operations of this thread are recorded."""
+    return mode.enabled
+
+
+class _GradMode:
+    """A context manager and decorator that sets the mode of its thread to `wanted`."""
+
+    wanted: bool
+    previous: bool
+
+    def __enter__(self) -> None:
+        self.previous = mode.enabled
+        mode.enabled = self.wanted
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        mode.enabled = self.previous
+
+    def clone(self) -> _GradMode:
+        """Return a fresh object of the same mode, so that a decorated function may call itself."""
+        return type(self)()
+
+    def __call__(self, target: F) -> F:
+        """Return `target` (a function, a generator function or a class) wrapped to run in this mode."""
+        if inspect.isclass(target):
+            warnings.warn(
+                "Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
+                "functions or methods. To preserve the current behavior of class decoration, you can directly decorate "
+                "the `__init__` method and nothing else.",
+                FutureWarning,
+                stacklevel=2,
+            )
+            made = cast(Callable[..., Any], target)
+            return cast(F, lambda *args, **kwargs: self._run(made, args, kwargs))
+        if inspect.isgeneratorfunction(target):
+            return cast(F, _wrap_generator(target, self.clone))
+
+        @functools.wraps(target)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            return self._run(target, args, kwargs)
+
+        return cast(F, wrapped)
+
+    def _run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        with self.clone():
+            return function(*args, **kwargs)
+
+
+def _wrap_generator(
+    function: Callable[..., Generator[Any, Any, Any]], make: Callable[[], _GradMode]
+) -> Callable[..., Any]:
+    """Wrap a generator function: each resumption of its body runs in the mode, each yield leaves it."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        body = function(*args, **kwargs)
+        try:
+            with make():
+                response = body.send(None)
+            while True:
+                try:
+                    request = yield response
+                except GeneratorExit:
+                    with make():
+                        body.close()
+                    raise
+                except BaseException as error:
+                    with make():
+                        response = body.throw(error)
+                else:
+                    with make():
+                        response = body.send(request)
+        except StopIteration as stop:
+            return stop.value
+
+    return wrapped
+
+
+class _Bare(_GradMode):
+    """A mode that also works as a decorator without parentheses."""
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Self:
+        if function is None:
+            return super().__new__(cls)
+        return cast(Self, cls()(function))
+
+    def __init__(self, function: Callable[..., Any] | None = None) -> None:
+        super().__init__()
+
+
+class no_grad(_Bare):  # noqa: N801 - torch's name
+    """Record nothing inside the block or the decorated function."""
+
+    wanted = False
+
+
+class enable_grad(_Bare):  # noqa: N801 - torch's name
+    """Record inside the block or the decorated function, also where `no_grad` is around it."""
+
+    wanted = True
+
+
+class set_grad_enabled(_GradMode):  # noqa: N801 - torch's name
+    """Set the mode at once; as a context manager or decorator it also puts the previous mode back."""
+
+    def __init__(self, mode: bool) -> None:
+        self.previous = is_grad_enabled()
+        self.wanted = mode
+        _set(mode)
+
+    def __call__(self, target: F) -> F:
+        # The call that made this object has already switched the mode: as a decorator it must not leak.
+        _set(self.previous)
+        return super().__call__(target)
+
+    def __enter__(self) -> None:
+        _set(self.wanted)
+
+    def clone(self) -> _GradMode:
+        return _Decorated(self.wanted)
+
+
+class _Decorated(_GradMode):
+    """The mode of a function decorated with `set_grad_enabled`."""
+
+    def __init__(self, wanted: bool) -> None:
+        self.wanted = wanted
+
+
+def _set(enabled: bool) -> None:
+    mode.enabled = enabled

@@ -1,0 +1,199 @@
+"""Indexing, read and written.
+
+Ints, slices, None and Ellipsis make a chain of views, in torch's order and with torch's nodes. Tensors, lists, arrays
+and bools among the indices make one gather at the end.
+Source: https://docs.pytorch.org/docs/stable/tensor_view.html and torch/csrc/autograd/python_variable_indexing.cpp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from .inplace import copy_, write
+from .ops import OPERATIONS
+from .shapes import reshape, select, unsqueeze
+from .tensor import Tensor
+from .versions import VersionCounter
+
+
+class Indices:
+    """The index tensors of one expression as an operand: `_data` is what torch's kernels take."""
+
+    __slots__ = ("_data", "tensors", "value")
+
+    _data: tuple[Any, ...]
+    tensors: tuple[Tensor, ...]
+    value: tuple[Any, ...]
+
+    _node: Final = None
+    grad_fn: Final = None
+
+    def __init__(self, places: Sequence[Tensor | None]) -> None:
+        self.tensors = tuple(place for place in places if place is not None)
+        self._data = self.value = tuple(slice(None) if place is None else place._data for place in places)
+
+    @property
+    def _counter(self) -> VersionCounter | None:
+        """The number of writes to any of the index tensors, or None if there was none."""
+        counters = [tensor._counter for tensor in self.tensors if tensor._counter is not None]
+        if not counters:
+            return None
+        total = VersionCounter()
+        total.value = sum(counter.value for counter in counters)
+        return total
+
+
+def getitem(input: Tensor, key: Any) -> Tensor:
+    """Return `input[key]`: a view if no index is a tensor, list, array or bool, a copy otherwise."""
+    if key is Ellipsis:
+        return OPERATIONS["alias"].apply(input)  # type: ignore[no-any-return]
+    view, places = _walk(input, key)
+    if places:
+        return OPERATIONS["index"].apply(view, Indices(places))  # type: ignore[no-any-return]
+    return OPERATIONS["alias"].apply(input) if view is input else view  # type: ignore[no-any-return]
+
+
+def setitem(input: Tensor, key: Any, value: Any) -> None:
+    """Write `value` (a tensor or number, broadcast and cast) to `input[key]`."""
+    if isinstance(value, Tensor):
+        source = value
+    elif isinstance(value, bool | int | float | complex | np.generic):
+        source = Tensor._of(torch.tensor(value, device=input.device))
+    else:
+        raise TypeError(f"can't assign a {type(value).__name__} to a refgrad Tensor; assign a Tensor or a number")
+    view, places = (input, []) if key is Ellipsis else _walk(input, key)
+    if not places:
+        copy_(view, _without_leading_ones(source, view._data.ndim))
+        return
+    indices = Indices(places)
+    if source.dtype is not input.dtype:
+        source = source.to(input.dtype)
+    target = view._data[indices._data]
+    source = _without_leading_ones(source, target.ndim)
+
+    def kernel(data: torch.Tensor) -> None:
+        data[indices._data] = source._data
+
+    write(view, kernel, "index_put", (indices, source))
+
+
+def _without_leading_ones(value: Tensor, rank: int) -> Tensor:
+    """Drop leading dimensions of size 1 that the place of an assignment does not have."""
+    shape = tuple(value.shape)
+    while len(shape) > rank and shape[0] == 1:
+        shape = shape[1:]
+    return value if len(shape) == len(value.shape) else reshape(value, shape)
+
+
+def _walk(input: Tensor, key: Any) -> tuple[Tensor, list[Tensor | None]]:
+    """Return the view that the basic indices make, and what indexes each of its dimensions besides."""
+    alone = not isinstance(key, tuple)
+    items = [_normal(item) for item in ((key,) if alone else key)]
+    taken = sum(_dimensions(item) for item in items)
+    rank = input._data.ndim
+    if taken > rank:
+        if rank == 0 and any(isinstance(item, int) for item in items):
+            raise IndexError(
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to "
+                "convert a 0-dim tensor to a number"
+            )
+        raise IndexError(f"too many indices for tensor of dimension {rank}")
+    view, dim = input, 0
+    places: list[Tensor | None] = []
+    for item in items:
+        if item is Ellipsis:
+            dim += rank - taken
+        elif item is None:
+            view = unsqueeze(view, dim)
+            dim += 1
+        elif isinstance(item, bool):
+            view = unsqueeze(view, dim)
+            _place(places, dim, Tensor._of(torch.arange(int(item), device=input.device)))
+            dim += 1
+        elif isinstance(item, int):
+            _check_bounds(view, dim, item)
+            view = select(view, dim, item)
+        elif isinstance(item, slice):
+            view = _slice(view, dim, item, always=alone)
+            dim += 1
+        elif item.dtype is torch.bool:
+            _check_mask(view, dim, item)
+            for index in item._data.nonzero(as_tuple=True):
+                _place(places, dim, Tensor._of(index))
+                dim += 1
+        else:
+            _place(places, dim, item)
+            dim += 1
+    return view, places
+
+
+def _place(places: list[Tensor | None], dim: int, index: Tensor) -> None:
+    places.extend([None] * (dim - len(places)))
+    places.append(index)
+
+
+def _normal(item: Any) -> Any:
+    """Return one index as an int, bool, slice, None, Ellipsis or index tensor."""
+    if item is None or item is Ellipsis or isinstance(item, bool | int):
+        return item
+    if isinstance(item, slice):
+        bounds = (None if bound is None else bound.__index__() for bound in (item.start, item.stop, item.step))
+        return slice(*bounds)
+    if isinstance(item, np.integer):
+        return int(item)
+    if isinstance(item, torch.Tensor):
+        item = Tensor._of(item.detach())
+    elif isinstance(item, np.ndarray | list | tuple | range):
+        item = Tensor._of(torch.as_tensor(list(item) if isinstance(item, range) else item))
+        if not item.numel():
+            item = item.long()
+    if not isinstance(item, Tensor):
+        raise TypeError(
+            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+            f"(got {type(item).__name__})"
+        )
+    if item.dtype.is_floating_point or item.dtype.is_complex:
+        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+    if item.dtype is torch.uint8:
+        return item.bool()
+    if not item.shape:
+        return bool(item._data) if item.dtype is torch.bool else int(item._data)
+    return item
+
+
+def _dimensions(item: Any) -> int:
+    """Return how many dimensions of the tensor an index uses up."""
+    if item is None or item is Ellipsis or isinstance(item, bool):
+        return 0
+    return item._data.ndim if isinstance(item, Tensor) and item.dtype is torch.bool else 1
+
+
+def _check_bounds(view: Tensor, dim: int, index: int) -> None:
+    size = view.shape[dim]
+    if not -size <= index < size:
+        raise IndexError(f"index {index} is out of bounds for dimension {dim} with size {size}")
+
+
+def _check_mask(view: Tensor, dim: int, mask: Tensor) -> None:
+    for offset, size in enumerate(mask.shape):
+        if size != view.shape[dim + offset]:
+            raise IndexError(
+                f"The shape of the mask {list(mask.shape)} at index {offset} does not match the shape of the indexed "
+                f"tensor {list(view.shape)} at index {dim + offset}"
+            )
+
+
+def _slice(view: Tensor, dim: int, item: slice, always: bool) -> Tensor:
+    """Take a slice; one that keeps everything is left out unless it is the whole index."""
+    step = 1 if item.step is None else item.step
+    if step <= 0:
+        raise ValueError("step must be greater than zero")
+    size = view.shape[dim]
+    start, stop, _ = slice(item.start, item.stop, step).indices(size)
+    if not always and (start, step) == (0, 1) and stop >= size:
+        return view
+    return OPERATIONS["slice"].apply(view, dim, start, max(start, stop), step)  # type: ignore[no-any-return]

@@ -1,0 +1,134 @@
+"""In-place operations: the same derivatives, and the memory and history of the tensor that is written to.
+
+A write is refused where the history could not be told right (a leaf, a view of a leaf); it is counted, so that a graph
+that saved the old value notices; and the tensor, its base and their views get a history that includes it.
+Source: "In-place operations with autograd" in https://docs.pytorch.org/docs/stable/notes/autograd.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from .grad_mode import mode
+from .node import note_version
+from .ops import OPERATIONS
+from .tensor import Tensor
+from .versions import counter_of
+from .views import rebase, refuse_write
+
+
+def write(
+    tensor: Tensor, kernel: Callable[[torch.Tensor], Any], row: str, operands: tuple[Any, ...] = (), args: tuple[Any, ...] = ()
+) -> Tensor:
+    """Write to `tensor` with `kernel`, recorded as `row` of the table; return `tensor`.
+
+    `operands` are the other tensors of the row and `args` its arguments. Raises torch's RuntimeError for a leaf that
+    requires grad, a view of one, and a view that was made in no-grad mode.
+    """
+    refuse_write(tensor)
+    dtype = tensor._dtype
+    recorded = None
+    if (
+        mode.enabled
+        and (dtype.is_floating_point or dtype.is_complex)
+        and (tensor._node is not None or any(isinstance(other, Tensor) and other._node is not None for other in operands))
+    ):
+        operation = OPERATIONS[row]
+        # A formula that needs the value from before the write gets a copy of it, as in torch.
+        before = Tensor._of(tensor._data.clone() if operation.rule.tensors[0] in operation.rule.saves else tensor._data)
+        before._node = tensor._node
+        recorded = Tensor._of(tensor._data)
+        recorded._counter = counter_of(tensor)
+        operation.record(recorded, before, *operands, *args)
+    kernel(tensor._data)
+    counter = counter_of(tensor)
+    counter.value += 1
+    if recorded is not None and recorded._node is not None:
+        if "result" in OPERATIONS[row].rule.saves:
+            note_version(recorded._node, "result", counter)
+        rebase(tensor, recorded._node, OPERATIONS)
+    return tensor
+
+
+def _plain(value: Any) -> Any:
+    return value._data if isinstance(value, Tensor) else value
+
+
+def binary(name: str) -> Callable[..., Tensor]:
+    """Return the in-place form of an operation with a tensor or number as its other operand."""
+
+    def operator(input: Tensor, other: Any) -> Tensor:
+        return write(input, lambda data: getattr(data, f"{name}_")(_plain(other)), name, (other,))
+
+    operator.__name__ = operator.__qualname__ = f"{name}_"
+    return operator
+
+
+def scaled(name: str) -> Callable[..., Tensor]:
+    """Return add_ or sub_, which take a factor `alpha` for their other operand."""
+
+    def operator(input: Tensor, other: Any, *, alpha: complex = 1) -> Tensor:
+        def kernel(data: torch.Tensor) -> Any:
+            return getattr(data, f"{name}_")(_plain(other), alpha=alpha)
+
+        if alpha == 1 or not isinstance(other, Tensor):
+            return write(input, kernel, name, (other,))
+        return write(input, kernel, f"{name}_scaled", (other,), (alpha,))
+
+    operator.__name__ = operator.__qualname__ = f"{name}_"
+    return operator
+
+
+def unary(name: str) -> Callable[[Tensor], Tensor]:
+    """Return the in-place form of a function of one tensor."""
+
+    def operator(input: Tensor) -> Tensor:
+        return write(input, lambda data: getattr(data, f"{name}_")(), name)
+
+    operator.__name__ = operator.__qualname__ = f"{name}_"
+    return operator
+
+
+def pow_(input: Tensor, exponent: Any) -> Tensor:
+    """Raise `input` to a power, in place."""
+    if isinstance(exponent, Tensor):
+        return write(input, lambda data: data.pow_(exponent._data), "pow", (exponent,))
+    return write(input, lambda data: data.pow_(exponent), "pow_number", (), (exponent,))
+
+
+def square_(input: Tensor) -> Tensor:
+    """Square `input`, in place."""
+    return pow_(input, 2)
+
+
+def zero_(input: Tensor) -> Tensor:
+    """Fill `input` with zeros."""
+    return write(input, lambda data: data.zero_(), "zero")
+
+
+def fill_(input: Tensor, value: Any) -> Tensor:
+    """Fill `input` with a number or a 0-d tensor."""
+    if isinstance(value, Tensor):
+        return write(input, lambda data: data.fill_(value._data), "fill", (value,))
+    return write(input, lambda data: data.fill_(value), "fill_number", (), (value,))
+
+
+def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """Replace the elements of `input` by those of `src`, broadcast and cast; the gradient goes to `src`."""
+    return write(input, lambda data: data.copy_(src._data, non_blocking), "copy", (src,), (src.device,))
+
+
+def masked_fill_(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """Put `value` where `mask` is true."""
+    if isinstance(value, Tensor):
+        raise NotImplementedError("masked_fill_ with a tensor value is not implemented; use input[mask] = value")
+    return write(input, lambda data: data.masked_fill_(mask._data, value), "masked_fill", (mask,), (value,))
+
+
+UNARY = (
+    "abs", "ceil", "cos", "exp", "expm1", "floor", "log", "log1p", "neg", "reciprocal", "relu", "round", "rsqrt",
+    "sgn", "sigmoid", "sign", "sin", "sqrt", "tan", "tanh", "trunc",
+)  # fmt: skip

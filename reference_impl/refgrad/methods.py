@@ -1,0 +1,93 @@
+"""Gives the tensor its methods and operators. `operations.pyi` declares them for type checkers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import autograd, creation, indexing, inplace, multiple, pointwise, shapes
+from .ops import OPERATIONS
+from .tensor import Tensor
+
+_POINTWISE = (
+    "add", "conj", "div", "imag", "masked_fill", "maximum", "minimum", "mul", "positive", "pow", "real", "square", "sub",
+)  # fmt: skip
+_SHAPES = (
+    "bfloat16", "bmm", "cdouble", "cfloat", "clone", "contiguous", "cpu", "cuda", "dot", "double", "expand", "expand_as",
+    "flatten", "float", "half", "matmul", "mean", "mm", "mv", "narrow", "permute", "reshape", "select", "squeeze", "sum",
+    "t", "to", "transpose", "type_as", "unsqueeze", "view", "view_as",
+)  # fmt: skip
+
+
+def _backward(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Accumulate the gradients of this tensor into the leaves; see `autograd.backward`."""
+    autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+def _where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+    return pointwise.where(condition, self, other)
+
+
+def _reversed_dimensions(self: Tensor) -> Tensor:
+    return shapes.permute(self, tuple(range(self.ndim))[::-1])
+
+
+def _adjoint(self: Tensor) -> Tensor:
+    return pointwise.conj(shapes.transpose(self, -2, -1))
+
+
+def install() -> None:
+    """Set all methods and operators on the tensor class."""
+    given: dict[str, Any] = {}
+    given |= {name: getattr(pointwise, name) for name in _POINTWISE if name not in ("real", "imag")}
+    given |= {name: getattr(shapes, name) for name in _SHAPES}
+    given |= {name: getattr(multiple, name) for name in ("chunk", "split", "unbind")}
+    given |= {name: pointwise.unary(name) for name in pointwise.UNARY}
+    given |= {name: pointwise.constant(name) for name in pointwise.CONSTANT + pointwise.FACTS}
+    given |= {name: pointwise.comparison(name) for name in pointwise.COMPARISONS}
+    given |= {name: creation.method(name) for name in creation.METHODS}
+    given |= {f"{name}_": inplace.unary(name) for name in inplace.UNARY}
+    given |= {name: getattr(inplace, name) for name in ("copy_", "fill_", "masked_fill_", "pow_", "square_", "zero_")}
+    given |= {f"{name}_": inplace.scaled(name) for name in ("add", "sub")}
+    given |= {f"{name}_": inplace.binary(name) for name in ("mul", "div")}
+    given |= {
+        "__abs__": given["abs"],
+        "__add__": OPERATIONS["add"].apply,
+        "__getitem__": indexing.getitem,
+        "__iadd__": given["add_"],
+        "__imul__": given["mul_"],
+        "__ipow__": inplace.pow_,
+        "__isub__": given["sub_"],
+        "__itruediv__": given["div_"],
+        "__matmul__": shapes.matmul,
+        "__mul__": OPERATIONS["mul"].apply,
+        "__neg__": OPERATIONS["neg"].apply,
+        "__pos__": pointwise.positive,
+        "__pow__": pointwise.operator_pow,
+        "__radd__": OPERATIONS["add"].apply,
+        "__rmul__": OPERATIONS["mul"].apply,
+        "__rpow__": pointwise.reflected_pow,
+        "__rsub__": pointwise.reflected_sub,
+        "__rtruediv__": pointwise.reflected_div,
+        "__setitem__": indexing.setitem,
+        "__sub__": OPERATIONS["sub"].apply,
+        "__truediv__": OPERATIONS["div"].apply,
+        "backward": _backward,
+        "H": property(_adjoint),
+        "T": property(_reversed_dimensions),
+        "imag": property(pointwise.imag),
+        "mH": property(_adjoint),
+        "mT": property(lambda self: shapes.transpose(self, -2, -1)),
+        "real": property(pointwise.real),
+        "where": _where,
+    }
+    for name, value in given.items():
+        setattr(Tensor, name, value)
+
+
+install()

@@ -1,0 +1,228 @@
+"""Operations with several tensors on one side: unbind, split and chunk give several, cat and stack take several.
+
+The number of edges differs from call to call, so these nodes are written by hand and not generated from the table.
+An output of a node with several outputs has an `Output` in the graph: it passes its gradient on under its number, and
+the node behind it runs once it has been told of all that are used. An output that is not used counts as zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from .accumulate import edge_of
+from .grad_mode import mode
+from .node import SEQUENCE, Node
+from .rules.formulas import fit, take_slice
+from .shapes import select
+from .tensor import Tensor
+from .views import ViewOf
+
+
+class Parts:
+    """Gradients for some outputs of one node, by output number."""
+
+    __slots__ = ("grads",)
+
+    def __init__(self, grads: dict[int, Any]) -> None:
+        self.grads = grads
+
+    def __add__(self, other: Parts) -> Parts:
+        return Parts({**self.grads, **other.grads})
+
+
+class Output(Node):
+    """One output, numbered `index`, of the node that is its only edge."""
+
+    __slots__ = ("index",)
+
+    index: int
+    label = "Output"
+    mask = (True,)
+
+    def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Pass the gradient on under the number of the output."""
+        return Parts({self.index: grad})
+
+    vjp_graph = vjp
+
+    def as_edge(self) -> tuple[Node | None, int]:
+        """Return the node behind, and the number."""
+        return self.edges[0], self.index
+
+
+class Divide(Node):
+    """The node of an operation that divides a tensor into views."""
+
+    __slots__ = ("gives_back",)
+
+    gives_back: tuple[Callable[[Any], Any], ...]
+    mask = (True,)
+
+    def vjp(self, grad: Parts, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Return the sum of the gradients of the parts, each in its place."""
+        (first, part), *others = sorted(grad.grads.items())
+        total = self.gives_back[first](part)
+        for index, part in others:
+            total = total + self.gives_back[index](part)
+        return total
+
+    vjp_graph = vjp
+
+
+class UnbindBackward0(Divide):
+    """The node of unbind."""
+
+    __slots__ = ()
+    label = "UnbindBackward0"
+
+
+class SplitBackward0(Divide):
+    """The node of split and chunk."""
+
+    __slots__ = ()
+    label = "SplitBackward0"
+
+
+def _divide(input: Tensor, parts: list[Tensor], kind: type[Divide]) -> tuple[Tensor, ...]:
+    """Give views of `input` one common node instead of one each; in grad mode they must not be written to."""
+    name = kind.label.removesuffix("Backward0")
+    owner = None
+    if mode.enabled and input._node is not None:
+        owner = kind.__new__(kind)
+        owner.next, owner.seq, owner.hooks = edge_of(input) or (), next(SEQUENCE), None
+        owner.gives_back = tuple(_last_step(part) for part in parts)
+    for index, part in enumerate(parts):
+        view = part._view
+        if view is not None and view.guard is None:
+            guard = (
+                f"Output {index} of {name} is a view and is being modified inplace. This view is the output of a "
+                "function that returns multiple views. Such functions do not allow the output views to be modified "
+                "inplace. You should replace the inplace operation by an out-of-place one."
+            )
+            part._view = ViewOf(view.base, view.path, guard)
+        if owner is not None:
+            output = Output.__new__(Output)
+            output.next, output.seq, output.hooks, output.index = owner, next(SEQUENCE), None, index
+            part._node = output
+    return tuple(parts)
+
+
+def _last_step(part: Tensor) -> Callable[[Any], Any]:
+    view = part._view
+    assert view is not None
+    return view.path.steps[-1].give_back
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """Return a view of each index of a dimension."""
+    if input._data.ndim == 0:
+        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+    return _divide(input, [select(input, dim, index) for index in range(input.shape[dim])], UnbindBackward0)
+
+
+def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Return views of consecutive parts of a dimension, of one size or of the given sizes."""
+    sizes = [part.shape[dim] for part in input._data.split(split_size_or_sections, dim)]  # type: ignore[no-untyped-call]
+    return _parts(input, sizes, dim)
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """Return views of at most `chunks` consecutive parts of a dimension, of equal size but for the last."""
+    return _parts(input, [part.shape[dim] for part in input._data.chunk(chunks, dim)], dim)
+
+
+def _parts(input: Tensor, sizes: Sequence[int], dim: int) -> tuple[Tensor, ...]:
+    dim = dim % input._data.ndim
+    parts, start = [], 0
+    for size in sizes:
+        parts.append(take_slice(input, dim, start, start + size, 1))
+        start += size
+    return _divide(input, parts, SplitBackward0)
+
+
+class Join(Node):
+    """The node of cat: each input gets its part of the gradient, in its own dtype."""
+
+    __slots__ = ("dim", "needs", "shapes")
+
+    dim: int
+    needs: tuple[bool, ...]
+    shapes: tuple[tuple[tuple[int, ...], torch.dtype], ...]
+    label = "CatBackward0"
+
+    def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Return the parts of the gradient for the inputs that require one."""
+        grads, start = [], 0
+        for needed, (shape, dtype) in zip(self.needs, self.shapes, strict=True):
+            if shape == (0,) and grad.ndim > 1:  # torch lets an empty vector be joined to anything
+                size, part = 0, grad.new_zeros(shape)
+            else:
+                size = shape[self.dim]
+                part = take_slice(grad, self.dim, start, start + size, 1)
+            start += size
+            if needed:
+                grads.append(fit(part, shape, dtype))  # type: ignore[arg-type]
+        return grads[0] if len(grads) == 1 else tuple(grads)
+
+    vjp_graph = vjp
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """A (node, output number) pair for each joined tensor."""
+        edges = iter(self.edges)
+        return tuple(next(edges).as_edge() if needed else (None, 0) for needed in self.needs)
+
+
+class CatBackward0(Join):
+    """The node of cat."""
+
+    __slots__ = ()
+
+
+class StackBackward0(Join):
+    """The node of stack."""
+
+    __slots__ = ()
+    label = "StackBackward0"
+
+    def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Return one index of the gradient for each input that requires one."""
+        grads = [
+            fit(grad.select(self.dim, index), shape, dtype)  # type: ignore[arg-type]
+            for index, (shape, dtype) in enumerate(self.shapes)
+            if self.needs[index]
+        ]
+        return grads[0] if len(grads) == 1 else tuple(grads)
+
+    vjp_graph = vjp
+
+
+def _join(tensors: Sequence[Tensor], data: torch.Tensor, dim: int, kind: type[Join]) -> Tensor:
+    out = Tensor._of(data)
+    if not mode.enabled or all(tensor._node is None for tensor in tensors):
+        return out
+    node = kind.__new__(kind)
+    edges = [edge for edge in map(edge_of, tensors) if edge is not None]
+    node.next = edges[0] if len(edges) == 1 else tuple(edges)
+    node.seq, node.hooks = next(SEQUENCE), None
+    node.dim = dim % data.ndim
+    node.needs = tuple(tensor._node is not None for tensor in tensors)
+    node.shapes = tuple((tensor._shape, tensor._dtype) for tensor in tensors)
+    out._node = node
+    return out
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Join tensors along a dimension that they have."""
+    return _join(tensors, torch.cat([tensor._data for tensor in tensors], dim), dim, CatBackward0)
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Join tensors of one shape along a new dimension."""
+    return _join(tensors, torch.stack([tensor._data for tensor in tensors], dim), dim, StackBackward0)
+
+
+

@@ -1,0 +1,152 @@
+"""Nodes of the tape: the recorded backward of one operation.
+
+An operation on a tensor that requires grad makes a node. The node keeps edges to the nodes of its inputs, what its
+derivative formulas need (saved tensors, sizes, arguments) and a sequence number. Numbers grow in the order of
+recording, so an edge always leads to a smaller one and the numbers are a topological order of the graph.
+Nodes point from results to inputs only. Nothing points back, so a released graph is gone by reference counting.
+
+Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#how-autograd-encodes-the-history
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .versions import VersionCounter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SEQUENCE = itertools.count()
+
+
+class Node:
+    """The backward of one recorded operation.
+
+    `next` holds the nodes that gradients flow to: one node bare, several in a tuple, one for each input that
+    requires grad. `hooks` run on the incoming gradient; `versions` keeps versions other than 0 of saved tensors.
+    """
+
+    __slots__ = ("__weakref__", "hooks", "next", "seq", "versions")
+
+    next: Node | tuple[Node, ...]
+    seq: int
+    hooks: list[Callable[[Any], Any]] | None
+    versions: dict[str, int]
+
+    label: ClassVar[str] = "Node"
+    # For each tensor input of the operation, whether `next` has an edge for it.
+    mask: ClassVar[tuple[bool, ...]] = ()
+
+    def vjp(self, grad: Any, keep: bool) -> Any:
+        """Return the gradient for each edge of `next`, computed on plain torch data.
+
+        `grad` is the cotangent of the operation's result, of its shape, dtype and device, and is never changed.
+        One edge gets a bare gradient, several a tuple. Saved tensors are released unless `keep`.
+        """
+        raise NotImplementedError
+
+    def vjp_graph(self, grad: Any, keep: bool) -> Any:
+        """Do what `vjp` does on refgrad tensors, recording the work so that it can be differentiated again."""
+        raise NotImplementedError
+
+    def name(self) -> str:
+        """Return torch's name of the node, such as `AddBackward0`."""
+        return self.label
+
+    @property
+    def edges(self) -> tuple[Node, ...]:
+        """The nodes that gradients flow to."""
+        following = self.next
+        return following if type(following) is tuple else (following,)  # type: ignore[return-value]
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """A (node, output number) pair for each tensor input; the node is None for a constant input."""
+        edges = iter(self.edges)
+        return tuple(next(edges).as_edge() if needed else (None, 0) for needed in self.mask)
+
+    def as_edge(self) -> tuple[Node | None, int]:
+        """Return this node as an element of `next_functions`."""
+        return self, 0
+
+    def _sequence_nr(self) -> int:
+        return self.seq
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} object at {id(self):#x}>"
+
+
+class Sentinel(Node):
+    """A mark in a tensor's `_node` that is no recorded operation; gradients that reach one are dropped."""
+
+    __slots__ = ()
+    label = "Sentinel"
+
+    def __init__(self) -> None:
+        self.next = ()
+        self.seq = next(SEQUENCE)
+        self.hooks = None
+
+    def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002
+        """Drop the gradient."""
+        return ()
+
+    vjp_graph = vjp
+
+    def as_edge(self) -> tuple[Node | None, int]:
+        """Return no node: there is no history here."""
+        return None, 0
+
+
+# `_node` of a leaf that requires grad: its edges lead to `accumulator(leaf)`.
+LEAF = Sentinel()
+# `_node` of a view that was made in no-grad mode of a tensor that requires grad: it requires grad as its base does,
+# and no gradient passes.
+UNTRACKED = Sentinel()
+
+
+# --- what generated nodes call -------------------------------------------------------------------------------
+
+
+def freed() -> RuntimeError:
+    """Return torch's error for a saved tensor that was released by an earlier backward."""
+    return RuntimeError(
+        "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+        "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
+        "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or if "
+        "you need to access saved tensors after calling backward."
+    )
+
+
+def note_version(node: Node, name: str, counter: VersionCounter) -> None:
+    """Remember the version at which the tensor `name` is saved; 0 goes without saying."""
+    if counter.value:
+        try:
+            node.versions[name] = counter.value
+        except AttributeError:
+            node.versions = {name: counter.value}
+
+
+def check_version(node: Node, name: str, counter: VersionCounter, data: Any, origin: Node | None) -> None:
+    """Raise torch's RuntimeError if the saved tensor `name` was written to since it was saved.
+
+    `origin` is the node that the tensor is a result of, named in the message.
+    """
+    versions: dict[str, int] = getattr(node, "versions", {})
+    expected = versions.get(name, 0)
+    if counter.value == expected:
+        return
+    of = "" if origin is None else f", which is output {origin.as_edge()[1]} of {plain_name(origin)},"
+    raise RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[{data.type()} {list(data.shape)}]{of} is at version {counter.value}; expected version {expected} instead. "
+        "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+        "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+    )
+
+
+def plain_name(node: Node) -> str:
+    """Return the name of the operation without `Backward` and its number, as torch's messages print it."""
+    return node.name().rstrip("0123456789").removesuffix("Backward")

@@ -1,0 +1,229 @@
+"""Elementwise functions with torch's signatures: arithmetic, powers, choices and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from .ops import OPERATIONS
+from .tensor import Tensor
+
+Operand = Tensor | complex
+
+_add = OPERATIONS["add"].apply
+_sub = OPERATIONS["sub"].apply
+_mul = OPERATIONS["mul"].apply
+_div = OPERATIONS["div"].apply
+
+
+def _checked(result: Any, name: str, left: Any, right: Any) -> Tensor:
+    """Return `result`, or raise TypeError if the operation does not take its operands."""
+    if result is NotImplemented:
+        raise TypeError(
+            f"{name}(): expected a refgrad Tensor and a Tensor or number, but got {type(left).__name__} and "
+            f"{type(right).__name__}; wrap torch tensors with refgrad.from_torch"
+        )
+    return result  # type: ignore[no-any-return]
+
+
+def _commuted(apply: Callable[..., Any], name: str, input: Any, other: Any) -> Tensor:
+    """Apply a commutative operation; a number may come first."""
+    if not isinstance(input, Tensor) and isinstance(other, Tensor):
+        input, other = other, input
+    return _checked(apply(input, other), name, input, other)
+
+
+def add(input: Operand, other: Operand, *, alpha: complex = 1) -> Tensor:
+    """Return `input + alpha * other`."""
+    if alpha == 1:
+        return _commuted(_add, "add", input, other)
+    if isinstance(other, Tensor):
+        return OPERATIONS["add_scaled"].apply(as_tensor_operand(input, other), other, alpha)  # type: ignore[no-any-return]
+    return _checked(_add(input, other * alpha), "add", input, other)
+
+
+def sub(input: Operand, other: Operand, *, alpha: complex = 1) -> Tensor:
+    """Return `input - alpha * other`."""
+    if not isinstance(input, Tensor):
+        return sub(as_tensor_operand(input, other), other, alpha=alpha)
+    if alpha == 1:
+        return _checked(_sub(input, other), "sub", input, other)
+    if isinstance(other, Tensor):
+        return OPERATIONS["sub_scaled"].apply(input, other, alpha)  # type: ignore[no-any-return]
+    return _checked(_sub(input, other * alpha), "sub", input, other)
+
+
+def rsub(input: Tensor, other: Operand, *, alpha: complex = 1) -> Tensor:
+    """Return `other - alpha * input`."""
+    if isinstance(other, Tensor):
+        return OPERATIONS["rsub"].apply(input, other, alpha)  # type: ignore[no-any-return]
+    return OPERATIONS["rsub_number"].apply(input, other, alpha)  # type: ignore[no-any-return]
+
+
+def mul(input: Operand, other: Operand) -> Tensor:
+    """Return `input * other`."""
+    return _commuted(_mul, "mul", input, other)
+
+
+def div(input: Operand, other: Operand) -> Tensor:
+    """Return `input / other`; integers are divided as floats."""
+    if not isinstance(input, Tensor):
+        return div(as_tensor_operand(input, other), other)
+    return _checked(_div(input, other), "div", input, other)
+
+
+def pow(input: Operand, exponent: Operand) -> Tensor:  # noqa: A001 - torch's name
+    """Return `input` to the power `exponent`; one of the two may be a number."""
+    if not isinstance(input, Tensor):
+        return OPERATIONS["pow_number_base"].apply(exponent, input)  # type: ignore[no-any-return]
+    if isinstance(exponent, Tensor):
+        return OPERATIONS["pow"].apply(input, exponent)  # type: ignore[no-any-return]
+    return OPERATIONS["pow_number"].apply(input, exponent)  # type: ignore[no-any-return]
+
+
+def square(input: Tensor) -> Tensor:
+    """Return `input ** 2`."""
+    return pow(input, 2)
+
+
+def maximum(input: Tensor, other: Tensor) -> Tensor:
+    """Return the larger of two tensors at each place; where they are equal each gets half of the gradient."""
+    return OPERATIONS["maximum"].apply(input, other)  # type: ignore[no-any-return]
+
+
+def minimum(input: Tensor, other: Tensor) -> Tensor:
+    """Return the smaller of two tensors at each place; where they are equal each gets half of the gradient."""
+    return OPERATIONS["minimum"].apply(input, other)  # type: ignore[no-any-return]
+
+
+def where(condition: Tensor, input: Operand, other: Operand) -> Tensor:
+    """Return `input` where `condition` is true and `other` elsewhere."""
+    if not isinstance(input, Tensor) or not isinstance(other, Tensor):
+        input, other = _number_operands(condition, input, other)
+    return OPERATIONS["where"].apply(condition, input, other)  # type: ignore[no-any-return]
+
+
+def _number_operands(condition: Tensor, input: Operand, other: Operand) -> tuple[Tensor, Tensor]:
+    """Return the operands of where as tensors: a number takes the dtype that torch would give the result."""
+    plain = [operand._data if isinstance(operand, Tensor) else operand for operand in (input, other)]
+    dtype = torch.where(condition._data, *plain).dtype
+    made = [
+        operand if isinstance(operand, Tensor) else Tensor._of(torch.tensor(operand, dtype=dtype, device=condition.device))
+        for operand in (input, other)
+    ]
+    return made[0], made[1]
+
+
+def masked_fill(input: Tensor, mask: Tensor | torch.Tensor, value: Any) -> Tensor:
+    """Return `input` with `value` where `mask` is true."""
+    mask = mask if isinstance(mask, Tensor) else Tensor._of(mask)
+    return OPERATIONS["masked_fill"].apply(input, mask, value)  # type: ignore[no-any-return]
+
+
+def as_tensor_operand(value: Any, like: Any) -> Tensor:
+    """Return `value` as a tensor; a number becomes a 0-d tensor of the dtype that it has beside `like`."""
+    if isinstance(value, Tensor):
+        return value
+    if not isinstance(like, Tensor):
+        raise TypeError(f"expected a refgrad Tensor, but got {type(like).__name__}")
+    dtype = torch.result_type(like._data, value)
+    return Tensor._of(torch.tensor(value, dtype=dtype, device=like.device))
+
+
+def real(input: Tensor) -> Tensor:
+    """Return a view of the real part; a real tensor itself."""
+    return OPERATIONS["real"].apply(input) if input.dtype.is_complex else input  # type: ignore[no-any-return]
+
+
+def imag(input: Tensor) -> Tensor:
+    """Return a view of the imaginary part; raise RuntimeError for a real tensor."""
+    return OPERATIONS["imag"].apply(input)  # type: ignore[no-any-return]
+
+
+def conj(input: Tensor) -> Tensor:
+    """Return the complex conjugate as a view; a real tensor itself."""
+    return OPERATIONS["conj"].apply(input) if input.dtype.is_complex else input  # type: ignore[no-any-return]
+
+
+def positive(input: Tensor) -> Tensor:
+    """Return `input` itself."""
+    return input
+
+
+def reflected_div(input: Tensor, other: Any) -> Any:
+    """Return `other / input`, which torch computes as `input.reciprocal() * other`."""
+    return _mul(OPERATIONS["reciprocal"].apply(input), other)
+
+
+def reflected_sub(input: Tensor, other: Any) -> Any:
+    """Return `other - input` for a number."""
+    if not isinstance(other, bool | int | float | complex):
+        return NotImplemented
+    return OPERATIONS["rsub_number"].apply(input, other, 1)
+
+
+def operator_pow(input: Tensor, other: Any) -> Any:
+    """Return `input ** other`."""
+    return pow(input, other) if isinstance(other, Tensor | bool | int | float | complex) else NotImplemented
+
+
+def reflected_pow(input: Tensor, other: Any) -> Any:
+    """Return `other ** input` for a number."""
+    return pow(other, input) if isinstance(other, bool | int | float | complex) else NotImplemented
+
+
+def unary(name: str) -> Callable[[Tensor], Tensor]:
+    """Return the function of one tensor called `name`."""
+    apply = OPERATIONS[name].apply
+
+    def function(input: Tensor) -> Tensor:
+        return apply(input)  # type: ignore[no-any-return]
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Return {name} of each element."
+    return function
+
+
+UNARY = (
+    "abs", "ceil", "cos", "exp", "expm1", "floor", "log", "log1p", "neg", "reciprocal", "relu", "round", "rsqrt",
+    "sgn", "sigmoid", "sign", "sin", "sqrt", "tan", "tanh", "trunc",
+)  # fmt: skip
+
+
+def constant(name: str) -> Callable[..., Any]:
+    """Return torch's function `name` as one that no gradient passes: its results are plain tensors or values."""
+
+    def function(input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        plain = [arg._data if isinstance(arg, Tensor) else arg for arg in args]
+        result = getattr(input._data, name)(*plain, **kwargs)
+        return Tensor._of(result) if isinstance(result, torch.Tensor) else result
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Return what torch.Tensor.{name} returns for the data; the result has no history."
+    return function
+
+
+def comparison(name: str) -> Callable[[Tensor, Any], Any]:
+    """Return a comparison operator: its result is a bool tensor without history."""
+
+    def operator(left: Tensor, right: Any) -> Any:
+        result = getattr(left._data, name)(right._data if isinstance(right, Tensor) else right)
+        return result if result is NotImplemented else Tensor._of(result)
+
+    operator.__name__ = operator.__qualname__ = name
+    return operator
+
+
+COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
+CONSTANT = (
+    "__and__", "__invert__", "__or__", "__xor__", "all", "any", "argmax", "argmin", "argsort", "bool", "eq", "ge", "gt",
+    "int", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "long", "lt", "ne", "nonzero", "signbit",
+)  # fmt: skip
+# Facts about the data that torch answers.
+FACTS = (
+    "data_ptr", "dim", "element_size", "get_device", "is_complex", "is_conj", "is_contiguous", "is_floating_point",
+    "item", "nelement", "numel", "size", "storage_offset", "stride", "tolist", "type", "untyped_storage",
+)  # fmt: skip

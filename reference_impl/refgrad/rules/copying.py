@@ -1,0 +1,54 @@
+"""Copies: to new memory, to another dtype or device, and over existing elements."""
+
+from .registry import rule
+
+rule("clone", grad_fn="CloneBackward0", tensors="self", args="memory_format", forward="self.clone(memory_format=memory_format)", self="grad", saves="")
+rule(
+    "to_copy",
+    grad_fn="ToCopyBackward0",
+    tensors="self",
+    args="device dtype source",
+    forward="self.to(device, dtype, copy=True)",
+    self="grad.to(source, self_dtype)",
+    saves="",
+)
+# What copy_, fill_ and zero_ record: the elements that were there before have no influence any more.
+rule(
+    "copy",
+    grad_fn="CopyBackwards",
+    tensors="self src",
+    args="source",
+    forward="src.to(self.device, self.dtype).expand(self.shape)",
+    self="zeros_like(grad)",
+    src="grad.to(source)",
+    saves="",
+    elementwise=True,
+)
+rule(
+    "fill_number",
+    grad_fn="FillBackward0",
+    tensors="self",
+    args="value",
+    forward="full_like(self, value)",
+    self="zeros_like(grad)",
+    saves="",
+    elementwise=True,
+)
+rule(
+    "fill",
+    grad_fn="FillBackward1",
+    tensors="self value",
+    forward="value.expand(self.shape)",
+    self="zeros_like(grad)",
+    value="grad.sum()",
+    saves="",
+)
+rule(
+    "zero",
+    grad_fn="ZeroBackward0",
+    tensors="self",
+    forward="zeros_like(self)",
+    self="zeros_like(grad)",
+    saves="",
+    elementwise=True,
+)

@@ -1,0 +1,229 @@
+"""The functions that rows are written in.
+
+Most are the same for plain torch data and for refgrad tensors, because they use methods that both have. Those that
+are not are given twice: `FUNCTIONS` maps each name to the pair (over torch's kernels, over refgrad's operations); the
+second is the name of a refgrad operation and is looked up when the formulas are compiled.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+# In formulas, T is either a plain torch.Tensor or a refgrad Tensor; both have the methods that are used here.
+T = Any
+
+
+def conj(value: T) -> T:
+    """Return the complex conjugate of a tensor or number; a real one is returned as it is."""
+    if isinstance(value, int | float):
+        return value
+    return value.conjugate() if isinstance(value, complex) else value.conj()
+
+
+def zeros_like(value: T) -> T:
+    """Return zeros of the shape, dtype and device of `value`, without history."""
+    return value.new_zeros(value.shape)
+
+
+def unsqueeze_dims(grad: T, shape: tuple[int, ...], dims: Any) -> T:
+    """Put the dimensions `dims` of a tensor of `shape` back into `grad`, each with size 1.
+
+    `dims` is an int, a sequence of ints, or None or empty for all.
+    """
+    rank = len(shape)
+    if rank == 0:
+        return grad
+    for dim in sorted(_wrap_dims(dims, rank)):
+        grad = grad.unsqueeze(dim)
+    return grad
+
+
+def spread(grad: T, shape: tuple[int, ...], dims: Any, keepdim: bool) -> T:
+    """Undo a sum over `dims` of a tensor of `shape`: repeat `grad` along them (`sum_backward` in torch)."""
+    if not keepdim:
+        grad = unsqueeze_dims(grad, shape, dims)
+    return grad.expand(shape)
+
+
+def count(shape: tuple[int, ...], dims: Any = None) -> int:
+    """Return the number of elements that a reduction of a tensor of `shape` over `dims` combines."""
+    return math.prod(shape[dim] for dim in _wrap_dims(dims, len(shape))) if shape else 1
+
+
+def _wrap_dims(dims: Any, rank: int) -> list[int]:
+    """Return `dims` as a list of non-negative ints; None and an empty sequence mean all dimensions."""
+    if dims is None or (not isinstance(dims, int) and len(dims) == 0):
+        return list(range(rank))
+    listed = [dims] if isinstance(dims, int) else list(dims)
+    return [dim % rank for dim in listed]
+
+
+def sum_to(grad: T, shape: tuple[int, ...]) -> T:
+    """Sum `grad` over the dimensions that broadcasting added or stretched, so that it has `shape`."""
+    lead = grad.dim() - len(shape)
+    have = grad.shape
+    dims = [*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and have[lead + i] != 1)]
+    if dims:
+        grad = grad.sum(dims, keepdim=True)
+    return grad.reshape(shape) if lead else grad
+
+
+def fit(grad: T, shape: tuple[int, ...], dtype: torch.dtype) -> T:
+    """Make `grad` a gradient of an input of `shape` and `dtype`.
+
+    The gradient of a real input is real: the imaginary part of one that comes from a complex operation is dropped.
+    Source: "handle_r_to_c" in torch/csrc/autograd/FunctionsManual.h, validate_outputs in engine.cpp.
+    """
+    if grad.dtype.is_complex and not dtype.is_complex:
+        grad = grad.real
+    if grad.shape != shape:
+        grad = sum_to(grad, shape)
+    return grad if grad.dtype is dtype else grad.to(dtype)
+
+
+def inverse_permutation(dims: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the permutation that undoes `dims`."""
+    inverse = [0] * len(dims)
+    for place, dim in enumerate(dims):
+        inverse[dim % len(dims)] = place
+    return tuple(inverse)
+
+
+def pow_number_backward(grad: T, base: T, exponent: complex) -> T:
+    """Return the gradient of `base ** exponent` for a Python number: zero, not nan, where the exponent is 0."""
+    if exponent == 0:
+        return zeros_like(base)
+    return grad * conj(exponent * base.pow(exponent - 1))
+
+
+def pow_base_backward(grad: T, base: T, exponent: T) -> T:
+    """Return the gradient of `base ** exponent` with respect to the base, for a tensor exponent."""
+    slope = conj(exponent * base.pow(exponent - 1))
+    return (grad * slope).masked_fill(exponent == 0, 0)
+
+
+def pow_exponent_backward(grad: T, base: T, exponent: T, result: T) -> T:
+    """Return the gradient of `base ** exponent` with respect to the exponent.
+
+    Where the base is 0 and the exponent is not negative, the derivative is 0 and not log(0) * 0.
+    """
+    positive = exponent >= 0 if not exponent.dtype.is_complex else exponent.real >= 0
+    slope = conj(result * base.to(result.dtype).log())
+    return grad * slope.masked_fill((base == 0) & positive, 0)
+
+
+def pow_number_base_backward(grad: T, base: complex, exponent: T, result: T) -> T:
+    """Return the gradient of `base ** exponent` with respect to the exponent, for a Python number as base."""
+    if base == 0:
+        if exponent.dtype.is_complex:
+            settled = (exponent.imag == 0) & (exponent.real >= 0)
+        else:
+            settled = exponent >= 0
+        return grad * conj(result * -math.inf).masked_fill(settled, 0)
+    if isinstance(base, complex) or base < 0:
+        log: complex = complex(torch.tensor(base, dtype=torch.complex128).log().item())
+        # A negative real base of a real result has no real logarithm: nan, as std::log gives.
+        return grad * conj(result * (log if result.dtype.is_complex else math.nan))
+    return grad * conj(result * math.log(base))
+
+
+def sgn_backward(grad: T, value: T, result: T) -> T:
+    """Return the gradient of sgn: 0 for real numbers and at 0, the tangential part for complex ones."""
+    if not value.dtype.is_complex:
+        return zeros_like(value)
+    size = value.abs()
+    radial = (grad / result).real * result
+    return ((grad - radial) / size).masked_fill(size == 0, 0)
+
+
+def split_ties(grad: T, chosen: T, rejected: T) -> T:
+    """Return the gradient for one side of maximum or minimum: half where both are equal, 0 where it is rejected."""
+    return (grad / 2).where(chosen, grad).masked_fill(rejected, 0)
+
+
+def take_slice(value: T, dim: int, start: int | None, end: int | None, step: int | None) -> T:
+    """Return `value` cut along one dimension, as `value[..., start:end:step, ...]` does."""
+    return value[(slice(None),) * dim + (slice(start, end, step),)]
+
+
+def select_backward(grad: torch.Tensor, size: tuple[int, ...], dim: int, index: int) -> torch.Tensor:
+    """Return zeros of `size` with `grad` at one index of one dimension."""
+    out = grad.new_zeros(size)
+    out.select(dim, index).copy_(grad)
+    return out
+
+
+def slice_backward(
+    grad: torch.Tensor, size: tuple[int, ...], dim: int, start: int | None, end: int | None, step: int | None
+) -> torch.Tensor:
+    """Return zeros of `size` with `grad` in the place of a slice."""
+    out = grad.new_zeros(size)
+    take_slice(out, dim, start, end, step).copy_(grad)
+    return out
+
+
+def index_backward(grad: torch.Tensor, size: tuple[int, ...], indices: tuple[Any, ...]) -> torch.Tensor:
+    """Return zeros of `size` with `grad` added at the indexed places; a place that is named twice gets both."""
+    return torch.ops.aten.index_put(grad.new_zeros(size), _as_optional(indices), grad, True)
+
+
+def index_put(value: torch.Tensor, indices: tuple[Any, ...], values: torch.Tensor) -> torch.Tensor:
+    """Return `value` with `values` at the indexed places."""
+    return torch.ops.aten.index_put(value, _as_optional(indices), values, False)
+
+
+def _as_optional(indices: tuple[Any, ...]) -> list[torch.Tensor | None]:
+    """Return indices as the kernel takes them: None for a dimension that is taken whole."""
+    return [index if isinstance(index, torch.Tensor) else None for index in indices]
+
+
+def copy_slices(base: torch.Tensor, source: torch.Tensor, path: Any) -> torch.Tensor:
+    """Return `base` with `source` in the place of the view that `path` leads to."""
+    out = base.clone()
+    path.take(out).copy_(source)
+    return out
+
+
+def rsub(value: torch.Tensor, other: torch.Tensor | complex, alpha: complex) -> torch.Tensor:
+    """Return `other - alpha * value`."""
+    return torch.rsub(value, other, alpha=alpha)  # type: ignore[no-any-return, call-overload]
+
+
+_aten = torch.ops.aten
+
+# name -> (function over plain data, function over refgrad tensors or the name of a refgrad operation)
+FUNCTIONS: Mapping[str, tuple[Callable[..., Any], Callable[..., Any] | str]] = {
+    function.__name__: (function, function)
+    for function in (
+        conj,
+        count,
+        inverse_permutation,
+        pow_base_backward,
+        pow_exponent_backward,
+        pow_number_backward,
+        pow_number_base_backward,
+        rsub,
+        sgn_backward,
+        split_ties,
+        spread,
+        sum_to,
+        take_slice,
+        unsqueeze_dims,
+        zeros_like,
+    )
+} | {
+    "copy_slices": (copy_slices, "copy_slices"),
+    "full_like": (torch.full_like, torch.full_like),
+    "index_backward": (index_backward, "index_backward"),
+    "index_put": (index_put, "index_put"),
+    "select_backward": (select_backward, "select_backward"),
+    "sigmoid_backward": (_aten.sigmoid_backward.default, "sigmoid_backward"),
+    "slice_backward": (slice_backward, "slice_backward"),
+    "tanh_backward": (_aten.tanh_backward.default, "tanh_backward"),
+    "threshold_backward": (_aten.threshold_backward.default, "threshold_backward"),
+    "where": (torch.where, "where"),
+}

@@ -1,0 +1,49 @@
+"""Reductions: the gradient of one element of the result goes to all elements that were combined."""
+
+from .registry import rule
+
+rule("sum", grad_fn="SumBackward0", tensors="self", forward="self.sum()", self="grad.expand(self_shape)", saves="")
+rule(
+    "sum_as",
+    grad_fn="SumBackward0",
+    tensors="self",
+    args="dtype",
+    forward="self.sum(dtype=dtype)",
+    self="grad.expand(self_shape)",
+    saves="",
+)
+rule(
+    "sum_dim",
+    grad_fn="SumBackward1",
+    tensors="self",
+    args="dim keepdim dtype",
+    forward="self.sum(dim, keepdim, dtype=dtype)",
+    self="spread(grad, self_shape, dim, keepdim)",
+    saves="",
+)
+rule(
+    "mean",
+    grad_fn="MeanBackward0",
+    tensors="self",
+    forward="self.mean()",
+    self="grad.expand(self_shape) / count(self_shape)",
+    saves="",
+)
+rule(
+    "mean_as",
+    grad_fn="MeanBackward0",
+    tensors="self",
+    args="dtype",
+    forward="self.mean(dtype=dtype)",
+    self="grad.expand(self_shape) / count(self_shape)",
+    saves="",
+)
+rule(
+    "mean_dim",
+    grad_fn="MeanBackward1",
+    tensors="self",
+    args="dim keepdim dtype",
+    forward="self.mean(dim, keepdim, dtype=dtype)",
+    self="spread(grad, self_shape, dim, keepdim) / count(self_shape, dim)",
+    saves="",
+)

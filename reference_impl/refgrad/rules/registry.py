@@ -1,0 +1,164 @@
+"""The table of derivatives: one row for each operation.
+
+A row is written as it is read aloud:
+
+    rule(
+        "mul",
+        grad_fn="MulBackward0",
+        tensors="self other",
+        forward="self * other",
+        self="grad * conj(other)",
+        other="grad * conj(self)",
+        saves="self other",
+        elementwise=True,
+    )
+
+"mul takes the tensors self and other; the gradient of self is the gradient of the result times the conjugate of
+other; of other, ...; it saves self and other."
+
+Formulas are Python expressions over `grad`, the tensors, `result`, the arguments and, for each tensor `t`, the names
+`t_shape` and `t_dtype`, which save no tensor. They are compiled twice, once over torch's kernels on plain data and
+once over refgrad's own operations, so each formula can be differentiated again. They compute the gradient as if
+nothing had been broadcast or promoted: the engine sums it to the shape of its input, casts it to its dtype (a real
+input of a complex operation gets the real part) and accumulates it.
+
+Every tensor states its differentiability: a formula, `NON_DIFFERENTIABLE` or `NOT_IMPLEMENTED`. The registry refuses
+a row that leaves one out, mentions an unknown name, or saves something else than what its formulas use.
+The format follows PyTorch's tools/autograd/derivatives.yaml, and so do the formulas unless a row says otherwise.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from . import formulas
+
+
+class Differentiability(enum.Enum):
+    """What a row states for a tensor that has no formula."""
+
+    NON_DIFFERENTIABLE = "non_differentiable"
+    NOT_IMPLEMENTED = "not_implemented"
+
+
+NON_DIFFERENTIABLE = Differentiability.NON_DIFFERENTIABLE
+NOT_IMPLEMENTED = Differentiability.NOT_IMPLEMENTED
+
+Derivative = str | Differentiability
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row: an operation, its kernel, and the derivative for each of its tensors.
+
+    `elementwise` says that the result has the shape that the tensors broadcast to. `view` says that the result
+    shares memory with the first tensor. `number` names a tensor that may also be a Python number.
+    """
+
+    name: str
+    grad_fn: str
+    tensors: tuple[str, ...]
+    args: tuple[str, ...]
+    forward: str
+    derivatives: Mapping[str, Derivative]
+    saves: tuple[str, ...]
+    elementwise: bool
+    view: bool
+    number: str | None
+
+    @property
+    def differentiable(self) -> tuple[str, ...]:
+        """The tensors that an edge can lead to: all that are not declared non-differentiable."""
+        return tuple(name for name in self.tensors if self.derivatives[name] is not NON_DIFFERENTIABLE)
+
+    def formula(self, tensor: str) -> str | None:
+        """Return the formula for `tensor`, or None if its row states that there is none."""
+        stated = self.derivatives[tensor]
+        return stated if isinstance(stated, str) else None
+
+    def names_in(self, tensor: str) -> set[str]:
+        """Return the names that the formula for `tensor` uses, those of its functions left out."""
+        formula = self.formula(tensor)
+        return set() if formula is None else _names(formula) - formulas.FUNCTIONS.keys()
+
+
+class RuleError(ValueError):
+    """A row that contradicts itself or leaves something out."""
+
+
+_TABLE: dict[str, Rule] = {}
+TABLE: Mapping[str, Rule] = MappingProxyType(_TABLE)
+
+
+def rule(
+    name: str,
+    *,
+    grad_fn: str,
+    tensors: str,
+    forward: str,
+    saves: str,
+    args: str = "",
+    elementwise: bool = False,
+    view: bool = False,
+    number: str | None = None,
+    **derivatives: Derivative,
+) -> Rule:
+    """Add one row to the table and return it; raise `RuleError` if the row does not hold together."""
+    row = Rule(
+        name=name,
+        grad_fn=grad_fn,
+        tensors=tuple(tensors.split()),
+        args=tuple(args.split()),
+        forward=forward,
+        derivatives=MappingProxyType(dict(derivatives)),
+        saves=tuple(saves.split()),
+        elementwise=elementwise,
+        view=view,
+        number=number,
+    )
+    problems = check(row)
+    if name in _TABLE:
+        problems.append("there is a row of this name already")
+    if problems:
+        raise RuleError(f"rule {name!r}: " + "; ".join(problems))
+    _TABLE[name] = row
+    return row
+
+
+def check(row: Rule) -> list[str]:
+    """Return everything that is wrong with `row`, in words."""
+    problems = [
+        f"nothing is stated for {tensor!r}: give a formula, NON_DIFFERENTIABLE or NOT_IMPLEMENTED"
+        for tensor in row.tensors
+        if tensor not in row.derivatives
+    ]
+    problems += [f"there is no tensor {name!r} to state anything for" for name in row.derivatives if name not in row.tensors]
+    known = {"grad", "result", *row.tensors, *row.args}
+    known |= {f"{tensor}_{what}" for tensor in row.tensors for what in ("shape", "dtype")}
+    used: set[str] = set()
+    for tensor, stated in row.derivatives.items():
+        if not isinstance(stated, str):
+            continue
+        names = _names(stated)
+        used |= names
+        problems += [
+            f"the formula for {tensor!r} uses {name!r}, which is no tensor, argument or function"
+            for name in sorted(names - known - formulas.FUNCTIONS.keys())
+        ]
+    saved = used & {*row.tensors, "result"}
+    if saved != set(row.saves):
+        problems.append(f"saves says {sorted(row.saves)}, and the formulas use {sorted(saved)}")
+    if row.number is not None and row.number not in row.tensors[1:]:
+        problems.append(f"number names {row.number!r}, which is not a tensor after the first")
+    unknown = _names(row.forward) - {*row.tensors, *row.args} - formulas.FUNCTIONS.keys()
+    problems += [f"forward uses {name!r}, which is no tensor, argument or function" for name in sorted(unknown)]
+    return problems
+
+
+def _names(expression: str) -> set[str]:
+    """Return the names in a Python expression."""
+    return {node.id for node in ast.walk(ast.parse(expression, mode="eval")) if isinstance(node, ast.Name)}

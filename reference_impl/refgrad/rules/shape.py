@@ -1,0 +1,112 @@
+"""Operations that give the same elements another shape, or some of them: views, indexing and what undoes it."""
+
+from .registry import NON_DIFFERENTIABLE, rule
+
+
+def _view(name: str, grad_fn: str, forward: str, formula: str, args: str = "") -> None:
+    rule(
+        name, grad_fn=grad_fn, tensors="self", args=args, forward=forward, self=formula, saves="", view=True
+    )
+
+
+_view("view", "ViewBackward0", "self.view(size)", "grad.reshape(self_shape)", "size")
+_view("t", "TBackward0", "self.t()", "grad.t()")
+_view("transpose", "TransposeBackward0", "self.transpose(dim0, dim1)", "grad.transpose(dim0, dim1)", "dim0 dim1")
+_view("permute", "PermuteBackward0", "self.permute(dims)", "grad.permute(inverse_permutation(dims))", "dims")
+_view("unsqueeze", "UnsqueezeBackward0", "self.unsqueeze(dim)", "grad.squeeze(dim)", "dim")
+_view("squeeze", "SqueezeBackward0", "self.squeeze()", "grad.reshape(self_shape)")
+_view("squeeze_dim", "SqueezeBackward1", "self.squeeze(dim)", "grad.reshape(self_shape)", "dim")
+_view("squeeze_dims", "SqueezeBackward2", "self.squeeze(dims)", "grad.reshape(self_shape)", "dims")
+_view("expand", "ExpandBackward0", "self.expand(size)", "sum_to(grad, self_shape)", "size")
+_view("alias", "AliasBackward0", "self[...]", "grad")
+_view("select", "SelectBackward0", "self.select(dim, index)", "select_backward(grad, self_shape, dim, index)", "dim index")
+_view(
+    "slice",
+    "SliceBackward0",
+    "take_slice(self, dim, start, end, step)",
+    "slice_backward(grad, self_shape, dim, start, end, step)",
+    "dim start end step",
+)
+_view("conj", "ConjBackward0", "self.conj()", "grad.conj()")
+# torch records real and imag as view_as_real followed by select; here each is one step.
+_view("real", "SelectBackward0", "self.real", "grad.to(self_dtype)")
+_view("imag", "SelectBackward0", "self.imag", "grad.to(self_dtype) * 1j")
+
+rule(
+    "unsafe_view",
+    grad_fn="UnsafeViewBackward0",
+    tensors="self",
+    args="size",
+    forward="self.reshape(size)",
+    self="grad.reshape(self_shape)",
+    saves="",
+)
+rule(
+    "select_backward",
+    grad_fn="SelectBackwardBackward0",
+    tensors="grad_output",
+    args="size dim index",
+    forward="select_backward(grad_output, size, dim, index)",
+    grad_output="grad.select(dim, index)",
+    saves="",
+)
+rule(
+    "slice_backward",
+    grad_fn="SliceBackwardBackward0",
+    tensors="grad_output",
+    args="size dim start end step",
+    forward="slice_backward(grad_output, size, dim, start, end, step)",
+    grad_output="take_slice(grad, dim, start, end, step)",
+    saves="",
+)
+# `indices` stands for all index tensors of one indexing expression.
+rule(
+    "index",
+    grad_fn="IndexBackward0",
+    tensors="self indices",
+    forward="self[indices]",
+    self="index_backward(grad, self_shape, indices)",
+    indices=NON_DIFFERENTIABLE,
+    saves="indices",
+)
+rule(
+    "index_backward",
+    grad_fn="IndexPutBackward0",
+    tensors="grad_output indices",
+    args="size",
+    forward="index_backward(grad_output, size, indices)",
+    grad_output="grad[indices]",
+    indices=NON_DIFFERENTIABLE,
+    saves="indices",
+)
+rule(
+    "index_put",
+    grad_fn="IndexPutBackward0",
+    tensors="self indices values",
+    forward="index_put(self, indices, values)",
+    self="index_put(grad, indices, zeros_like(grad[indices]))",
+    indices=NON_DIFFERENTIABLE,
+    values="grad[indices]",
+    saves="indices",
+    elementwise=True,
+)
+# The history of a base that was written to through a view, and of a view taken again after a write.
+rule(
+    "copy_slices",
+    grad_fn="CopySlices",
+    tensors="base source",
+    args="path",
+    forward="copy_slices(base, source, path)",
+    base="copy_slices(grad, zeros_like(path.take(grad)), path)",
+    source="path.take(grad)",
+    saves="",
+)
+rule(
+    "as_strided",
+    grad_fn="AsStridedBackward0",
+    tensors="base",
+    args="path",
+    forward="path.take(base)",
+    base="path.give_back(grad)",
+    saves="",
+)

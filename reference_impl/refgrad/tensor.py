@@ -1,0 +1,407 @@
+"""The tensor: plain torch data, and where it stands in the graph.
+
+`_data` is a torch tensor that never requires grad, so torch's autograd has no part in anything that is done with it.
+`_node` says how the tensor came about: None if it does not require grad, `LEAF` for a leaf that does, a recorded
+node otherwise. Shape and dtype are kept beside the data because asking torch for them takes as long as a small kernel.
+Slots that few tensors need (`_OPTIONAL`) stay unset until they are used.
+Attribute semantics and error messages: https://docs.pytorch.org/docs/stable/tensors.html.
+"""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import torch
+
+from . import printing
+from .grad_mode import mode
+from .node import LEAF, UNTRACKED, Node, plain_name
+from .versions import VersionCounter, bump, counter_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .operations import Operations
+    from .views import ViewOf, Views
+else:
+    Operations = object
+
+_OPTIONAL = frozenset(("_accumulator", "_grad", "_hooks", "_retained", "_view", "_views"))
+_NOT_A_LEAF = (
+    "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph "
+    "that doesn't require differentiation use var_no_grad = var.detach()."
+)
+_GRAD_OF_NON_LEAF = (
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+    "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, "
+    "use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the "
+    "leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations."
+)
+_C_NAMES = {
+    torch.uint8: "unsigned char",
+    torch.int8: "signed char",
+    torch.int16: "short int",
+    torch.int32: "int",
+    torch.int64: "long int",
+    torch.float16: "c10::Half",
+    torch.bfloat16: "c10::BFloat16",
+    torch.float32: "float",
+    torch.float64: "double",
+    torch.complex64: "c10::complex<float>",
+    torch.complex128: "c10::complex<double>",
+    torch.bool: "bool",
+}
+
+
+class Tensor(Operations):
+    """A tensor with torch's autograd semantics. `Tensor(data)` is torch's legacy constructor."""
+
+    __slots__ = (
+        "__weakref__",
+        "_accumulator",
+        "_counter",
+        "_data",
+        "_dtype",
+        "_grad",
+        "_hooks",
+        "_node",
+        "_retained",
+        "_shape",
+        "_view",
+        "_views",
+    )
+
+    _data: torch.Tensor
+    _shape: torch.Size
+    _dtype: torch.dtype
+    _node: Node | None
+    _counter: VersionCounter | None
+    # `.grad`; the node of this leaf, known weakly; hooks on a leaf; the hook that fills `.grad` of a non-leaf
+    _grad: Tensor | None
+    _accumulator: weakref.ref[Node] | None
+    _hooks: list[Callable[[Any], Any]] | None
+    _retained: Callable[[Any], None] | None
+    # what this tensor is a view of; the views of this tensor
+    _view: ViewOf | None
+    _views: Views | None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
+        """Make a tensor as `torch.Tensor(...)` does: sizes, or data in the default dtype."""
+        plain = [arg._data if isinstance(arg, Tensor) else arg for arg in args]
+        return cls._of(torch.Tensor(*plain, **kwargs).detach())
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _OPTIONAL:
+            return None
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    @classmethod
+    def _of(cls, data: torch.Tensor) -> Tensor:
+        """Return a tensor without history on `data`, which must not require grad."""
+        out: Tensor = object.__new__(cls)
+        out._data = data
+        out._shape = data.shape
+        out._dtype = data.dtype
+        out._counter = None
+        out._node = None
+        return out
+
+    @staticmethod
+    def _wrap(data: torch.Tensor) -> Tensor:
+        return Tensor._of(data)
+
+    def to_torch(self) -> torch.Tensor:
+        """Return the data as a torch tensor on the same memory; it does not require grad."""
+        return self._data.detach()
+
+    # --- place in the graph ----------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are computed for this tensor; may be set on a leaf."""
+        return self._node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise RuntimeError("requires_grad must be a bool")
+        self.requires_grad_(value)
+
+    @requires_grad.deleter
+    def requires_grad(self) -> None:
+        raise RuntimeError("requires_grad must be a bool")
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set the flag in place and return this tensor.
+
+        Raises RuntimeError for a non-leaf that would lose it and for a dtype that is neither floating nor complex.
+        """
+        if not self.is_leaf:
+            if not requires_grad:
+                raise RuntimeError(_NOT_A_LEAF)
+        elif not requires_grad:
+            self._node = None
+        elif not (self._dtype.is_floating_point or self._dtype.is_complex):
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        elif self._node is None:
+            self._node = LEAF
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this tensor: true of all tensors that do not require grad."""
+        node = self._node
+        return node is None or node is LEAF or node is UNTRACKED
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node of the operation that made this tensor; None for a leaf."""
+        node = self._node
+        return None if node is None or node is LEAF or node is UNTRACKED else node.as_edge()[0]
+
+    @property
+    def output_nr(self) -> int:
+        """Which output of `grad_fn` this tensor is."""
+        return 0 if self._node is None else self._node.as_edge()[1]
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The accumulated gradient, or None. Reading it on a non-leaf that does not retain it warns."""
+        if self._node is not None and not self.is_leaf and self._retained is None and self._grad is None:
+            warnings.warn(_GRAD_OF_NON_LEAF, UserWarning, stacklevel=2)
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            self._check_grad(value)
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    def _check_grad(self, value: Any) -> None:
+        """Raise torch's error if `value` cannot be assigned to `.grad`."""
+        if not isinstance(value, Tensor):
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+        if value is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        if value._dtype is not self._dtype:
+            name = self._data.type().rpartition(".")[2].removesuffix("Tensor")
+            raise RuntimeError(
+                f"attempting to assign a gradient with dtype '{_C_NAMES.get(value._dtype, value._dtype)}' to a tensor "
+                f"with grad_dtype '{name}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's "
+                "dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any "
+                "dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break "
+                "downstream systems that assume they match."
+            )
+        if value.device.type != self.device.type:
+            raise RuntimeError(
+                f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device type "
+                f"'{self.device.type}'. Please ensure that the gradient and the tensor are on the same device"
+            )
+        if value._shape != self._shape:
+            raise RuntimeError(
+                f"attempting to assign a gradient of size '{list(value._shape)}' to a tensor of size "
+                f"'{list(self._shape)}'. Please ensure that the gradient and the tensor are the same size"
+            )
+
+    def retain_grad(self) -> None:
+        """Fill `.grad` of this non-leaf in later backward passes; does nothing for a leaf."""
+        if self._node is None:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self.is_leaf or self._retained is not None:
+            return
+        me = weakref.ref(self)
+
+        def fill(grad: Any) -> None:
+            tensor = me()
+            if tensor is not None:
+                fresh = grad if isinstance(grad, Tensor) else Tensor._of(grad)
+                have = tensor._grad
+                tensor._grad = fresh.clone() if have is None else have + fresh
+
+        self._retained = fill
+        self._add_hook(fill)
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether this is a non-leaf that had `retain_grad()` called on it."""
+        return self._retained is not None
+
+    def _add_hook(self, hook: Callable[[Any], Any]) -> None:
+        """Run `hook` on the gradient of this tensor in later backward passes."""
+        node = self._node
+        if node is None or node is LEAF:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if node.hooks is None:
+            node.hooks = []
+        node.hooks.append(hook)
+
+    def detach(self) -> Tensor:
+        """Return a tensor on the same memory, without history; the two share a version counter."""
+        out = Tensor._of(self._data)
+        out._counter = counter_of(self)
+        return out
+
+    def detach_(self) -> Tensor:
+        """Cut this tensor from its history, in place; raise RuntimeError for a view."""
+        if self._view is not None:
+            raise RuntimeError(
+                "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
+                "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence "
+                "detach_() cannot be called on these gradients. To fix this error, please refer to the "
+                "Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
+            )
+        self._node = None
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """A tensor on the same memory, without history and with a version counter of its own; may be set."""
+        return Tensor._of(self._data.data)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self._node is not None and not (value._dtype.is_floating_point or value._dtype.is_complex):
+            raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
+        self._data, self._shape, self._dtype = value._data, value._shape, value._dtype
+
+    @data.deleter
+    def data(self) -> None:
+        raise RuntimeError("Deleting tensor data is not allowed. Delete tensor instead!")
+
+    @property
+    def _version(self) -> int:
+        return 0 if self._counter is None else self._counter.value
+
+    def _bump(self) -> None:
+        bump(self)
+
+    @property
+    def _base(self) -> Tensor | None:
+        return None if self._view is None else self._view.base
+
+    def _is_view(self) -> bool:
+        return self._view is not None
+
+    # --- data ------------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> torch.Size:
+        """The size of each dimension."""
+        return self._shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the elements."""
+        return self._dtype
+
+    @property
+    def device(self) -> torch.device:
+        """The device that holds the storage."""
+        return self._data.device
+
+    @property
+    def layout(self) -> torch.layout:
+        """The memory layout; always strided."""
+        return self._data.layout
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self._shape)
+
+    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
+        """Return the data as a numpy array on the same memory.
+
+        Raises RuntimeError in grad mode if this tensor requires grad, unless `force`.
+        """
+        if self._node is not None and mode.enabled and not force:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+            )
+        return self._data.numpy(force=force)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        array = self.numpy()
+        if dtype is not None:
+            return array.astype(dtype, copy=bool(copy))
+        return array.copy() if copy else array
+
+    def __len__(self) -> int:
+        if not self._shape:
+            raise TypeError("len() of a 0-d tensor")
+        return self._shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._shape:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __float__(self) -> float:
+        self._warn_of_constant()
+        return float(self._data)
+
+    def __int__(self) -> int:
+        return int(self._data)
+
+    def __index__(self) -> int:
+        return self._data.__index__()
+
+    def __complex__(self) -> complex:
+        self._warn_of_constant()
+        return complex(self._data)
+
+    def _warn_of_constant(self) -> None:
+        if self._node is not None:
+            message = (
+                "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+                "Consider using tensor.detach() first."
+            )
+            warnings.warn(message, UserWarning, stacklevel=3)
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # noqa: ARG002 - torch's signature
+        node = self.grad_fn
+        return printing.represent(self._data, self.requires_grad, None if node is None else node.name())
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if not self._shape else object.__format__(self, spec)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise NotImplementedError("refgrad tensors cannot be pickled; pickle tensor.to_torch()")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+                "moment.  If you were attempting to deepcopy a module, this may be because of a torch.nn.utils."
+                "weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
+            )
+        if id(self) in memo:
+            made: Tensor = memo[id(self)]
+            return made
+        out = type(self)._of(self._data.clone())
+        memo[id(self)] = out
+        out._node = self._node
+        if self._grad is not None:
+            out._grad = self._grad.__deepcopy__(memo)
+        return out
+
+
+def describe_output(tensor: Tensor) -> str:
+    """Return "Output 0 of Mul", as torch's messages call the result of an operation."""
+    node = tensor._node
+    return "Output 0" if node is None else f"Output {node.as_edge()[1]} of {plain_name(node)}"

@@ -1,0 +1,175 @@
+"""Views: tensors that share memory with a base, and what an in-place write does to their histories.
+
+A view knows its base (the tensor at the root, as in torch) and the steps that lead from it, so that it can be taken
+again. The base knows its views weakly. A write to the base or to any of its views moves all their histories:
+
+    a write to a view        the base's new history is `CopySlices`: the old base outside the view, what was written
+                             inside it
+    a write to any of them   each live view is taken again from the base (`AsStridedBackward0`)
+
+so a gradient always follows the memory. Source: "In-place operations" in
+https://docs.pytorch.org/docs/stable/notes/autograd.html and torch/csrc/autograd/variable.h (Note [View + Inplace]).
+torch takes views again when their history is next read; doing it at the write gives the same graph.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .grad_mode import mode
+from .node import LEAF, UNTRACKED, Node
+from .versions import counter_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from .tensor import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One view operation: how to take it, and how its gradient goes back, on plain data and on tensors alike."""
+
+    take: Callable[[Any], Any]
+    give_back: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The steps from a base to a view of it."""
+
+    steps: tuple[Step, ...]
+    shape: torch.Size
+    dtype: torch.dtype
+
+    def take(self, base: Any) -> Any:
+        """Return the view of `base`, which is plain data or a tensor."""
+        for step in self.steps:
+            base = step.take(base)
+        return base
+
+    def give_back(self, grad: Any) -> Any:
+        """Return the gradient of the base: `grad` in the place of the view, zeros elsewhere."""
+        for step in reversed(self.steps):
+            grad = step.give_back(grad)
+        return grad
+
+
+@dataclass(frozen=True, slots=True)
+class ViewOf:
+    """What a view is a view of. `guard`, if set, is the reason why it must not be written to in grad mode."""
+
+    base: Tensor
+    path: Path
+    guard: str | None
+
+
+class Views:
+    """The live views of one base, held weakly."""
+
+    __slots__ = ("limit", "references")
+
+    def __init__(self) -> None:
+        self.references: list[weakref.ref[Tensor]] = []
+        self.limit = 16
+
+    def add(self, view: Tensor) -> None:
+        """Remember `view`; forget those that are gone whenever the list has doubled."""
+        if len(self.references) >= self.limit:
+            self.references = [reference for reference in self.references if reference() is not None]
+            self.limit = max(16, 2 * len(self.references))
+        self.references.append(weakref.ref(view))
+
+    def live(self) -> list[Tensor]:
+        """Return the views that still exist, oldest first."""
+        return [view for view in (reference() for reference in self.references) if view is not None]
+
+
+IN_NO_GRAD = (
+    "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use case "
+    "is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace "
+    "either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you want "
+    "the inplace to be tracked)."
+)
+
+
+def track(out: Tensor, source: Tensor, take: Callable[[Any], Any], give_back: Callable[[Any], Any]) -> None:
+    """Make `out` a view of `source` (of its base, if `source` is a view) by one more step."""
+    step = Step(take, give_back)
+    above = source._view
+    if above is None:
+        base, path = source, Path((step,), source._shape, source._dtype)
+        guard = None
+    else:
+        base = above.base
+        path = Path((*above.path.steps, step), base._shape, base._dtype)
+        guard = above.guard
+    if not mode.enabled:
+        guard = IN_NO_GRAD
+        if source._node is not None:
+            out._node = UNTRACKED
+    out._counter = counter_of(source)
+    out._view = ViewOf(base, path, guard)
+    views = base._views
+    if views is None:
+        views = base._views = Views()
+    views.add(out)
+
+
+def rebase(tensor: Tensor, node: Node, operations: Any) -> None:
+    """Give `tensor`, which was just written to, the history `node`, and its base and their views theirs."""
+    view = tensor._view
+    if view is None:
+        base = tensor
+        _set_history(base, node)
+    else:
+        base = view.base
+        written = tensor._wrap(tensor._data)
+        written._node = node
+        merged = base._wrap(base._data)
+        old = base._wrap(base._data)
+        old._node = base._node
+        operations["copy_slices"].record(merged, old, written, view.path)
+        _set_history(base, merged._node)
+    if base._views is not None:
+        for other in base._views.live():
+            retake(other, operations)
+
+
+def retake(view: Tensor, operations: Any) -> None:
+    """Record `view` as taken from its base as the base is now."""
+    of = view._view
+    assert of is not None
+    if of.guard is IN_NO_GRAD:
+        return
+    again = view._wrap(view._data)
+    operations["as_strided"].record(again, of.base, of.path)
+    _set_history(view, again._node)
+
+
+def _set_history(tensor: Tensor, node: Node | None) -> None:
+    """Set the node of `tensor`; a `retain_grad()` follows it."""
+    old, retained = tensor._node, tensor._retained
+    tensor._node = node
+    if retained is not None and node is not None:
+        if old is not None and old.hooks is not None and retained in old.hooks:
+            old.hooks = [hook for hook in old.hooks if hook is not retained] or None
+        tensor._add_hook(retained)
+
+
+def refuse_write(tensor: Tensor) -> None:
+    """Raise torch's RuntimeError if `tensor` must not be written to in the present grad mode."""
+    if not mode.enabled:
+        return
+    if tensor._node is LEAF:
+        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    view = tensor._view
+    if view is None:
+        return
+    if view.base._node is LEAF:
+        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+    if view.guard is not None and tensor._node is not None:
+        raise RuntimeError(view.guard)
