@@ -132,10 +132,15 @@ def _moved(
         there = move(data, generator)
         return there.where(there.isfinite(), data)
 
-    inputs = (
-        replace(item, data=moved(item.data)) if is_inexact(item.data) else item for item in program.inputs
-    )
-    return replace(program, inputs=tuple(inputs))
+    def moved_input(item: Input) -> Input:
+        if not is_inexact(item.data):
+            return item
+        if item.layout == "expanded" and item.data.dim():
+            # One row stands for all of them in memory, so they move together.
+            return replace(item, data=moved(item.data[:1]).expand_as(item.data).contiguous())
+        return replace(item, data=moved(item.data))
+
+    return replace(program, inputs=tuple(map(moved_input, program.inputs)))
 
 
 def is_inexact(data: torch.Tensor) -> bool:
