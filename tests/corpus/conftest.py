@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from gradconform.program.library import load_library
+from gradconform.program.parse import Template
+from gradconform.spec.corpus import corpus_files
+
+GENERATOR = Path(__file__).parents[2] / "docs" / "founding_documents.py"
+
+
+@pytest.fixture(scope="session")
+def corpus() -> tuple[Template, ...]:
+    """Every template of the shipped specs."""
+    return load_library(corpus_files())
+
+
+@pytest.fixture(scope="session")
+def generator() -> ModuleType:
+    """The module that writes docs/founding-documents.md; it stands outside of every package."""
+    name = "founding_documents"
+    spec = importlib.util.spec_from_file_location(name, GENERATOR)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
