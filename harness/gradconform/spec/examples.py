@@ -15,7 +15,7 @@ from gradconform.spec.shapes import MAX_RANK
 from gradconform.spec.source import Report
 from gradconform.spec.tree import Node, Scalar, Sequence
 
-_NUMBER_TEXT = re.compile(r"[-+]?(nan|inf|[0-9.][0-9.eEjinfa+-]*)")
+_NUMBER_TEXT = re.compile(r"[-+0-9.eEjnaif]+")
 _DYADIC_BITS = 8
 """Significant binary digits of a dyadic example: bfloat16, the coarsest dtype, holds so many."""
 
@@ -80,7 +80,7 @@ def _literal(
                 report.add(
                     node.place,
                     f"{describe(value)} is no number of an example",
-                    "numbers, nan, inf, -inf, 1+2j",
+                    "write numbers, or nan, inf, -inf, 1+2j",
                 )
                 return None
             numbers.append((node.place, number))

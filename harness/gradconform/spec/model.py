@@ -32,7 +32,7 @@ DtypeWord = Literal[
     "bool",
 ]
 VALUES = ("real", "positive", "nonzero", "distinct", "ties", "kinks", "special", "dyadic")
-VALUES_PATTERN = rf"^({'|'.join(VALUES)}|domain\([A-Za-z]\w*\))$"
+VALUES_PATTERN = rf"^({'|'.join(VALUES)}|domain\([A-Za-z][A-Za-z0-9_]*\))$"
 LayoutWord = Literal["contiguous", "transposed", "strided", "expanded", "any"]
 
 Text = Annotated[str, Field(min_length=1)]
@@ -108,7 +108,7 @@ class LikeEntry(Entry):
     like: Annotated[
         str,
         Field(
-            pattern=r"^[A-Za-z]\w*(\([A-Za-z]\w*\))?$",
+            pattern=r"^[A-Za-z][A-Za-z0-9_]*(\([A-Za-z][A-Za-z0-9_]*\))?$",
             description="A tensor variable x, or f(x) for a unary operator variable f.",
         ),
     ]
@@ -126,7 +126,8 @@ class IntegerEntry(Entry):
     """An integer, known before the program runs: a number of rounds, a dimension."""
 
     integer: Annotated[
-        str, Field(pattern=r"^-?\d{1,9}\.\.-?\d{1,9}$", description="The range, both ends included: 1..5")
+        str,
+        Field(pattern=r"^-?[0-9]{1,9}\.\.-?[0-9]{1,9}$", description="The range, both ends included: 1..5"),
     ]
     example: Annotated[int, Field(description="The documented example, within the range.")]
 
@@ -152,7 +153,8 @@ class OperatorEntry(Entry):
     example: Annotated[
         str,
         Field(
-            pattern=r"^[A-Za-z]\w*$", description="The documented example: an operator's name, such as sqrt."
+            pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
+            description="The documented example: an operator's name, such as sqrt.",
         ),
     ]
 

@@ -15,7 +15,7 @@ RESERVED = frozenset({"dtype", "float", "range", "len", "raises", "fail", "shows
 
 def variable_name_error(name: str) -> tuple[str, str] | None:
     """What is wrong with a `let` variable's name and what to do, or None."""
-    if re.match(VARIABLE_PATTERN, name) is None:
+    if re.fullmatch(VARIABLE_PATTERN.strip("^$"), name) is None:
         return f"'{name}' is no name for a variable", "use letters, digits and underscores: x, weight, x1"
     if keyword.iskeyword(name):
         return f"'{name}' is a keyword of Python and cannot name a variable", f"use '{name}_' or another word"

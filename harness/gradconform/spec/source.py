@@ -62,7 +62,7 @@ def read_source(path: Path) -> SourceText | Problem:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return Problem(start, "the file is UTF-16 text", hint="save it as UTF-8")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         return _not_utf8(name, data, error.start)
     return SourceText(name, text, tuple(text.splitlines()))
@@ -71,6 +71,6 @@ def read_source(path: Path) -> SourceText | Problem:
 def _not_utf8(name: str, data: bytes, at: int) -> Problem:
     before = data[:at]
     line_start = before.rfind(b"\n") + 1
-    column = len(before[line_start:].decode("utf-8-sig")) + 1
+    column = len(before[line_start:].decode().removeprefix("\ufeff")) + 1
     place = Place(name, before.count(b"\n") + 1, column)
     return Problem(place, f"byte 0x{data[at]:02x} is not UTF-8 text", hint="save the file as UTF-8")
