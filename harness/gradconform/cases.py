@@ -35,3 +35,8 @@ class CaseResult:
     draw: int
     verdict: Verdict
     example: Example | None = None
+
+    @property
+    def id(self) -> str:
+        """`accumulation/two-branches[cpu-float32]`: what one test of a test run is called."""
+        return f"{self.scenario}[{self.device}-{self.dtype}]"

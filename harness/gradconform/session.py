@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from gradconform.cases import CaseResult, Example
 from gradconform.engines.base import Engine
@@ -17,7 +17,7 @@ from gradconform.program.bind import bind
 from gradconform.program.render import program_text, torch_script
 from gradconform.program.steps import Program
 from gradconform.randomize import draws, with_hypothesis
-from gradconform.randomize.chooser import Chooser
+from gradconform.randomize.chooser import Chooser, raised_at
 from gradconform.randomize.reduce import reduce
 from gradconform.verdict import Conforms, Crashed, Diverges, Inconclusive, Unsupporting, Verdict
 
@@ -64,7 +64,9 @@ class Session:
             if not shrinking:  # what passes on the way to a smaller failure is no case of its own
                 drawn.append(self._result(task, len(drawn) + 1, program, verdict))
 
-        failure = with_hypothesis.search(test, examples=self.settings.examples, seed=self.seed(task))
+        failure = with_hypothesis.search(
+            test, examples=self.settings.examples, seed=self.seed(task), origin=_origin
+        )
         yield from drawn
         if failure is None:
             return
@@ -110,6 +112,14 @@ class Session:
         program = reduce(program, fails)
         traced = self.judge(program, device, Detail.STEPS)
         return program, traced if isinstance(traced, Diverges) else self.judge(program, device)
+
+
+def _origin(exception: Exception) -> Hashable:
+    """Keeps the search for a smaller failure to the failure it started from."""
+    if not isinstance(exception, Failed):
+        return raised_at(exception)
+    verdict = exception.verdict
+    return verdict.kind, _cause(verdict) if isinstance(verdict, Diverges) else None
 
 
 def _cause(verdict: Diverges) -> tuple[str, str]:

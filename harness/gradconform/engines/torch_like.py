@@ -10,6 +10,7 @@ lack is unsupported; nothing is imitated on the engine's behalf.
 from __future__ import annotations
 
 import operator as python
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -137,7 +138,13 @@ class TorchLikeEngine(Engine):
         return self.lookup("autograd.grad")(*arguments, **options)  # type: ignore[no-any-return]
 
     def get(self, handle: Handle, attribute: str) -> Any:
-        found = getattr(handle, attribute, _MISSING)
+        if attribute == "grad" and getattr(handle, "is_leaf", True) is False:
+            # torch warns about this read; an engine that mirrors it may too. What it answers is what counts.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = getattr(handle, attribute, _MISSING)
+        else:
+            found = getattr(handle, attribute, _MISSING)
         if found is _MISSING:
             if handle is None:
                 raise AttributeError(f"'NoneType' object has no attribute '{attribute}'")
