@@ -5,12 +5,11 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 import torch
 
-from .node import LEAF
 from .optim import zero_grads
 from .tensor import Tensor
 
@@ -24,7 +23,7 @@ class Parameter(Tensor):
         if requires_grad:
             if not (made.dtype.is_floating_point or made.dtype.is_complex):
                 raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-            made._node = LEAF
+            made._become_leaf()
         return made  # type: ignore[return-value]
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
@@ -88,3 +87,27 @@ class Module:
     def eval(self) -> Self:
         """Set evaluation mode."""
         return self.train(False)
+
+
+class ParameterList(Module):
+    """A module that is a list of parameters; a plain tensor among `values` becomes a parameter on its memory.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ParameterList.html
+    """
+
+    def __init__(self, values: Iterable[Any] = ()) -> None:
+        super().__init__()
+        self._values = [
+            Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value for value in values
+        ]
+        for index, value in enumerate(self._values):
+            setattr(self, str(index), value)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._values[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values)
