@@ -209,6 +209,29 @@ def test_the_sizes_of_all_variables_count_together(load: Load) -> None:
     assert sizes == ["the tensors of this scenario may have 1500000 elements, 'x' alone 500000"]
 
 
+@pytest.mark.parametrize(
+    ("variables", "elements"),
+    [
+        (
+            [
+                "x: {tensor: '[1000, 1000, 1]', example: [[[1.0]]]}",
+                "y: {tensor: broadcastable(x), example: 1.0}",
+            ],
+            16,
+        ),
+        (["x: {tensor: '[1000, 1000]', example: [[1.0]]}", "y: {like: x, example: [[1.0]]}"], 1),
+    ],
+)
+def test_what_refers_to_a_large_shape_is_as_large(variables: list[str], elements: int, load: Load) -> None:
+    (message,) = (p.message for p in load(*variables).problems if "elements" in p.message)
+    assert message.startswith(f"the tensors of this scenario may have {1_000_000 * (1 + elements)} elements")
+
+
+def test_distinct_numbers_cannot_lie_expanded(load: Load) -> None:
+    (problem,) = load("x: {tensor: '[N]', values: distinct, layout: expanded, example: [1.0]}").problems
+    assert problem.message == "distinct numbers cannot lie expanded, which repeats them"
+
+
 def test_nothing_is_allocated_for_a_shape_that_is_too_large(load: Load) -> None:
     shape = "[N, N, N, N, N, N, N, N] with N>=4096"
     problems = load(f"x: {{tensor: '{shape}', example: 1.0}}").problems

@@ -12,7 +12,7 @@ from gradconform.spec.shapes import (
     DimsShape,
     Shape,
     ShapeError,
-    most_elements,
+    largest_sizes,
     parse_shape,
 )
 
@@ -113,18 +113,17 @@ def test_any_other_text_is_refused_within_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "count"),
+    ("text", "sizes"),
     [
-        ("[]", 1),
-        ("[0, 7]", 0),
-        ("[2, 3]", 6),
-        ("[N]", 4),
-        ("[N] with N>=6", 6),
-        ("[N, N] with N<=10", 100),
-        ("[N] with N<=0", 0),
+        ("[]", ()),
+        ("[0, 7]", (0, 7)),
+        ("[N]", (4,)),
+        ("[N, 3] with N>=6", (6, 3)),
+        ("[N, N] with N<=10", (10, 10)),
+        ("[N] with N<=0", (0,)),
     ],
 )
-def test_the_most_elements_that_a_shape_can_have(text: str, count: int) -> None:
+def test_the_largest_sizes_that_are_drawn(text: str, sizes: tuple[int, ...]) -> None:
     shape = parse_shape(text)
     assert isinstance(shape, DimsShape)
-    assert most_elements(shape) == count
+    assert largest_sizes(shape) == sizes

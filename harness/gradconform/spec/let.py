@@ -229,4 +229,10 @@ def _check_dtype(
             f"a tensor of dtype {stiff} cannot require grad",
             "only floating and complex tensors can; drop requires_grad, or change the dtype",
         )
+    if domain.values == "distinct" and domain.layout == "expanded":
+        report.add(
+            domain.place,
+            "distinct numbers cannot lie expanded, which repeats them",
+            "change values or layout",
+        )
     check_numbers(example, tuple(dict.fromkeys(concrete)), domain.values, report)

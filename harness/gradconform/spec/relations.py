@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from math import prod
 
 from gradconform.errors import Place, did_you_mean
 from gradconform.spec.scenario import (
-    ChoiceDomain,
     Domain,
     LikeDomain,
     OperatorDomain,
@@ -21,7 +21,7 @@ from gradconform.spec.shapes import (
     AnyShape,
     BroadcastableShape,
     DimsShape,
-    most_elements,
+    largest_sizes,
 )
 from gradconform.spec.source import Report
 from gradconform.spec.tree import Table
@@ -77,21 +77,22 @@ def check_shapes(
     bounds = _joined_bounds(domains, table, report)
     shaped = {name: _with_bounds(domain, bounds) for name, domain in domains.items()}
     bound_at: dict[str, tuple[int, str]] = {}
-    elements: dict[str, int] = {}
+    largest: dict[str, Sizes] = {}
     for name, domain in shaped.items():
         if not isinstance(domain, Tensor):
             continue
-        elements[name] = _elements(domain, elements)
+        largest[name] = _largest(domain, largest)
         if name in sizes:
             message = _misfit(domain, sizes[name], sizes, bound_at, name)
             if message:
                 report.add(at(table, name, "example"), message, "change the example or the shape")
-    largest = max(elements, key=lambda name: elements[name], default="")
-    if sum(elements.values()) > MAX_ELEMENTS:
+    elements = {name: prod(drawn) for name, drawn in largest.items()}
+    total = sum(elements.values())
+    if total > MAX_ELEMENTS:
+        name = max(elements, key=lambda name: elements[name])
         report.add(
-            at(table, largest, "tensor"),
-            f"the tensors of this scenario may have {sum(elements.values())} elements, "
-            f"'{largest}' alone {elements[largest]}",
+            at(table, name, "tensor"),
+            f"the tensors of this scenario may have {total} elements, '{name}' alone {elements[name]}",
             f"all together may have {MAX_ELEMENTS}; bound its symbols: [N, M] with N<=100, M<=100",
         )
     return shaped
@@ -106,11 +107,11 @@ def _references(domain: Domain) -> Iterator[tuple[str, str, type[Domain] | tuple
         case LikeDomain(of=of, operator=operator):
             yield "like", of, tensors, "a tensor variable"
             if operator is not None:
-                yield "like", operator, (OperatorDomain, ChoiceDomain), "an operator variable"
+                yield "like", operator, OperatorDomain, "an operator variable"
     if isinstance(domain, Tensor):
         operator = domain_operator(domain.values)
         if operator is not None:
-            yield "values", operator, (OperatorDomain, ChoiceDomain), "an operator variable"
+            yield "values", operator, OperatorDomain, "an operator variable"
 
 
 def _cycles(domains: Mapping[str, Domain]) -> Iterator[tuple[str, ...]]:
@@ -181,18 +182,18 @@ def _with_bounds(domain: Domain, bounds: Mapping[str, tuple[int | None, int | No
             return domain
 
 
-def _elements(domain: Tensor, elements: Mapping[str, int]) -> int:
-    """The most elements that are drawn for a variable; those that it refers to are known."""
+def _largest(domain: Tensor, largest: Mapping[str, Sizes]) -> Sizes:
+    """The largest sizes that are drawn for a variable; those that it refers to are known."""
     match domain:
         case LikeDomain(of=of):
-            return elements.get(of, 0)
+            return largest.get(of, ())
         case TensorDomain(shape=DimsShape() as shape):
-            return most_elements(shape)
+            return largest_sizes(shape)
         case TensorDomain(shape=BroadcastableShape(to)):
-            # At the most one dimension more than the other, and one size of 1 in it drawn larger.
-            return elements.get(to, 0) * DRAWN_SIZE
+            # One dimension more than the other, and any size where that has a 1.
+            return (DRAWN_SIZE, *(max(size, DRAWN_SIZE) for size in largest.get(to, ())))
         case _:
-            return DRAWN_SIZE**3
+            return (DRAWN_SIZE,) * 3
 
 
 def _misfit(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import prod
 
 MAX_RANK = 8
 MAX_SIZE = 4096
@@ -83,8 +82,8 @@ def parse_shape(text: str) -> Shape:
     return _Parser(text).shape()
 
 
-def most_elements(shape: DimsShape) -> int:
-    """The number of elements of the largest tensor that is drawn from the shape."""
+def largest_sizes(shape: DimsShape) -> tuple[int, ...]:
+    """The sizes of the largest tensor that is drawn from the shape."""
 
     def size(dim: int | str) -> int:
         if isinstance(dim, int):
@@ -92,7 +91,7 @@ def most_elements(shape: DimsShape) -> int:
         low, high = shape.bounds.get(dim, (None, None))
         return max(low or 0, DRAWN_SIZE) if high is None else high
 
-    return prod(map(size, shape.dims))
+    return tuple(map(size, shape.dims))
 
 
 _TOKEN = re.compile(
