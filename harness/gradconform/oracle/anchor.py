@@ -4,15 +4,20 @@ The truth is torch's answer to the same program in float64. The engine may be of
 FACTOR times torch's own error in the dtype, plus one rounding unit of the truth (the final rounding that
 nobody escapes).
 
-How large torch's own error is cannot be read off one run: it may be zero by luck, or hugged by a kink that
-only one of the two precisions steps over. So it is the median over SAMPLES programs close by, each against a
-float64 truth of its own, and the larger of two neighbourhoods: the first keeps the conditioning of the
-program, the second also shakes up roundings in which the inputs are small beside other numbers. For errors
-that scatter like a normal distribution, eight times their median is 5.4 standard deviations: an engine that
-merely rounds differently is not blamed, while a factor of 1.0005 is 4000 units in float32.
+How large torch's own error is cannot be read off one run, where it may be zero by luck. So it is the largest
+over SAMPLES programs close by, each against a float64 truth of its own, in each of two neighbourhoods: the
+first keeps the conditioning of the program, the second also shakes up roundings in which the inputs are small
+beside other numbers. Inputs move by a share of themselves, so a zero that sits on a kink stays there, in both
+precisions. With FACTOR 8 an engine that merely rounds differently is not blamed (a sum in another order or in
+float64, a fused multiply-add, a function that is one unit off), while a factor of 1.0005 is 4000 rounding
+units of float32.
 
 The anchor has a say only where torch itself stands within the same allowance. Where it does not, rounding has
 put the two precisions on different sides of a kink, and the float64 answer is not the truth of this program.
+
+What remains beyond the allowance, but is no more than DUST rounding units of the largest number in the
+tensor, may be what a cancellation leaves that no sample happened to show: the anchor is then unsure, and
+nobody is blamed.
 
 A program that is in float64 already has no wider one. There torch's own answer is the anchor, and its error
 is what float32 shows on the inputs rounded to float32, times the ratio of the rounding units: to first order
@@ -20,9 +25,14 @@ rounding errors are proportional to the unit (Higham, Accuracy and Stability of 
 3).
 
 A program that casts to a narrower dtype on purpose is anchored with the casts left out, and the rounding that
-they bring counts as torch's own error. Where that error leaves no digit to compare (FACTOR times it exceeds
+they bring counts as torch's own error. Where that error leaves no digit to compare (the allowance exceeds
 LAST_DIGIT of the largest number in the tensor), as with ties that only the cast makes, the anchor has nothing
 to say.
+
+Measured on 200 random programs of eight steps for each dtype (torch 2.13), engines that round differently
+were never blamed in float32 and float64, and a factor of 1.0005 was never excused there. In half precision
+some still are blamed, where a program divides a number by itself: torch's gradient is then exactly zero, or a
+unit of terms that cancelled and that no tensor shows.
 """
 
 from __future__ import annotations
@@ -55,6 +65,7 @@ REACHES = (64.0, 2.0**18)
 """The two neighbourhoods, in units of roundoff; neither reaches further than FURTHEST of an input."""
 FURTHEST = 2.0**-6
 LAST_DIGIT = 1 / 16
+DUST = 16.0
 GROSS = 2.0**14
 """An error of so many times what a first pair of samples shows anywhere in the tensor needs no further
 samples."""
@@ -62,7 +73,7 @@ samples."""
 Rerun = Callable[[Program], Trace]
 """Runs a program on torch, on the device of the case, and traces every step."""
 
-Vote = Literal["for", "against", "torch is off", "none"]
+Vote = Literal["for", "against", "torch is off", "unsure", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +114,17 @@ class Anchor:
             if count == 2 and self._is_gross(off, wrong, torch.stack(errors), floor):
                 break
         # errors: samples x neighbourhoods x the shape of the tensor
-        typical = torch.stack(errors).nanmedian(0).values.nan_to_num(nan=float("inf")).amax(0)
+        typical = torch.stack(errors).flatten(0, 1).amax(0)
         allowed = FACTOR * typical + floor
         return self._vote(miss, truth, allowed)
 
     def _vote(self, miss: NumericMiss, truth: torch.Tensor, allowed: torch.Tensor) -> Opinion:
         wrong = ~within(miss.expected, miss.got)
+        if not bool(allowed.isfinite()[wrong].all()):
+            return Opinion("none", "most programs close by have no finite value there")
         off = distance(miss.got, truth)
         torch_off = distance(miss.expected, truth)
-        worst = unravel((off - allowed).nan_to_num(nan=float("inf")).where(wrong, float("-inf")))
+        worst = unravel((off - allowed).where(wrong, float("-inf")))
         where = f" at {list(worst)}" if worst else ""
         reason = (
             f"off the float64 truth by {float(off[worst]):.2g}{where}, torch by "
@@ -120,11 +133,15 @@ class Anchor:
         largest = float(modulus(parts(truth)).nan_to_num(nan=0.0, posinf=0.0).max())
         if self._casts_down and bool((allowed > LAST_DIGIT * largest)[wrong].any()):
             return Opinion("none", "the program's own casts leave no digit to compare")
-        if not bool(allowed.isfinite()[wrong].all()):
-            return Opinion("none", "no program close by has a finite value there")
-        if not bool((torch_off <= allowed)[wrong].all()):
-            return Opinion("torch is off", reason)
-        return Opinion("for" if bool((off <= allowed)[wrong].all()) else "against", reason)
+        torch_near, near = torch_off <= allowed, off <= allowed
+        if bool((torch_near & near)[wrong].all()):
+            return Opinion("for", reason)
+        left = wrong & ~(torch_near & near)
+        if bool(
+            (distance(miss.expected, miss.got) <= DUST * unit(miss.expected.dtype) * largest)[left].all()
+        ):
+            return Opinion("unsure", f"{reason}; small beside the largest number of the tensor")
+        return Opinion("against" if bool(torch_near[wrong].all()) else "torch is off", reason)
 
     def _truth(self, miss: NumericMiss) -> torch.Tensor | None:
         if self._widest:
@@ -167,7 +184,7 @@ class Anchor:
 
     @staticmethod
     def _is_gross(off: torch.Tensor, wrong: torch.Tensor, errors: torch.Tensor, floor: torch.Tensor) -> bool:
-        known = errors.nan_to_num(nan=float("inf"), posinf=float("inf")).max() + floor.max()
+        known = errors.max() + floor.max()
         return bool((off.where(wrong, 0.0) > GROSS * known).any())
 
 

@@ -103,11 +103,12 @@ class _Numbers:
             spread = self._spread.opinion(miss)
             if spread.vote == "for":
                 return self._vouch("spread", spread)
-            return Opinion(spread.vote, f"{anchored.reason}; {spread.reason}")
+            vote = "none" if anchored.vote == "unsure" else spread.vote
+            return Opinion(vote, f"{anchored.reason}; {spread.reason}")
         if anchored.vote == "torch is off":
             reason = "the forward values are equal in every bit, so torch's answer is the fact"
             return Opinion("against", f"{anchored.reason}; {reason}")
-        return anchored
+        return Opinion("none", anchored.reason) if anchored.vote == "unsure" else anchored
 
     def _vouch(self, stage: Stage, opinion: Opinion) -> Opinion:
         self.stage = max(self.stage, stage, key=STAGES.index)

@@ -14,6 +14,7 @@ What misses both is left to the second opinions: `gradconform.oracle.anchor` and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import torch
 
@@ -58,7 +59,7 @@ class Miss:
         where = f" at {list(self.index)}" if self.index else ""
         if self.dtype not in TOLERANCES:
             return f"{head}, the first{where}; {name} is compared exactly"
-        if self.absolute == float("inf"):
+        if self.absolute == inf:
             expected, got = (number(value, self.dtype) for value in (self.expected, self.got))
             return (
                 f"{head}, expected {expected} got {got}{where}; nan, inf and -inf must match place by place"
@@ -118,17 +119,21 @@ def modulus(numbers: torch.Tensor) -> torch.Tensor:
 
 
 def distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """|a - b| element by element in float64; nan or inf where either is not finite."""
-    return modulus(parts(a) - parts(b))
+    """|a - b| element by element in float64; inf where either is not finite."""
+    apart = modulus(parts(a) - parts(b))
+    return apart.where(apart.isfinite(), inf)
 
 
 def unravel(values: torch.Tensor) -> tuple[int, ...]:
-    """The place of the largest value (any shape, at least one element)."""
-    return tuple(int(part) for part in torch.unravel_index(values.argmax(), values.shape))
+    """The first place of the largest value (any shape, at least one element, no nan).
+
+    Not torch.unravel_index: its first call imports sympy, which takes half a second.
+    """
+    return tuple((values == values.max()).nonzero()[0].tolist())
 
 
 def _miss(expected: torch.Tensor, got: torch.Tensor, near: torch.Tensor) -> Miss:
-    apart = distance(expected, got).nan_to_num(nan=float("inf")).where(~near, -1.0)
+    apart = distance(expected, got).where(~near, -1.0)
     index = unravel(apart)
     a, b = expected[index].item(), got[index].item()
     rtol, atol = TOLERANCES.get(expected.dtype, (0.0, 0.0))
@@ -141,7 +146,7 @@ def _miss(expected: torch.Tensor, got: torch.Tensor, near: torch.Tensor) -> Miss
         expected=a,
         got=b,
         absolute=absolute,
-        relative=absolute / size if size else float("inf"),
+        relative=absolute / size if size else inf,
         allowed=atol + rtol * size,
         dtype=expected.dtype,
     )
