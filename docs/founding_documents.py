@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import yaml
@@ -34,12 +33,12 @@ HEAD = """\
 <!-- Written by docs/founding_documents.py from tests/corpus/founding.yaml and a run; do not edit. -->
 
 The project started from five public documents that teach PyTorch's autograd. Each of their {entries} entries
-(a code cell, or a text that states a behaviour) that shows autograd became one or more scenarios, {scenarios} in
-all; the {silent} others stand here with the reason why they did not. Where a document is outdated or wrong, the
-scenarios state what PyTorch does, and a second table says how the two differ.
+(a code cell, or a text that states a behaviour) that shows autograd became one or more scenarios,
+{scenarios} in all; the {silent} others stand here with the reason why they did not. Where a document is
+outdated or wrong, the scenarios state what PyTorch does, and a second table says how the two differ.
 
-The verdicts are those of the documented example and {draws} random draws of each scenario, in each of its dtypes,
-on the CPU. PyTorch checked against itself shows that it keeps every fact that the scenarios state.
+The verdicts are those of the documented example and of {draws} random draws of each scenario, in each of
+its dtypes, on the CPU. PyTorch checked against itself shows that it keeps every fact that they state.
 """
 
 
