@@ -14,11 +14,12 @@ from gradconform.execution.interpreter import Detail, run
 from gradconform.oracle.judge import judge
 from gradconform.plan import Settings, Task
 from gradconform.program.bind import bind
-from gradconform.program.render import program_text, torch_script
+from gradconform.program.render import torch_script
 from gradconform.program.steps import Program
 from gradconform.randomize import draws, with_hypothesis
 from gradconform.randomize.chooser import Chooser, raised_at
 from gradconform.randomize.reduce import reduce
+from gradconform.report.listing import program_lines
 from gradconform.verdict import Conforms, Crashed, Diverges, Inconclusive, Unsupporting, Verdict
 
 _PLACE = re.compile(r"[a-z]\w*(\.\w+)*", re.IGNORECASE)
@@ -129,11 +130,15 @@ def _cause(verdict: Diverges) -> tuple[str, str]:
 
 def make_example(program: Program, verdict: Verdict, device: str, engine: str) -> Example:
     """The program of a verdict, as text and as a script that prints the places that differ."""
-    remarks = {}
+    remarks: dict[str, str] = {}
     if isinstance(verdict, Diverges):
-        remarks = {
-            difference.where: f"torch: {difference.expected}; {engine}: {difference.got}".replace("\n", " ")
-            for difference in verdict.divergences
-            if _PLACE.fullmatch(difference.where)
-        }
-    return Example(program, program_text(program), torch_script(program, device, tuple(remarks), remarks))
+        for difference in verdict.divergences:
+            place = (
+                f"torch.{difference.where}" if difference.where == "is_grad_enabled()" else difference.where
+            )
+            if place != difference.where or _PLACE.fullmatch(place):
+                remark = f"torch: {difference.expected}; {engine}: {difference.got}".replace("\n", " ")
+                remarks.setdefault(place, remark)  # the first is the one to understand first
+    return Example(
+        program, "\n".join(program_lines(program)), torch_script(program, device, tuple(remarks), remarks)
+    )

@@ -1,0 +1,158 @@
+"""The command line: `gradconform run | list | show | validate | schema`.
+
+Start-up is part of the product: this module imports click and next to nothing else, and each command imports
+what it needs when it runs.
+
+Exit codes: 0 nothing diverges; 1 the engine diverges, crashes or times out; 2 a usage, spec or adapter error
+(a scenario that torch itself does not keep is a spec error); 130 interrupted, with the results so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gradconform import __version__
+from gradconform.cli.group import Cli
+from gradconform.settings import words
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Paths = tuple[Path, ...]
+
+
+def _split(_context: click.Context, _parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(word for value in values for word in words(value))
+
+
+def _spec_options(command: Command) -> Command:
+    """Which spec files a command works on."""
+    for option in (
+        click.option(
+            "--corpus/--no-corpus",
+            default=None,
+            help="Whether the shipped scenarios are used.  [default: corpus]",
+        ),
+        click.option(
+            "--specs",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            metavar="PATH",
+            help="A spec file or folder of your own, beside the corpus. Repeatable.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gradconform")
+def main() -> None:
+    """Shows where an autograd engine differs from PyTorch, and the smallest program that shows it.
+
+    Options of `run` may stand in pyproject.toml under [tool.gradconform]; the command line wins.
+    """
+
+
+@main.command()
+@click.argument("engine")
+@click.option(
+    "--device",
+    multiple=True,
+    callback=_split,
+    metavar="NAMES",
+    help="Devices: cpu, cuda, cuda:1, all. Repeatable.  [default: cpu]",
+)
+@click.option(
+    "--dtype",
+    multiple=True,
+    callback=_split,
+    metavar="NAMES",
+    help="Only these of each scenario's dtypes (float32, ...). Repeatable.",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    callback=_split,
+    metavar="WHAT",
+    help="Ids, globs, features or levels (level:2, level:1-3), separated by commas. Repeatable.",
+)
+@click.option(
+    "--examples",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Random draws of each scenario, device and dtype beside the documented example.  [default: 20]",
+)
+@click.option("--seed", type=int, metavar="N", help="The same seed gives the same results.  [default: 0]")
+@click.option(
+    "--results",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.jsonl",
+    help="Write each verdict to this file as it comes.",
+)
+@click.option("--fail-fast/--no-fail-fast", default=None, help="Stop at the first failure.")
+@_spec_options
+def run(engine: str, **given: Any) -> int:
+    """Holds ENGINE against PyTorch.
+
+    ENGINE is a registered name (refgrad, torch) or package.module:attribute, an engine or a callable that
+    makes one.
+    """
+    from gradconform.cli.run import run_command
+    from gradconform.settings import options
+
+    return run_command(engine, options(Path.cwd(), given))
+
+
+@main.command("list")
+@click.option("--json", "as_json", is_flag=True, help="A JSON array, for programs.")
+@_spec_options
+def list_scenarios(*, as_json: bool, **given: Any) -> int:
+    """Lists the scenarios: id, level and what it says."""
+    from gradconform.cli.listing import list_command
+    from gradconform.settings import options
+
+    return list_command(options(Path.cwd(), given), as_json=as_json)
+
+
+@main.command()
+@click.argument("scenario", metavar="ID")
+@click.option("--device", default="cpu", show_default=True, metavar="NAME")
+@click.option("--dtype", metavar="NAME", help="[default: the scenario's first]")
+@_spec_options
+def show(scenario: str, device: str, dtype: str | None, **given: Any) -> int:
+    """Shows a scenario and PyTorch's trace of its documented example, step by step."""
+    from gradconform.cli.show import show_command
+    from gradconform.settings import options
+
+    return show_command(scenario, device, dtype, options(Path.cwd(), given))
+
+
+@main.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
+@click.option("--device", multiple=True, callback=_split, metavar="NAMES")
+@click.option("--dtype", multiple=True, callback=_split, metavar="NAMES")
+@click.option("--select", multiple=True, callback=_split, metavar="WHAT")
+@click.option("--examples", type=click.IntRange(min=0), metavar="N")
+@click.option("--seed", type=int, metavar="N")
+def validate(paths: Paths, **given: Any) -> int:
+    """Checks spec files (the corpus where no PATH is given), then that PyTorch keeps every scenario in them.
+
+    Exits with 1 where PyTorch does not, and with 2 where a spec cannot be read.
+    """
+    from gradconform.cli.validate import validate_command
+    from gradconform.settings import options
+
+    own = {"specs": paths, "corpus": not paths}
+    return validate_command(options(Path.cwd(), {**given, **own}))
+
+
+@main.command()
+def schema() -> int:
+    """Prints the JSON Schema of spec files, for editors."""
+    from gradconform.spec.schema import schema_text
+
+    click.echo(schema_text(), nl=False)
+    return 0

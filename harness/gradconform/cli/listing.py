@@ -1,0 +1,44 @@
+"""`gradconform list`: answered from the cached index, without YAML or torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from gradconform.prepare import files_of
+from gradconform.settings import Options
+from gradconform.spec.index import Row, read_index
+
+
+def rows_of(options: Options) -> tuple[Row, ...]:
+    """A row a scenario, in corpus order. Raises SpecError where the index is stale and a file is not in
+    order."""
+    files = files_of(options)
+    return read_index(files, lambda: _rows(files))
+
+
+def _rows(files: tuple[Path, ...]) -> Iterator[Row]:
+    from gradconform.program.library import load_library
+
+    for template in load_library(files):
+        one = template.scenario
+        yield Row(
+            one.id, one.feature, one.level, one.says, one.place.file, one.place.line, one.aliases, one.dtypes
+        )
+
+
+def list_command(options: Options, *, as_json: bool) -> int:
+    """Prints the scenarios. Returns the exit code."""
+    rows = rows_of(options)
+    if as_json:
+        import json
+
+        click.echo(json.dumps([row._asdict() for row in rows], indent=2))
+        return 0
+    width = max((len(row.id) for row in rows), default=0)
+    lines = [f"{row.id:<{width}}  level {row.level}  {row.says}\n" for row in rows]
+    features = len({row.feature for row in rows})
+    click.echo("".join(lines) + f"{len(rows)} scenarios in {features} features")
+    return 0

@@ -1,0 +1,110 @@
+"""`gradconform run`: every test of a plan, the results file, the report and the exit code."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from gradconform.cases import CaseResult
+from gradconform.cli.group import INTERRUPTED, USAGE
+from gradconform.cli.progress import Output, output
+from gradconform.engines.registry import find_engine
+from gradconform.errors import GradconformError
+from gradconform.plan import Task, plan
+from gradconform.prepare import head_of, settings_of, templates_of
+from gradconform.report.failure import is_failure, summary
+from gradconform.report.terminal import run_report
+from gradconform.results import Head, Results, ResultsWriter, end_of, note_of
+from gradconform.session import Session
+from gradconform.settings import Options
+from gradconform.verdict import OracleDisputed
+
+
+def run_command(target: str, options: Options) -> int:
+    """Runs the engine that `target` names. Returns the exit code.
+
+    Raises GradconformError for anything that cannot be used as given, and where an adapter breaks its
+    contract: then after the report of what ran before.
+    """
+    engine = find_engine(target)
+    settings = settings_of(options)
+    planned = plan(templates_of(options), settings)
+    head = head_of(engine, target, options, planned)
+    campaign = Campaign(Session(engine, settings), head, planned.tasks, options)
+    out = output()
+    try:
+        results = campaign.run(out)
+    except GradconformError:
+        out.lines(run_report(campaign.results()))
+        raise
+    out.lines(run_report(results))
+    return exit_code(results)
+
+
+def exit_code(results: Results) -> int:
+    """0 nothing diverges, 1 the engine fails somewhere, 2 torch breaks a spec, 130 interrupted; the last two
+    only where nothing else does, and in this order."""
+    if results.end is not None and results.end.interrupted:
+        return INTERRUPTED
+    failing = [case.verdict for case in results.cases if is_failure(case.verdict)]
+    if any(not isinstance(verdict, OracleDisputed) for verdict in failing):
+        return 1
+    return USAGE if failing else 0
+
+
+@dataclass(slots=True)
+class Campaign:
+    """The tests of one run, and what has come of them so far."""
+
+    session: Session
+    head: Head
+    tasks: tuple[Task, ...]
+    options: Options
+    cases: list[CaseResult] = field(default_factory=list)
+    finished: int = 0
+    interrupted: bool = False
+
+    def run(self, out: Output) -> Results:
+        """Runs the tests in order; Ctrl-C ends it early, with the results so far."""
+        with ExitStack() as stack:
+            writer = (
+                stack.enter_context(ResultsWriter(self.options.results)) if self.options.results else None
+            )
+            if writer:
+                writer.head(self.head)
+            stack.enter_context(out)
+            out.start(len(self.tasks))
+            try:
+                self.each(out, writer)
+            except KeyboardInterrupt:
+                self.interrupted = True
+            results = self.results()
+            if writer and results.end:
+                writer.end(results.end)
+        return results
+
+    def each(self, out: Output, writer: ResultsWriter | None) -> None:
+        noted = ""
+        for task in self.tasks:
+            out.task(task)
+            if writer and task.template.id != noted:
+                noted = task.template.id
+                writer.scenario(note_of(task.template.scenario))
+            failed = False
+            for case in self.session.check(task):
+                if writer:
+                    writer.case(case)
+                self.cases.append(case)
+                if is_failure(case.verdict) and not failed:
+                    failed = True
+                    out.failed(f"{case.id} {summary(case.verdict)}")
+                if failed and self.options.fail_fast:
+                    return
+            self.finished += 1
+            out.finished()
+
+    def results(self) -> Results:
+        """The run so far."""
+        notes = {task.template.id: note_of(task.template.scenario) for task in self.tasks}
+        end = end_of(self.cases, tasks=self.finished, interrupted=self.interrupted)
+        return Results(self.head, notes, tuple(self.cases), end)

@@ -1,0 +1,88 @@
+"""`gradconform show`: a scenario as it stands in its file, and what torch does, step by step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradconform.cli.progress import output
+from gradconform.engines.torch import TorchEngine
+from gradconform.errors import UsageError, did_you_mean
+from gradconform.execution.interpreter import Detail, run
+from gradconform.oracle.judge import judge
+from gradconform.plan import present_devices
+from gradconform.prepare import templates_of
+from gradconform.program.bind import bind
+from gradconform.randomize import draws
+from gradconform.report.failure import summary
+from gradconform.report.lines import Line
+from gradconform.report.steps import trace_lines
+from gradconform.settings import Options
+from gradconform.verdict import Conforms
+
+if TYPE_CHECKING:
+    from gradconform.program.parse import Template
+    from gradconform.spec.scenario import Scenario
+
+
+def show_command(id: str, device: str, dtype: str | None, options: Options) -> int:
+    """Prints a scenario and torch's trace of its documented example. Returns the exit code.
+
+    Raises UsageError for an unknown id, dtype or device.
+    """
+    template = find(templates_of(options), id)
+    scenario = template.scenario
+    kind = dtype or scenario.dtypes[0]
+    if kind not in scenario.dtypes:
+        hint = did_you_mean(kind, scenario.dtypes) or f"its dtypes are {', '.join(scenario.dtypes)}"
+        raise UsageError(f"{scenario.id} has no dtype '{kind}'; {hint}")
+    (device,), _ = present_devices((device,))
+    program = bind(template, draws.example(scenario, kind))
+    trace = run(program, TorchEngine(), device, Detail.STEPS)
+    verdict = judge(program, trace, trace, device=device)
+    out = output()
+    out.lines(_spec(scenario))
+    out.lines([Line(""), Line(f"torch on the documented example, {device}, {kind}", "title"), Line("")])
+    out.lines(trace_lines(program, trace))
+    kept = "torch keeps all of it" if isinstance(verdict, Conforms) else summary(verdict)
+    out.lines([Line(""), Line(kept, "good" if isinstance(verdict, Conforms) else "bad")])
+    return 0
+
+
+def find(templates: tuple[Template, ...], id: str) -> Template:
+    """The scenario with an id or a former id. Raises UsageError, with the nearest ids, where there is
+    none."""
+    known = {name: template for template in templates for name in template.scenario.aliases}
+    known |= {template.id: template for template in templates}
+    if id not in known:
+        hint = did_you_mean(id, known) or _of_feature(id, templates) or "`gradconform list` shows all of them"
+        raise UsageError(f"there is no scenario '{id}'; {hint}")
+    return known[id]
+
+
+def _of_feature(id: str, templates: tuple[Template, ...]) -> str:
+    feature = id.partition("/")[0]
+    ids = [template.id for template in templates if template.scenario.feature == feature]
+    return f"the scenarios of {feature} are {', '.join(ids)}" if ids else ""
+
+
+def _spec(scenario: Scenario) -> Iterator[Line]:
+    yield Line(f"{scenario.place.file}:{scenario.place.line}", "faint")
+    yield from (Line(text) for text in entry_lines(scenario))
+
+
+def entry_lines(scenario: Scenario) -> tuple[str, ...]:
+    """The lines of a scenario's file that hold it, without their common indentation."""
+    lines = Path(scenario.place.file).read_text(encoding="utf-8-sig").splitlines()
+    start = scenario.place.line - 1
+    while start > 0 and not re.match(r"\s*- ", lines[start]):
+        start -= 1
+    indent = len(lines[start]) - len(lines[start].lstrip())
+    end = start + 1
+    while end < len(lines) and (
+        not lines[end].strip() or len(lines[end]) - len(lines[end].lstrip()) > indent
+    ):
+        end += 1
+    return tuple(line[indent:].rstrip() for line in "\n".join(lines[start:end]).rstrip().split("\n"))

@@ -1,0 +1,37 @@
+"""`gradconform validate`: torch must keep every scenario, or the scenario is wrong."""
+
+from __future__ import annotations
+
+from gradconform.cli.progress import output
+from gradconform.cli.run import Campaign
+from gradconform.engines.torch import TorchEngine
+from gradconform.plan import plan
+from gradconform.prepare import head_of, settings_of, templates_of
+from gradconform.report.lines import Line
+from gradconform.report.terminal import run_report
+from gradconform.session import Session
+from gradconform.settings import Options
+
+
+def validate_command(options: Options) -> int:
+    """Runs torch as oracle and as engine. Returns 1 where a case does anything but conform, 130 where
+    interrupted.
+
+    Raises SpecError where a file cannot be used.
+    """
+    settings = settings_of(options)
+    planned = plan(templates_of(options), settings)
+    engine = TorchEngine()
+    head = head_of(engine, "torch", options, planned)
+    out = output()
+    results = Campaign(Session(engine, settings), head, planned.tasks, options).run(out)
+    bad = tuple(case for case in results.cases if case.verdict.kind != "conforms")
+    if bad or results.end is None or results.end.interrupted:
+        out.lines(run_report(results))
+        return 130 if results.end is None or results.end.interrupted else 1
+    scenarios = len({case.scenario for case in results.cases})
+    text = (
+        f"torch {head.torch} keeps all {scenarios} scenarios ({len(results.cases)} cases, seed {head.seed})"
+    )
+    out.lines([Line(text, "good"), *(Line(f"not run: device {reason}", "bad") for reason in head.absent)])
+    return 0

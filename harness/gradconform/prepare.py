@@ -1,0 +1,83 @@
+"""What both front ends do before a run: from options to spec files, scenarios, settings and the head of the
+results.
+
+Importing this module costs nothing; what is heavy is imported where it is used.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradconform import __version__
+from gradconform.errors import UsageError
+from gradconform.settings import Options
+from gradconform.spec.corpus import corpus_files, spec_files
+
+if TYPE_CHECKING:
+    from gradconform.engines.base import Engine
+    from gradconform.plan import Plan, Settings
+    from gradconform.program.parse import Template
+    from gradconform.results import Head
+
+
+def files_of(options: Options) -> tuple[Path, ...]:
+    """The spec files of a run, the corpus first, each once. Raises UsageError where there are none."""
+    files = [*(corpus_files() if options.corpus else ())]
+    for path in options.specs:
+        if not path.exists():
+            raise UsageError(f"specs: there is no file or folder {path}")
+        found = spec_files(path)
+        if not found:
+            raise UsageError(f"specs: there is no .yaml file in {path}")
+        files += found
+    if not files:
+        raise UsageError("there are no specs to work on: without the corpus, name spec files of your own")
+    return tuple({file.resolve(): file for file in files}.values())
+
+
+def templates_of(options: Options) -> tuple[Template, ...]:
+    """The checked scenarios of those files. Raises SpecError with every problem of every file."""
+    from gradconform.program.library import load_library
+
+    return load_library(files_of(options))
+
+
+def settings_of(options: Options) -> Settings:
+    """The part of the options that a session knows."""
+    from gradconform.plan import Settings
+
+    return Settings(
+        devices=options.device,
+        dtypes=options.dtype,
+        select=options.select,
+        examples=options.examples,
+        seed=options.seed,
+    )
+
+
+def head_of(engine: Engine, target: str, options: Options, planned: Plan) -> Head:
+    """The head of a run's results. The engine's version is its own `version`, or its module's
+    `__version__`."""
+    from importlib.metadata import version
+
+    from gradconform.results import Head
+
+    module = getattr(engine, "module", None)
+    found = getattr(engine, "version", None) or getattr(module, "__version__", None)
+    return Head(
+        gradconform=__version__,
+        torch=version("torch"),
+        engine=engine.name,
+        target=target,
+        engine_version=None if found is None else str(found),
+        seed=options.seed,
+        examples=options.examples,
+        devices=tuple(dict.fromkeys(task.device for task in planned.tasks)),
+        absent=planned.absent,
+        dtypes=options.dtype,
+        select=options.select,
+        specs=tuple(map(str, options.specs)),
+        corpus=options.corpus,
+        tasks=len(planned.tasks),
+    )

@@ -1,0 +1,177 @@
+"""What pytest collects: the corpus under the node `gradconform`, and spec files of the user's own.
+
+Spec files are collected where pytest meets a file named `*.gradconform.yaml` (or `.yml`), and where an
+argument names one, whatever it is called. Those that `specs` in `[tool.gradconform]` names are collected with
+the corpus. The corpus is collected unless arguments name spec files or tests of it
+(`gradconform::accumulation/two-branches[cpu-float32]`), or `corpus = false` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gradconform.engines.registry import find_engine
+from gradconform.errors import GradconformError, UsageError, did_you_mean
+from gradconform.plan import Plan, Task, plan, present_devices, select
+from gradconform.prepare import files_of, head_of, settings_of
+from gradconform.program.library import load_library
+from gradconform.program.parse import Template
+from gradconform.pytest_plugin.item import ScenarioItem
+from gradconform.session import Session
+from gradconform.settings import Options, options, words
+
+NODE = "gradconform"
+"""The node that holds the corpus; the ids of its tests start with it."""
+
+NAMED = (".gradconform.yaml", ".gradconform.yml")
+YAML = (".yaml", ".yml")
+
+
+class Collection:
+    """The plugin's part that lives while an engine is named. Raises pytest.UsageError for options that do not
+    fit."""
+
+    def __init__(self, config: pytest.Config, target: str, given: Mapping[str, Any]) -> None:
+        self.config = config
+        try:
+            self.options = _options(config, given)
+            engine = find_engine(target)
+            settings = settings_of(self.options)
+            devices, absent = present_devices(settings.devices)
+        except GradconformError as error:
+            raise pytest.UsageError(str(error)) from None
+        self.settings = replace(settings, devices=devices)
+        self.session = Session(engine, self.settings)
+        self.head = replace(head_of(engine, target, self.options, Plan((), absent)), devices=devices)
+        self.matched: set[str] = set()
+        self.ids = self._take_ids()
+        files = [argument for argument in config.args if argument.partition("::")[0].endswith(YAML)]
+        self.shipped = bool(self.ids or not files) and bool(self.options.corpus or self.options.specs)
+
+    def _take_ids(self) -> tuple[str, ...]:
+        """Takes the ids of the corpus's tests out of pytest's arguments; left there, they would be paths."""
+        mine = [argument for argument in self.config.args if argument.startswith(f"{NODE}::")]
+        self.config.args[:] = [argument for argument in self.config.args if argument not in mine]
+        return tuple(argument.partition("::")[2] for argument in mine)
+
+    def tasks(self, templates: tuple[Template, ...]) -> tuple[Task, ...]:
+        """The tests of some scenarios. A selector that takes none of these may take some of another
+        file's."""
+        mine = tuple(word for word in self.settings.select if _takes(word, templates))
+        self.matched.update(mine)
+        if self.settings.select and not mine:
+            return ()
+        try:
+            return plan(templates, replace(self.settings, select=mine)).tasks
+        except UsageError:
+            return ()  # none of them runs in the dtypes that were asked for
+
+    def pytest_report_header(self) -> list[str]:
+        """What is compared with what."""
+        lines = [self.head.compared, *(f"not run: device {reason}" for reason in self.head.absent)]
+        return [f"gradconform: {line}" for line in lines]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Adds the corpus to what the session collects; it is at no path that an argument could name."""
+        report = yield
+        if isinstance(collector, pytest.Session) and report.passed and self.shipped:
+            report.result.append(Corpus.make(collector, self))
+        return report
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """Collects the user's spec files."""
+        named = file_path.name.endswith(NAMED) or (
+            file_path.suffix in YAML and parent.session.isinitpath(file_path)
+        )
+        return SpecFile.make(parent, file_path, self) if named else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self) -> None:
+        """Refuses selectors that took nothing anywhere. Raises pytest.UsageError."""
+        for word in self.settings.select:
+            if word not in self.matched:
+                raise pytest.UsageError(
+                    f"'{word}' selects no scenario; `gradconform list` shows what there is"
+                )
+
+
+def _options(config: pytest.Config, given: Mapping[str, Any]) -> Options:
+    found = {
+        name: tuple(word for text in value for word in words(text)) if isinstance(value, list) else value
+        for name, value in given.items()
+    }
+    examples = given.get("examples")
+    if examples is not None and examples < 0:
+        raise UsageError(f"--gradconform-examples is 0 or more, got {examples}")
+    return options(config.rootpath, found)
+
+
+def _takes(word: str, templates: tuple[Template, ...]) -> bool:
+    try:
+        return bool(select(templates, (word,)))
+    except UsageError:
+        return False
+
+
+class Corpus(pytest.Collector):
+    """The shipped scenarios and those of the spec files that the settings name."""
+
+    collection: Collection
+
+    @classmethod
+    def make(cls, parent: pytest.Session, collection: Collection) -> Corpus:
+        """The node below the session."""
+        node: Corpus = cls.from_parent(parent, name=NODE, nodeid=NODE)
+        node.collection = collection
+        return node
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """One test a scenario, device and dtype. Raises CollectError for spec errors and unknown ids."""
+        try:
+            templates = load_library(files_of(self.collection.options))
+        except GradconformError as error:
+            raise self.CollectError(str(error)) from None
+        tasks = self.collection.tasks(templates)
+        ids = self.collection.ids
+        known = {name for task in tasks for name in (task.id, task.template.id)}
+        for unknown in (name for name in ids if name not in known):
+            hint = did_you_mean(unknown, known) or "`gradconform list` shows ids"
+            raise self.CollectError(f"there is no test {NODE}::{unknown}; {hint}")
+        return list(
+            _items(self, [task for task in tasks if not ids or {task.id, task.template.id} & set(ids)])
+        )
+
+
+class SpecFile(pytest.File):
+    """A spec file of the user's own."""
+
+    collection: Collection
+
+    @classmethod
+    def make(cls, parent: pytest.Collector, path: Path, collection: Collection) -> SpecFile:
+        """The node of a file."""
+        node: SpecFile = cls.from_parent(parent, path=path)
+        node.collection = collection
+        return node
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """One test a scenario, device and dtype. Raises CollectError with every problem of the file."""
+        try:
+            templates = load_library([self.path])
+        except GradconformError as error:
+            raise self.CollectError(str(error)) from None
+        return list(_items(self, self.collection.tasks(templates)))
+
+
+def _items(parent: Corpus | SpecFile, tasks: Iterable[Task]) -> Iterator[ScenarioItem]:
+    collection = parent.collection
+    for task in tasks:
+        yield ScenarioItem.make(parent, task, collection.session, collection.head)

@@ -1,0 +1,196 @@
+"""One failure, told so that it needs nothing else: what differs, since which step, the program, how to repeat
+it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from gradconform.cases import CaseResult
+from gradconform.report.lines import Line
+from gradconform.report.listing import listing, statement_of
+from gradconform.results import Head, ScenarioNote
+from gradconform.verdict import (
+    Conforms,
+    Crashed,
+    Divergence,
+    Diverges,
+    Inconclusive,
+    OracleDisputed,
+    TimedOut,
+    Unsupporting,
+    Verdict,
+)
+
+FURTHER = 4
+"""So many differences beside the first are told, one line each."""
+
+TITLES = {
+    "diverges": "DIVERGES",
+    "crashed": "CRASHED",
+    "timed out": "TIMED OUT",
+    "oracle-disputed": "ORACLE DISPUTED",
+    "inconclusive": "INCONCLUSIVE",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The failing cases of one scenario. shown: the one that is told in full. alike: those of other devices
+    and dtypes that fail in the same way. otherwise: those that fail in another way, one for each way, device
+    and dtype."""
+
+    shown: CaseResult
+    alike: tuple[CaseResult, ...] = ()
+    otherwise: tuple[CaseResult, ...] = ()
+
+
+def is_failure(verdict: Verdict) -> bool:
+    """Whether a verdict is told in full: everything but conforms, unsupported and inconclusive."""
+    return not isinstance(verdict, Conforms | Unsupporting | Inconclusive)
+
+
+def failures(cases: Iterable[CaseResult]) -> tuple[Failure, ...]:
+    """The failures among these cases, one for each scenario, in their order."""
+    by_scenario: dict[str, list[CaseResult]] = {}
+    for case in cases:
+        if is_failure(case.verdict):
+            by_scenario.setdefault(case.scenario, []).append(case)
+    return tuple(_group(found) for found in by_scenario.values())
+
+
+def _group(cases: list[CaseResult]) -> Failure:
+    shown = cases[0]
+    ways: dict[tuple[str, tuple[str, ...]], CaseResult] = {}
+    for case in cases:
+        ways.setdefault((case.id, manner(case.verdict)), case)
+    same: list[CaseResult] = []
+    other: list[CaseResult] = []
+    for (_, way), case in ways.items():
+        if case is not shown:
+            (same if way == manner(shown.verdict) else other).append(case)
+    return Failure(shown, tuple(same), tuple(other))
+
+
+def manner(verdict: Verdict) -> tuple[str, ...]:
+    """What two verdicts share that fail in the same way: the kind, and what differs where."""
+    if isinstance(verdict, Diverges):
+        return verdict.kind, verdict.divergences[0].what, verdict.divergences[0].where
+    return (verdict.kind,)
+
+
+def rerun(head: Head, scenario: str, device: str, dtype: str) -> str:
+    """The command that runs one scenario again, with the same draws."""
+    usual = {"device": ("cpu",), "examples": 20}
+    parts = ["gradconform", "run", head.target, "--select", scenario]
+    if (device,) != usual["device"]:
+        parts += ["--device", device]
+    parts += ["--dtype", dtype, "--seed", str(head.seed)]
+    if head.examples != usual["examples"]:
+        parts += ["--examples", str(head.examples)]
+    for path in head.specs:
+        parts += ["--specs", path]
+    if not head.corpus:
+        parts.append("--no-corpus")
+    return shlex.join(parts)
+
+
+def report(failure: Failure, head: Head, notes: Mapping[str, ScenarioNote]) -> Iterator[Line]:
+    """The lines of one failure, without an empty line before or after."""
+    case = failure.shown
+    note = notes.get(case.scenario)
+    draw = "the documented example" if case.draw == 0 else f"random draw {case.draw}"
+    yield Line(f"{TITLES[case.verdict.kind]} {case.id}, {draw}", "bad")
+    if note is not None:
+        yield Line(f"  {note.says}")
+        if note.source:
+            yield Line(f"  source: {note.source}", "faint")
+    yield Line("")
+    yield from _verdict(case, head.engine)
+    yield from _program(case)
+    if failure.alike:
+        yield Line(f"fails alike: {', '.join(each.id.removeprefix(case.scenario) for each in failure.alike)}")
+    for each in failure.otherwise:
+        yield Line(f"also fails: {each.id.removeprefix(case.scenario)} {summary(each.verdict)}")
+    yield Line(f"run it again: {rerun(head, case.scenario, case.device, case.dtype)}")
+
+
+def summary(verdict: Verdict) -> str:
+    """A verdict in one line."""
+    match verdict:
+        case Diverges(divergences):
+            return _told(divergences[0])
+        case Unsupporting(feature):
+            return f"unsupported: {feature}"
+        case TimedOut(seconds):
+            return f"no answer within {seconds:g} seconds"
+        case Crashed(reason) | Inconclusive(reason) | OracleDisputed(reason):
+            return f"{verdict.kind}: {_one_line(reason)}"
+        case Conforms():
+            return "conforms"
+
+
+def _verdict(case: CaseResult, engine: str) -> Iterator[Line]:
+    match case.verdict:
+        case Diverges(divergences):
+            yield from _divergence(divergences[0], case, engine)
+            further = divergences[1:]
+            for each in further[:FURTHER]:
+                yield Line(f"  also {_told(each)}")
+            if len(further) > FURTHER:
+                yield Line(f"  and {len(further) - FURTHER} further differences")
+        case OracleDisputed(reason):
+            yield Line("  torch itself does not do what the scenario says; the engine is not to blame:")
+            yield from _indented(reason)
+        case Crashed(reason):
+            yield Line(f"  {engine} crashed:")
+            yield from _indented(reason)
+        case other:
+            yield Line(f"  {summary(other)}")
+    yield Line("")
+
+
+def _divergence(first: Divergence, case: CaseResult, engine: str) -> Iterator[Line]:
+    yield Line(f"  {_headline(first)}", "title")
+    if first.step >= 0:
+        statement = statement_of(case.example.program, first.step) if case.example else None
+        text = statement.text if statement else first.source
+        yield Line(f"  first wrong step: {first.step}: {text}")
+    labels = ("expected (torch)", f"got ({engine})")
+    width = max(map(len, labels))
+    for label, value, role in zip(labels, (first.expected, first.got), ("good", "bad"), strict=True):
+        head, *rest = value.splitlines() or [""]
+        yield Line(f"    {label:<{width}}  {head}", role)  # type: ignore[arg-type]
+        yield from (Line(f"    {'':<{width}}  {line}", role) for line in rest)  # type: ignore[arg-type]
+    yield from (Line(f"    {line}") for part in first.detail.split("; ") for line in part.splitlines())
+
+
+def _program(case: CaseResult) -> Iterator[Line]:
+    if case.example is None:
+        return
+    marked = case.verdict.divergences[0].step if isinstance(case.verdict, Diverges) else -1
+    yield Line("the smallest program that shows it, with the number of each step:", "title")
+    yield from (Line(f"  {line}") for line in listing(case.example.program, marked))
+    yield Line("")
+    yield Line("the same for plain torch:", "title")
+    yield from (Line(f"    {line}" if line else "") for line in case.example.script.splitlines())
+    yield Line("")
+
+
+def _headline(difference: Divergence) -> str:
+    """`x.grad: value`, `step 3: missing error`."""
+    return f"{difference.where}: {difference.what}"
+
+
+def _told(difference: Divergence) -> str:
+    expected, got = _one_line(difference.expected), _one_line(difference.got)
+    return f"{_headline(difference)}: expected {expected}, got {got}"
+
+
+def _indented(text: str) -> Iterator[Line]:
+    yield from (Line(f"    {line}") for line in text.splitlines())
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,91 @@
+"""A program as a person reads it: its inputs, then its statements with the numbers of their steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gradconform.oracle.text import dtype_name, number
+from gradconform.program.render import step_texts
+from gradconform.program.steps import Expect, Input, Program, Step, Within, is_temporary, targets, uses
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a program. Its steps are `first` to `last`, the nested expressions included (both
+    count from 0, as divergences do); `depth` says in how many `with` blocks it stands."""
+
+    first: int
+    last: int
+    depth: int
+    text: str
+
+    @property
+    def steps(self) -> str:
+        return str(self.last) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+def statements(program: Program) -> tuple[Statement, ...]:
+    """The statements of a program in the order of its text."""
+    texts = step_texts(program)
+    used = frozenset(name for _, step in program.walk() for name in uses(step))
+    found: list[Statement] = []
+    count = 0
+    first = 0
+
+    def visit(steps: tuple[Step, ...], depth: int) -> None:
+        nonlocal count, first
+        for step in steps:
+            here, count = count, count + 1
+            names = targets(step)
+            if len(names) == 1 and is_temporary(names[0]) and names[0] in used:
+                continue  # a part of the statement that uses it
+            found.append(Statement(first, here, depth, texts[here]))
+            first = count
+            if isinstance(step, Within | Expect):
+                visit(step.body, depth + 1)
+
+    visit(program.steps, 0)
+    return tuple(found)
+
+
+def statement_of(program: Program, step: int) -> Statement | None:
+    """The statement that a step belongs to, or None where there is no such step."""
+    return next((one for one in statements(program) if one.first <= step <= one.last), None)
+
+
+def listing(program: Program, marked: int = -1) -> tuple[str, ...]:
+    """The lines of a program: its inputs, then its statements with their steps' numbers; `>` marks the
+    statement that the step `marked` belongs to."""
+    body = statements(program)
+    width = max((len(one.steps) for one in body), default=0)
+    lines = [f"  {'':>{width}}  {text}" for text in map(input_line, program.inputs)]
+    for one in body:
+        mark = ">" if one.first <= marked <= one.last else " "
+        lines.append(f"{mark} {one.steps:>{width}}  {'    ' * one.depth}{one.text}")
+    return tuple(lines)
+
+
+def program_lines(program: Program) -> Iterator[str]:
+    """The inputs and the statements alone."""
+    yield from map(input_line, program.inputs)
+    yield from (f"{'    ' * one.depth}{one.text}" for one in statements(program))
+
+
+def input_line(item: Input) -> str:
+    """`x = tensor([1.0, 2.0], dtype=float32, requires_grad=True)`, with a remark where the layout is not
+    contiguous or the numbers do not show the shape."""
+    flag = ", requires_grad=True" if item.requires_grad else ""
+    dtype = dtype_name(item.data.dtype)
+    made = f"{item.name} = tensor({_nested(item.data.tolist(), item)}, dtype={dtype}{flag})"
+    remarks: list[str] = [] if item.layout == "contiguous" else [item.layout]
+    if item.data.numel() == 0:
+        remarks.append(f"shape {tuple(item.data.shape)}")
+    return made + (f"  # {', '.join(remarks)}" if remarks else "")
+
+
+def _nested(value: object, item: Input) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_nested(part, item) for part in value)}]"
+    assert isinstance(value, bool | int | float | complex)  # noqa: S101 - what `tolist` is made of
+    return number(value, item.data.dtype)

@@ -1,0 +1,150 @@
+"""A whole run for a person: its failures, the table by feature, and one closing line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gradconform.cases import CaseResult
+from gradconform.report.failure import Failure, failures, is_failure, report, summary
+from gradconform.report.lines import Line, Role
+from gradconform.results import Results
+from gradconform.verdict import Inconclusive, Unsupporting
+
+OTHER = ("crashed", "timed out", "inconclusive", "oracle-disputed")
+"""The kinds of verdict that the table has in one column."""
+
+TOLD = 10
+"""So many failures are told in full; an engine that is young fails in many places for one reason."""
+
+COLUMNS = ("feature", "cases", "conform", "diverge", "unsupported", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The cases of one feature, or of all, counted by verdict."""
+
+    feature: str
+    cases: int
+    conform: int
+    diverge: int
+    unsupported: int
+    other: int
+
+
+def rows(cases: Sequence[CaseResult]) -> tuple[Row, ...]:
+    """A row for each feature, in the order of the run."""
+    by_feature: dict[str, Counter[str]] = {}
+    for case in cases:
+        by_feature.setdefault(case.feature, Counter())[case.verdict.kind] += 1
+    return tuple(_row(feature, counts) for feature, counts in by_feature.items())
+
+
+def _row(feature: str, counts: Counter[str]) -> Row:
+    return Row(
+        feature,
+        counts.total(),
+        counts["conforms"],
+        counts["diverges"],
+        counts["unsupported"],
+        sum(counts[kind] for kind in OTHER),
+    )
+
+
+def run_report(results: Results) -> Iterator[Line]:
+    """All that is printed after a run: the failures, the table, what was not run, the closing line."""
+    found = sorted(failures(results.cases), key=_size)
+    for failure in found[:TOLD]:
+        yield Line("")
+        yield from report(failure, results.head, results.scenarios)
+    if len(found) > TOLD:
+        yield Line("")
+        yield Line(
+            f"{len(found) - TOLD} more scenarios fail; --select one of them to see its report:", "title"
+        )
+    for failure in found[TOLD:]:
+        yield Line(f"  {failure.shown.id} {summary(failure.shown.verdict)}")
+    yield Line("")
+    yield from table(results.cases)
+    yield Line("")
+    yield from _notes(results)
+    yield closing_line(results)
+
+
+def _size(failure: Failure) -> tuple[int, int]:
+    """The simplest failures come first: those of the lowest level, and of these the shortest programs."""
+    case = failure.shown
+    steps = len(tuple(case.example.program.walk())) if case.example else 0
+    return case.level, steps
+
+
+def table(cases: Sequence[CaseResult]) -> Iterator[Line]:
+    """The table by feature with its totals."""
+    found = rows(cases)
+    total = _row("total", Counter(case.verdict.kind for case in cases))
+    cells = [
+        tuple(map(str, (r.feature, r.cases, r.conform, r.diverge, r.unsupported, r.other)))
+        for r in (*found, total)
+    ]
+    widths = [max(len(line[index]) for line in (COLUMNS, *cells)) for index in range(len(COLUMNS))]
+
+    def line(parts: tuple[str, ...]) -> str:
+        first, *rest = (f"{part:>{width}}" for part, width in zip(parts, widths, strict=True))
+        return "  ".join((f"{parts[0]:<{len(first)}}", *rest))
+
+    yield Line(line(COLUMNS), "title")
+    for row, parts in zip(found, cells, strict=False):
+        yield Line(line(parts), "bad" if row.diverge else "text")
+    yield Line(line(cells[-1]), "title")
+
+
+def _notes(results: Results) -> Iterator[Line]:
+    head = results.head
+    counts: Counter[str] = Counter(case.verdict.kind for case in results.cases)
+    named = [f"{counts[kind]} {kind}" for kind in OTHER if counts[kind]]
+    if named:
+        yield Line(f"other: {', '.join(named)}")
+    lacks = Counter(case.verdict.feature for case in results.cases if isinstance(case.verdict, Unsupporting))
+    if lacks:
+        yield Line(
+            f"unsupported: {', '.join(f'{name} ({count} cases)' for name, count in lacks.most_common())}"
+        )
+    seen: set[str] = set()
+    for case in results.cases:
+        if isinstance(case.verdict, Inconclusive) and case.id not in seen:
+            seen.add(case.id)
+            yield Line(f"{case.id} {summary(case.verdict)}")
+    yield Line(head.compared)
+    for reason in head.absent:
+        yield Line(f"not run: device {reason}", "bad")
+
+
+def closing_line(results: Results) -> Line:
+    """The outcome in one line."""
+    cases = results.cases
+    total = len(cases)
+    failing = [case for case in cases if is_failure(case.verdict)]
+    role: Role = "bad" if failing else "good"
+    conform = sum(case.verdict.kind == "conforms" for case in cases)
+    rest = [
+        f"{count} {kind}"
+        for kind in ("unsupported", "inconclusive")
+        if (count := sum(case.verdict.kind == kind for case in cases))
+    ]
+    kept = f"{conform} of {total} cases conform" + "".join(f", {part}" for part in rest)
+    if failing:
+        ids = tuple(dict.fromkeys(case.scenario for case in failing))
+        alone = len(ids) == 1
+        diverging = all(case.verdict.kind == "diverges" for case in failing)
+        word = ("diverge" if diverging else "fail") + ("s" if alone else "")
+        shown = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+        text = f"{len(ids)} {'scenario' if alone else 'scenarios'} {word}: {shown}; {kept}"
+    else:
+        text = f"nothing diverges: {kept}"
+    end = results.end
+    if end is not None and end.interrupted:
+        text, role = f"interrupted after {end.tasks} of {results.head.tasks} tests; {text}", "bad"
+    elif end is not None and end.tasks < results.head.tasks:
+        text = f"stopped after {end.tasks} of {results.head.tasks} tests; {text}"
+    return Line(text, role)
