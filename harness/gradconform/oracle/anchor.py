@@ -66,8 +66,9 @@ REACHES = (64.0, 2.0**18)
 FURTHEST = 2.0**-6
 LAST_DIGIT = 1 / 16
 DUST = 16.0
+ENOUGH = 2
 GROSS = 2.0**14
-"""An error of so many times what a first pair of samples shows anywhere in the tensor needs no further
+"""An error of so many times what the first ENOUGH samples show anywhere in the tensor needs no further
 samples."""
 
 Rerun = Callable[[Program], Trace]
@@ -79,7 +80,7 @@ Vote = Literal["for", "against", "torch is off", "unsure", "none"]
 @dataclass(frozen=True, slots=True)
 class Opinion:
     """What a second opinion says of the engine's numbers, and why. "torch is off": torch itself misses the
-    truth; "none": nothing could be found out."""
+    truth; "unsure": the miss is too small to tell; "none": nothing could be found out."""
 
     vote: Vote
     reason: str = ""
@@ -111,12 +112,9 @@ class Anchor:
             if error is None:
                 return Opinion("none", "the program close by does not show this value")
             errors.append(error)
-            if count == 2 and self._is_gross(off, wrong, torch.stack(errors), floor):
+            if count == ENOUGH and self._is_gross(off, wrong, torch.stack(errors), floor):
                 break
-        # errors: samples x neighbourhoods x the shape of the tensor
-        typical = torch.stack(errors).flatten(0, 1).amax(0)
-        allowed = FACTOR * typical + floor
-        return self._vote(miss, truth, allowed)
+        return self._vote(miss, truth, FACTOR * _largest(torch.stack(errors).flatten(0, 1)) + floor)
 
     def _vote(self, miss: NumericMiss, truth: torch.Tensor, allowed: torch.Tensor) -> Opinion:
         wrong = ~within(miss.expected, miss.got)
@@ -186,6 +184,13 @@ class Anchor:
     def _is_gross(off: torch.Tensor, wrong: torch.Tensor, errors: torch.Tensor, floor: torch.Tensor) -> bool:
         known = errors.max() + floor.max()
         return bool((off.where(wrong, 0.0) > GROSS * known).any())
+
+
+def _largest(errors: torch.Tensor) -> torch.Tensor:
+    """errors: runs x shape. The largest finite error of each element; inf where most runs have none."""
+    finite = errors.isfinite()
+    enough = 2 * finite.sum(0) >= len(errors)
+    return errors.where(finite, 0.0).amax(0).where(enough, float("inf"))
 
 
 def _shown(trace: Trace, miss: NumericMiss) -> torch.Tensor | None:
