@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """The smallest program that shows a verdict. text: its inputs and steps in the step language. script: the same
-    for plain torch, ready to run."""
+    """The smallest program that shows a verdict. text: its inputs and steps in the step language. script: the
+    same for plain torch, ready to run."""
 
     program: Program
     text: str
@@ -22,7 +22,8 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """One case: scenario x device x dtype x draw. Draw 0 is the documented example; the others count up from 1.
+    """One case: scenario x device x dtype x draw. Draw 0 is the documented example; the others count up from
+    1.
 
     `example` stands with every verdict but `conforms` and `unsupported`.
     """

@@ -1,4 +1,5 @@
-"""From a scenario to verdicts: draw, bind, run on both engines, judge; and, on a failure, the smallest program."""
+"""From a scenario to verdicts: draw, bind, run on both engines, judge; and, on a failure, the smallest
+program."""
 
 from __future__ import annotations
 
@@ -103,7 +104,8 @@ class Session:
         )
 
     def _smallest(self, program: Program, verdict: Diverges, device: str) -> tuple[Program, Verdict]:
-        """Steps that the failure does not need are left out; then every step is traced, to name the first that differs."""
+        """Steps that the failure does not need are left out; then every step is traced, to name the first
+        that differs."""
         cause = _cause(verdict)
 
         def fails(candidate: Program) -> bool:
@@ -133,12 +135,17 @@ def make_example(program: Program, verdict: Verdict, device: str, engine: str) -
     remarks: dict[str, str] = {}
     if isinstance(verdict, Diverges):
         for difference in verdict.divergences:
-            place = (
-                f"torch.{difference.where}" if difference.where == "is_grad_enabled()" else difference.where
-            )
-            if place != difference.where or _PLACE.fullmatch(place):
+            place = _printable(difference.where)
+            if place:
                 remark = f"torch: {difference.expected}; {engine}: {difference.got}".replace("\n", " ")
                 remarks.setdefault(place, remark)  # the first is the one to understand first
     return Example(
         program, "\n".join(program_lines(program)), torch_script(program, device, tuple(remarks), remarks)
     )
+
+
+def _printable(where: str) -> str:
+    """A place of a divergence as an expression that a torch script can print, or ""."""
+    if where == "is_grad_enabled()":
+        return f"torch.{where}"
+    return where if _PLACE.fullmatch(where) else ""

@@ -254,7 +254,8 @@ class WrongMean(Liar):
 
 
 class IgnoresVersions(Liar):
-    """A write into a detached tensor does not bump the version, so backward uses saved numbers that have changed."""
+    """A write into a detached tensor does not bump the version, so backward uses saved numbers that have
+    changed."""
 
     def operation(self, name: str) -> Operation:
         real = super().operation(name)

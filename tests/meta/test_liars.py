@@ -1,4 +1,5 @@
-"""The tester tested: engines that lie in one known way are caught, under the right scenario, and the output says why."""
+"""The tester tested: engines that lie in one known way are caught, under the right scenario, and the output
+says why."""
 
 from __future__ import annotations
 
@@ -66,9 +67,12 @@ def test_the_output_alone_explains_the_bug(liar: str, scenario: str) -> None:
     assert step is not None, output
     expected = re.search(r"^    expected \(torch\) +(\S.*)$", output, re.MULTILINE)
     got = re.search(rf"^    got \({liar}\) +(\S.*)$", output, re.MULTILINE)
-    assert expected is not None and got is not None and expected[1] != got[1]
+    assert expected is not None
+    assert got is not None
+    assert expected[1] != got[1]
     marked = re.search(r"^  > +[\d-]+ +(.+)$", output, re.MULTILINE)
-    assert marked is not None and marked[1].strip() == step[2]
+    assert marked is not None
+    assert marked[1].strip() == step[2]
     assert (
         f"run it again: gradconform run liars:{liar} --select {scenario} --dtype float32 --seed 0" in output
     )
@@ -111,5 +115,5 @@ def test_a_liar_is_caught_in_a_process_of_its_own(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 1, done.stderr
-    assert "expected (torch)  " in done.stdout and "[0.25, 0.25, 0.25, 0.25]" in done.stdout
-    assert "got (wrong_mean)  " in done.stdout and "[1.0, 1.0, 1.0, 1.0]" in done.stdout
+    assert re.search(r"expected \(torch\) +\[0.25, 0.25, 0.25, 0.25\]", done.stdout)
+    assert re.search(r"got \(wrong_mean\) +\[1.0, 1.0, 1.0, 1.0\]", done.stdout)

@@ -47,9 +47,8 @@ class _Story:
                 yield from self._statement(one)
             now = _shown(state)
             changed = list(_changes(before, now))
-            if block and changed:
-                yield self._below(f"{self._indent(index)}after the block:")
-            yield from (self._below(f"{self._indent(index)}    {text}") for text in changed)
+            after = "after the block: " if block else ""
+            yield from (self._below(f"{self._indent(index)}    {after}{text}") for text in changed)
             told, before = max(told, last + 1), now
 
     def _statement(self, index: int) -> Iterator[Line]:

@@ -95,7 +95,7 @@ def table(cases: Sequence[CaseResult]) -> Iterator[Line]:
 
     yield Line(line(COLUMNS), "title")
     for row, parts in zip(found, cells, strict=False):
-        yield Line(line(parts), "bad" if row.diverge else "text")
+        yield Line(line(parts), "bad" if row.diverge or row.other else "text")
     yield Line(line(cells[-1]), "title")
 
 
@@ -107,14 +107,15 @@ def _notes(results: Results) -> Iterator[Line]:
         yield Line(f"other: {', '.join(named)}")
     lacks = Counter(case.verdict.feature for case in results.cases if isinstance(case.verdict, Unsupporting))
     if lacks:
-        yield Line(
-            f"unsupported: {', '.join(f'{name} ({count} cases)' for name, count in lacks.most_common())}"
-        )
-    seen: set[str] = set()
+        named = [
+            f"{name} ({count} {'case' if count == 1 else 'cases'})" for name, count in lacks.most_common()
+        ]
+        yield Line(f"unsupported: {', '.join(named)}")
+    reasons: dict[str, str] = {}
     for case in results.cases:
-        if isinstance(case.verdict, Inconclusive) and case.id not in seen:
-            seen.add(case.id)
-            yield Line(f"{case.id} {summary(case.verdict)}")
+        if isinstance(case.verdict, Inconclusive):
+            reasons.setdefault(case.id, case.verdict.reason)
+    yield from (Line(f"inconclusive: {id} {reason}") for id, reason in reasons.items())
     yield Line(head.compared)
     for reason in head.absent:
         yield Line(f"not run: device {reason}", "bad")

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from gradconform.cases import CaseResult, Example
+from gradconform.report.lines import Line, plain, print_rich
+from gradconform.report.terminal import TOLD, closing_line, run_report, table
+from gradconform.results import Head, Results, ScenarioNote, end_of
+from gradconform.verdict import (
+    Conforms,
+    Crashed,
+    Diverges,
+    Inconclusive,
+    OracleDisputed,
+    TimedOut,
+    Unsupporting,
+)
+
+Make = Callable[..., CaseResult]
+
+HEAD = Head(
+    "0.1.0",
+    "2.13.0",
+    "mine",
+    "my_adapter:engine",
+    "1.4",
+    seed=7,
+    examples=2,
+    absent=("cuda: no NVIDIA driver",),
+    tasks=4,
+)
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def results(cases: list[CaseResult], *, tasks: int = 4, interrupted: bool = False) -> Results:
+    notes = {
+        case.scenario: ScenarioNote(case.scenario, case.feature, case.level, "It says so.") for case in cases
+    }
+    return Results(HEAD, notes, tuple(cases), end_of(cases, tasks=tasks, interrupted=interrupted))
+
+
+def test_a_whole_run(case: Make, overwritten: Diverges, example: Example) -> None:
+    cases = [
+        case(overwritten, example=example),
+        case(Conforms(), "accumulation/same-object"),
+        *(case(Conforms("tolerance"), "broadcasting/row-and-column", draw=draw) for draw in range(3)),
+        case(Unsupporting("operator sqrt"), "backward/sum-of-a-square-root"),
+        case(Unsupporting("operator sqrt"), "backward/sum-of-a-square-root", dtype="float64"),
+        case(Unsupporting("dtype complex64"), "dtypes/product-rule", dtype="complex64"),
+        case(Inconclusive("x.grad: on a kink"), "backward/chain-rule", draw=1),
+    ]
+    text = plain(run_report(results(cases)))
+    assert text == (GOLDEN / "run.txt").read_text(encoding="utf-8")
+
+
+def test_the_same_lines_reach_a_terminal_in_colour(
+    case: Make, overwritten: Diverges, example: Example
+) -> None:
+    lines = list(run_report(results([case(overwritten, example=example)])))
+    written = StringIO()
+    print_rich(lines, Console(file=written, force_terminal=True, width=20, color_system="standard"))
+    assert "\x1b[1;31m" in written.getvalue()
+    bare = StringIO()
+    print_rich(lines, Console(file=bare, width=20))
+    assert [line.rstrip() for line in bare.getvalue().splitlines()] == plain(lines).splitlines()
+
+
+def test_square_brackets_are_no_markup() -> None:
+    written = StringIO()
+    print_rich([Line("[bold]x[/bold] [cpu-float32]")], Console(file=written))
+    assert written.getvalue() == "[bold]x[/bold] [cpu-float32]\n"
+
+
+def test_the_simplest_failures_are_told_and_the_rest_named(
+    case: Make, overwritten: Diverges, example: Example
+) -> None:
+    cases = [
+        case(overwritten, f"feature/case-{index}", level=9 - index // 2, example=example)
+        for index in range(14)
+    ]
+    text = plain(run_report(results(cases)))
+    told = [line.split()[1] for line in text.splitlines() if line.startswith("DIVERGES")]
+    assert len(told) == TOLD
+    assert told[0] == "feature/case-12[cpu-float32],"
+    assert "4 more scenarios fail" in text
+    assert "  feature/case-0[cpu-float32] x.grad: value: expected [5.0], got [3.0]\n" in text
+
+
+def test_every_case_is_in_one_column(case: Make) -> None:
+    kinds = [
+        Conforms(),
+        Unsupporting("x"),
+        Crashed("x"),
+        TimedOut(1),
+        Inconclusive("x"),
+        OracleDisputed("x"),
+        Diverges(()),
+    ]
+    *_, total = table([case(kind) for kind in kinds])
+    assert total.text.split() == ["total", "7", "1", "1", "1", "4"]
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "tasks", "start"),
+    [
+        (True, 1, "interrupted after 1 of 4 tests; nothing diverges: 1 of 1 cases conform"),
+        (False, 1, "stopped after 1 of 4 tests; nothing diverges: 1 of 1 cases conform"),
+        (False, 4, "nothing diverges: 1 of 1 cases conform"),
+    ],
+)
+def test_a_run_that_did_not_end_says_so(case: Make, *, interrupted: bool, tasks: int, start: str) -> None:
+    line = closing_line(results([case(Conforms())], tasks=tasks, interrupted=interrupted))
+    assert line.text == start
+
+
+def test_what_fails_without_diverging_is_not_called_diverging(case: Make) -> None:
+    cases = [case(Crashed("x")), case(Diverges(()), "b/c")]
+    assert closing_line(results(cases)).text.startswith("2 scenarios fail: accumulation/two-branches, b/c;")
+    assert closing_line(results(cases[1:])).text.startswith("1 scenario diverges: b/c;")
+
+
+def test_a_run_without_cases_has_a_table_of_zeros() -> None:
+    assert plain(run_report(results([], tasks=0, interrupted=True))).splitlines()[-1] == (
+        "interrupted after 0 of 4 tests; nothing diverges: 0 of 0 cases conform"
+    )
