@@ -22,6 +22,7 @@ from .versions import bump
 if TYPE_CHECKING:
     from .tensor import Tensor
 
+_new = object.__new__
 # Accumulation runs as soon as it can, as in torch, where these nodes have the largest sequence number there is.
 _FIRST = 1 << 62
 
@@ -49,9 +50,9 @@ class AccumulateGrad(Node):
             have._data.add_(grad)
             bump(have)
         elif getrefcount(grad) > _EXCLUSIVE or grad._is_view() or not _same_layout(grad, leaf._data):
-            leaf._grad = leaf._wrap(_copy_for(leaf._data, grad))
+            leaf._grad = leaf._like(_copy_for(leaf._data, grad))
         else:
-            leaf._grad = leaf._wrap(grad)
+            leaf._grad = leaf._like(grad)
         return ()
 
     def vjp_graph(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
@@ -74,7 +75,7 @@ def accumulator(leaf: Tensor) -> Node:
         node = held()
         if node is not None:
             return node
-    made = AccumulateGrad.__new__(AccumulateGrad)
+    made: AccumulateGrad = _new(AccumulateGrad)
     made.variable = leaf
     made.next = ()
     made.seq = _FIRST - next(SEQUENCE)
@@ -136,10 +137,10 @@ def _measure_exclusive() -> int:
     for edges in (1, 2):
         probes = []
         for _ in range(edges):
-            probe = _Probe.__new__(_Probe)
+            probe = _new(_Probe)
             probe.next, probe.seq, probe.hooks = (), _FIRST - next(SEQUENCE), None
             probes.append(probe)
-        source = _Source.__new__(_Source)
+        source = _new(_Source)
         source.next = probes[0] if edges == 1 else tuple(probes)
         source.seq, source.hooks = next(SEQUENCE), None
         execute([(source, torch.zeros(1))], keep=False, graph=False)

@@ -46,10 +46,9 @@ def backward(
                 "Please only use `grad_tensors`."
             )
         grad_tensors = grad_variables
-    targets = _inputs_of_backward(inputs)
+    targets = None if inputs is None else _inputs_of_backward(inputs)
     roots = _as_tuple(tensors)
-    cotangents = _cotangents(roots, _as_optional_tuple(grad_tensors, len(roots)))
-    seeds = _seeds(roots, cotangents, create_graph)
+    seeds = _seeds(roots, _as_optional_tuple(grad_tensors, len(roots)), create_graph)
     if create_graph:
         warnings.warn(
             "Using backward() with create_graph=True will create a reference cycle between the parameter and its "
@@ -107,7 +106,7 @@ def grad(
     if not wanted:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     roots = _as_tuple(outputs)
-    cotangents = _cotangents(roots, _as_optional_tuple(grad_outputs, len(roots)))
+    cotangents = _as_optional_tuple(grad_outputs, len(roots))
     seeds = _seeds(roots, cotangents, create_graph)
     edges = [_input_edge(tensor) for tensor in wanted]
     capture = Capture(dict.fromkeys(edges))
@@ -146,17 +145,15 @@ def _results(
 
 
 def _as_tuple(tensors: Any) -> tuple[Any, ...]:
-    return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+    return (tensors,) if type(tensors) is Tensor or isinstance(tensors, Tensor) else tuple(tensors)
 
 
 def _as_optional_tuple(tensors: Any, length: int) -> tuple[Any, ...]:
     return (None,) * length if tensors is None else _as_tuple(tensors)
 
 
-def _inputs_of_backward(inputs: Any) -> tuple[Tensor, ...] | None:
-    """Return `inputs` of backward as tensors; None if the argument was not given."""
-    if inputs is None:
-        return None
+def _inputs_of_backward(inputs: Any) -> tuple[Tensor, ...]:
+    """Return the argument `inputs` of backward as tensors."""
     if isinstance(inputs, Mapping):
         if not isinstance(inputs, dict):
             raise TypeError(
@@ -170,52 +167,61 @@ def _inputs_of_backward(inputs: Any) -> tuple[Tensor, ...] | None:
     return targets
 
 
-def _cotangents(roots: Sequence[Tensor], given: Sequence[Any]) -> list[Tensor | None]:
-    """Return one cotangent for each root: the given one after its checks, ones for a real scalar."""
-    made: list[Tensor | None] = []
+def _seeds(roots: Sequence[Any], given: Sequence[Any], graph: bool) -> list[tuple[Node, Any]]:
+    """Return the nodes to start from, each with its cotangent: the given one after its checks, or ones.
+
+    The cotangent has the dtype of its root; it is plain data unless the pass is recorded.
+    """
+    seeds: list[tuple[Node, Any]] = []
+    missing = None
     for index, (root, cotangent) in enumerate(zip(roots, given, strict=False)):
-        if cotangent is None:
-            made.append(_ones_for(root) if root.requires_grad else None)
-            continue
-        if not isinstance(cotangent, Tensor):
-            raise TypeError(f"gradients can be either Tensors or None, but got {type(cotangent).__name__}")
-        if cotangent.shape != root.shape:
-            raise RuntimeError(
-                f"Mismatch in shape: grad_output[{index}] has a shape of {cotangent.shape} and output[{index}] has a "
-                f"shape of {root.shape}."
-            )
-        if cotangent.dtype.is_complex != root.dtype.is_complex:
-            raise RuntimeError(
-                "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in "
-                f"dtype: grad_output[{index}] has a dtype of {cotangent.dtype} and output[{index}] has a dtype of "
-                f"{root.dtype}."
-            )
-        made.append(cotangent)
-    return made
-
-
-def _ones_for(root: Tensor) -> Tensor:
-    if root.numel() != 1:
-        raise RuntimeError("grad can be implicitly created only for scalar outputs")
-    if not root.dtype.is_floating_point:
-        raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {root.dtype}")
-    return root._wrap(torch.ones_like(root._data))
-
-
-def _seeds(roots: Sequence[Tensor], cotangents: Sequence[Tensor | None], graph: bool) -> list[tuple[Node, Any]]:
-    """Return the nodes to start from, each with its cotangent in the dtype of the root."""
-    if len(roots) != len(cotangents):
-        raise RuntimeError(f"got {len(roots)} tensors and {len(cotangents)} gradients")
-    seeds = []
-    for index, (root, cotangent) in enumerate(zip(roots, cotangents, strict=True)):
         node = edge_of(root)
-        if node is None or node is UNTRACKED:
-            raise RuntimeError(f"element {index} of tensors does not require grad and does not have a grad_fn")
-        if cotangent is None:
-            raise RuntimeError(f"element {index} of gradients tuple is None, but the corresponding Tensor requires grad")
-        value: Any = cotangent if graph else cotangent._data
-        seeds.append((node, value if value.dtype is root.dtype else value.to(root.dtype)))
+        if cotangent is not None:
+            _check_cotangent(root, cotangent, index)
+            value: Any = cotangent if graph else cotangent._data
+            if cotangent._dtype is not root._dtype:
+                value = value.to(root._dtype)
+        elif node is not None:
+            value = _ones_for(root)
+            if graph:
+                value = root._wrap(value)
+        else:
+            value = None
+        if missing is None and (node is None or node is UNTRACKED):
+            missing = index
+        seeds.append((node, value))  # type: ignore[arg-type]
+    if len(roots) > len(given):
+        raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
+    if missing is not None:
+        raise RuntimeError(f"element {missing} of tensors does not require grad and does not have a grad_fn")
     return seeds
+
+
+def _check_cotangent(root: Tensor, cotangent: Any, index: int) -> None:
+    """Raise torch's error if `cotangent` is not one for `root`."""
+    if not isinstance(cotangent, Tensor):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(cotangent).__name__}")
+    if cotangent._shape != root._shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[{index}] has a shape of {cotangent._shape} and output[{index}] has a "
+            f"shape of {root._shape}."
+        )
+    if cotangent._dtype.is_complex != root._dtype.is_complex:
+        raise RuntimeError(
+            "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in "
+            f"dtype: grad_output[{index}] has a dtype of {cotangent._dtype} and output[{index}] has a dtype of "
+            f"{root._dtype}."
+        )
+
+
+def _ones_for(root: Tensor) -> torch.Tensor:
+    """Return ones for a real tensor of one element; raise RuntimeError for any other."""
+    data = root._data
+    if data.numel() != 1:
+        raise RuntimeError("grad can be implicitly created only for scalar outputs")
+    if not root._dtype.is_floating_point:
+        raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {root._dtype}")
+    return torch.ones_like(data)
 
 
 def _input_edge(tensor: Any) -> Node:

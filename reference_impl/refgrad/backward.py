@@ -62,27 +62,26 @@ def _run(
 ) -> None:
     """Run all nodes that are reached."""
     while ready:
-        node: Node | None = heappop(ready)[1]
-        grad = arrived.pop(node)  # type: ignore[arg-type]
-        while node is not None:
+        node = heappop(ready)[1]
+        grad = arrived.pop(node)
+        while True:
             if node.hooks is not None:
                 grad = run_hooks(node.hooks, grad)
             grads = node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
             following = node.next
-            node = grad = None
+            # Nothing here may hold on to a gradient: its last owner may take over its memory.
+            grad = None
             if type(following) is tuple:
-                for edge, part in zip(following, grads, strict=True):
-                    _deliver(edge, part, arrived, pending, ready)
-                part = None
-            elif following in pending:
+                for index, edge in enumerate(following):
+                    _deliver(edge, grads[index], arrived, pending, ready)
+            elif following in pending or (ready and ready[0][0] < -following.seq):  # type: ignore[operator, union-attr]
                 _deliver(following, grads, arrived, pending, ready)  # type: ignore[arg-type]
-            elif ready and ready[0][0] < -following.seq:  # type: ignore[union-attr]
-                arrived[following] = grads  # type: ignore[index]
-                heappush(ready, (-following.seq, following))  # type: ignore[union-attr, arg-type]
             else:
                 # The only input is next in order: go on with it without a detour through the queue.
-                node, grad = following, grads  # type: ignore[assignment]
+                node, grad, grads = following, grads, None  # type: ignore[assignment]
+                continue
             grads = None
+            break
 
 
 def _run_captured(
@@ -117,14 +116,16 @@ def _deliver(
     node: Node, grad: Any, arrived: dict[Node, Any], pending: dict[Node, int], ready: list[tuple[int, Node]]
 ) -> None:
     """Add `grad` to what has arrived for `node`, and queue the node if nothing more will come."""
-    if node in arrived:
-        grad = arrived[node] + grad
-    arrived[node] = grad
-    left = pending.get(node, 0)
-    if left:
-        pending[node] = left - 1
+    if node in pending:
+        have = arrived.get(node)
+        arrived[node] = grad if have is None else have + grad
+        left = pending[node]
+        if left:
+            pending[node] = left - 1
+            return
     else:
-        heappush(ready, (-node.seq, node))
+        arrived[node] = grad
+    heappush(ready, (-node.seq, node))
 
 
 def _count_edges(roots: Iterable[tuple[Node, Any]], path: set[Node] | None) -> dict[Node, int]:
@@ -140,12 +141,21 @@ def _count_edges(roots: Iterable[tuple[Node, Any]], path: set[Node] | None) -> d
             stack.append(node)
     while stack:
         following = stack.pop().next
-        for node in following if type(following) is tuple else (following,):  # type: ignore[assignment]
-            if node in seen:
-                more[node] = more.get(node, 0) + 1
-            elif path is None or node in path:
-                seen.add(node)
-                stack.append(node)
+        while type(following) is not tuple:
+            if following in seen:
+                more[following] = more.get(following, 0) + 1  # type: ignore[index, arg-type]
+                break
+            if path is not None and following not in path:
+                break
+            seen.add(following)  # type: ignore[arg-type]
+            following = following.next  # type: ignore[union-attr]
+        else:
+            for node in following:
+                if node in seen:
+                    more[node] = more.get(node, 0) + 1
+                elif path is None or node in path:
+                    seen.add(node)
+                    stack.append(node)
     return more
 
 

@@ -145,8 +145,13 @@ def _chosen(rule: Rule, mask: int) -> list[str]:
     return [name for bit, name in enumerate(rule.differentiable) if mask >> bit & 1]
 
 
+def _last(name: str) -> str:
+    """Return the name of a node without the C++ namespace that some of torch's names have."""
+    return name.rpartition("::")[2]
+
+
 def _class_name(rule: Rule, mask: int, plain: bool) -> str:
-    return f"{rule.grad_fn}_{'_'.join(_chosen(rule, mask))}{'' if plain else '_general'}"
+    return f"{_last(rule.grad_fn)}_{'_'.join(_chosen(rule, mask))}{'' if plain else '_general'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +207,7 @@ def _node_class(rule: Rule, mask: int, plain: bool) -> list[str]:
     lines += [f"        {item} = node.m_{item}" for item in needs.metadata]
     lines += [f"        {line}" for line in _evaluate(rule, chosen, plain, graph=True)]
     lines += [*_release(needs), "        return grads", ""]
-    lines += [f"{name}.__name__ = {name}.__qualname__ = {rule.grad_fn!r}"]
+    lines += [f"{name}.__name__ = {name}.__qualname__ = {_last(rule.grad_fn)!r}"]
     return lines
 
 

@@ -15,14 +15,23 @@ import torch
 from .node import LEAF
 from .tensor import Tensor
 
+_new = object.__new__
+
 
 def _leaf(data: torch.Tensor, requires_grad: bool) -> Tensor:
-    out = Tensor._of(data)
+    """Return a tensor on fresh data; raise RuntimeError if it cannot require grad and should."""
+    out: Tensor = _new(Tensor)
+    out._data = data
+    out._shape = data.shape
+    out._dtype = dtype = data.dtype
+    out._counter = None
     if requires_grad:
-        if not (data.is_floating_point() or data.is_complex()):
+        if not (dtype.is_floating_point or dtype.is_complex):
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         out._node = LEAF
-        out._grad = out._accumulator = None
+        out._grad = out._accumulator = out._hooks = None
+    else:
+        out._node = None
     return out
 
 
@@ -38,10 +47,13 @@ def _plain(value: Any) -> Any:
 def factory(name: str) -> Callable[..., Tensor]:
     """Return torch's factory `name`, with `requires_grad` understood here."""
     make = getattr(torch, name)
+    takes_tensors = name.endswith("_like") or name in ("arange", "full", "linspace")
 
     def function(*args: Any, requires_grad: bool = False, **kwargs: Any) -> Tensor:
-        kwargs = {key: _plain(value) for key, value in kwargs.items()}
-        return _leaf(make(*map(_plain, args), **kwargs), requires_grad)
+        if takes_tensors:
+            args = tuple(_plain(arg) for arg in args)
+            kwargs = {key: _plain(value) for key, value in kwargs.items()}
+        return _leaf(make(*args, **kwargs), requires_grad)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"Return what torch.{name} returns, as a leaf that requires grad if `requires_grad`."

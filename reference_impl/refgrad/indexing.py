@@ -23,18 +23,22 @@ from .versions import VersionCounter
 class Indices:
     """The index tensors of one expression as an operand: `_data` is what torch's kernels take."""
 
-    __slots__ = ("_data", "tensors", "value")
+    __slots__ = ("_data", "tensors")
 
     _data: tuple[Any, ...]
     tensors: tuple[Tensor, ...]
-    value: tuple[Any, ...]
 
     _node: Final = None
     grad_fn: Final = None
 
     def __init__(self, places: Sequence[Tensor | None]) -> None:
         self.tensors = tuple(place for place in places if place is not None)
-        self._data = self.value = tuple(slice(None) if place is None else place._data for place in places)
+        self._data = tuple(slice(None) if place is None else place._data for place in places)
+
+    @property
+    def value(self) -> Indices:
+        """The operand that recorded formulas get."""
+        return self
 
     @property
     def _counter(self) -> VersionCounter | None:
@@ -51,6 +55,8 @@ def getitem(input: Tensor, key: Any) -> Tensor:
     """Return `input[key]`: a view if no index is a tensor, list, array or bool, a copy otherwise."""
     if key is Ellipsis:
         return OPERATIONS["alias"].apply(input)  # type: ignore[no-any-return]
+    if isinstance(key, Indices):
+        return OPERATIONS["index"].apply(input, key)  # type: ignore[no-any-return]
     view, places = _walk(input, key)
     if places:
         return OPERATIONS["index"].apply(view, Indices(places))  # type: ignore[no-any-return]

@@ -47,7 +47,7 @@ def install() -> None:
     given |= {name: getattr(pointwise, name) for name in _POINTWISE if name not in ("real", "imag")}
     given |= {name: getattr(shapes, name) for name in _SHAPES}
     given |= {name: getattr(multiple, name) for name in ("chunk", "split", "unbind")}
-    given |= {name: pointwise.unary(name) for name in pointwise.UNARY}
+    given |= {name: OPERATIONS[name].apply for name in pointwise.UNARY}
     given |= {name: pointwise.constant(name) for name in pointwise.CONSTANT + pointwise.FACTS}
     given |= {name: pointwise.comparison(name) for name in pointwise.COMPARISONS}
     given |= {name: creation.method(name) for name in creation.METHODS}

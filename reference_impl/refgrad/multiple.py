@@ -80,10 +80,17 @@ class UnbindBackward0(Divide):
 
 
 class SplitBackward0(Divide):
-    """The node of split and chunk."""
+    """The node of chunk, and of split into parts of one size."""
 
     __slots__ = ()
     label = "SplitBackward0"
+
+
+class SplitWithSizesBackward0(Divide):
+    """The node of split into parts of given sizes."""
+
+    __slots__ = ()
+    label = "SplitWithSizesBackward0"
 
 
 def _divide(input: Tensor, parts: list[Tensor], kind: type[Divide]) -> tuple[Tensor, ...]:
@@ -126,21 +133,21 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Return views of consecutive parts of a dimension, of one size or of the given sizes."""
     sizes = [part.shape[dim] for part in input._data.split(split_size_or_sections, dim)]  # type: ignore[no-untyped-call]
-    return _parts(input, sizes, dim)
+    return _parts(input, sizes, dim, SplitBackward0 if isinstance(split_size_or_sections, int) else SplitWithSizesBackward0)
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Return views of at most `chunks` consecutive parts of a dimension, of equal size but for the last."""
-    return _parts(input, [part.shape[dim] for part in input._data.chunk(chunks, dim)], dim)
+    return _parts(input, [part.shape[dim] for part in input._data.chunk(chunks, dim)], dim, SplitBackward0)
 
 
-def _parts(input: Tensor, sizes: Sequence[int], dim: int) -> tuple[Tensor, ...]:
+def _parts(input: Tensor, sizes: Sequence[int], dim: int, kind: type[Divide]) -> tuple[Tensor, ...]:
     dim = dim % input._data.ndim
     parts, start = [], 0
     for size in sizes:
         parts.append(take_slice(input, dim, start, start + size, 1))
         start += size
-    return _divide(input, parts, SplitBackward0)
+    return _divide(input, parts, kind)
 
 
 class Join(Node):

@@ -11,6 +11,11 @@ from .ops import OPERATIONS
 from .tensor import Tensor
 
 
+_sum = OPERATIONS["sum"].apply
+_mean = OPERATIONS["mean"].apply
+_mm = OPERATIONS["mm"].apply
+
+
 def _apply(name: str, *args: Any) -> Tensor:
     return OPERATIONS[name].apply(*args)  # type: ignore[no-any-return]
 
@@ -18,33 +23,27 @@ def _apply(name: str, *args: Any) -> Tensor:
 # --- reductions ----------------------------------------------------------------------------------------------
 
 
-def sum(input: Tensor, *dim: Any, keepdim: bool = False, dtype: torch.dtype | None = None, **kw: Any) -> Tensor:  # noqa: A001
-    """Return the sum of all elements, or over `dim`; in `dtype`, if given."""
-    return _reduce("sum", input, dim, keepdim, dtype, kw)
+_ALL: Any = object()  # the default of `dim`: None, given by name, is another overload with a node of another name
 
 
-def mean(input: Tensor, *dim: Any, keepdim: bool = False, dtype: torch.dtype | None = None, **kw: Any) -> Tensor:
-    """Return the mean of all elements, or over `dim`; in `dtype`, if given."""
-    return _reduce("mean", input, dim, keepdim, dtype, kw)
+def sum(input: Tensor, dim: Any = _ALL, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Tensor:  # noqa: A001
+    """Return the sum of all elements, or over `dim` (an int or several); in `dtype`, if given."""
+    if dim is _ALL and not keepdim:
+        return _sum(input) if dtype is None else _apply("sum_as", input, dtype)  # type: ignore[no-any-return]
+    return _apply("sum_dim", input, _dims(dim), keepdim, dtype)
 
 
-def _reduce(
-    name: str, input: Tensor, args: tuple[Any, ...], keepdim: bool, dtype: torch.dtype | None, kw: dict[str, Any]
-) -> Tensor:
-    given = "dim" in kw or bool(args)
-    if "dim" in kw:
-        args = (kw.pop("dim"), *args)
-    if kw:
-        raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(kw))}'")
-    if not given:
-        if keepdim:
-            return _apply(f"{name}_dim", input, None, True, dtype)
-        return _apply(name, input) if dtype is None else _apply(f"{name}_as", input, dtype)
-    if len(args) == 2 and isinstance(args[1], bool):
-        args, keepdim = args[:1], args[1]
-    dim = args[0] if len(args) == 1 else args
-    dim = tuple(dim) if isinstance(dim, Sequence) else dim
-    return _apply(f"{name}_dim", input, dim, keepdim, dtype)
+def mean(input: Tensor, dim: Any = _ALL, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Tensor:
+    """Return the mean of all elements, or over `dim` (an int or several); in `dtype`, if given."""
+    if dim is _ALL and not keepdim:
+        return _mean(input) if dtype is None else _apply("mean_as", input, dtype)  # type: ignore[no-any-return]
+    return _apply("mean_dim", input, _dims(dim), keepdim, dtype)
+
+
+def _dims(dim: Any) -> Any:
+    if dim is _ALL:
+        return None
+    return tuple(dim) if isinstance(dim, Sequence) else dim
 
 
 # --- products ------------------------------------------------------------------------------------------------
@@ -75,36 +74,57 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
     """
-    left, right = input._data.ndim, other._data.ndim
+    left, right = len(input._shape), len(other._shape)
     if left == 2 and right == 2:
-        return _apply("mm", input, other)
-    if left == 1 and right == 1:
-        return _apply("dot", input, other)
-    if left == 2 and right == 1:
-        return _apply("mv", input, other)
-    if left == 1 and right == 2:
-        return squeeze(_apply("mm", unsqueeze(input, 0), other), 0)
+        return _mm(input, other)  # type: ignore[no-any-return]
     if left == 0 or right == 0:
         raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {left}D and {right}D")
-    if right <= 2:
-        rows = reshape(input, (-1, input.shape[-1])) if input.numel() else reshape(input, (0, input.shape[-1]))
-        product = _apply("mv" if right == 1 else "mm", rows, other)
-        return _apply("unsafe_view", product, (*input.shape[:-1], *other.shape[1:]))
-    if left <= 2:
-        # The transposed product folds in the same way.
+    if left == 1 and right == 1:
+        return dot(input, other)
+    if left == 2 and right == 1:
+        return mv(input, other)
+    if left == 1 and right == 2:
+        return _apply("squeeze_in_place", mm(unsqueeze(input, 0), other), 0)
+    if left >= 3 and right <= 2 and _folds(input, other):
+        return _folded(input, other)
+    # A matrix on the left is folded only if it needs a gradient: the product must be transposed.
+    if right >= 3 and left <= 2 and (_folds(transpose(other, -2, -1), input) if left == 1 else input.requires_grad):
+        swapped = transpose(other, -2, -1)
         if left == 1:
-            return squeeze(matmul(unsqueeze(input, 0), other), -2)
+            return _folded(swapped, input)
+        return contiguous(transpose(_folded(swapped, t(input)), -2, -1))
     return _batched(input, other)
 
 
+def _folds(large: Tensor, small: Tensor) -> bool:
+    """Whether the batch of `large` is folded into its rows, which saves copies of `small` (`should_fold` in torch)."""
+    if small.requires_grad or not large.numel():
+        return True
+    shape, stride = large.shape, large._data.stride()
+    return all(stride[i] == stride[i + 1] * shape[i + 1] for i in range(len(shape) - 2))
+
+
+def _folded(input: Tensor, other: Tensor) -> Tensor:
+    """Return the product of a batch of matrices with one matrix or vector, as one product."""
+    rows = reshape(input, (input.shape[:-1].numel(), input.shape[-1]))
+    product = mv(rows, other) if len(other._shape) == 1 else mm(rows, other)
+    return _apply("unsafe_view", product, (*input.shape[:-1], *other.shape[1:]))
+
+
 def _batched(input: Tensor, other: Tensor) -> Tensor:
-    """Return the matrix product of two tensors of at least 2 dimensions by one bmm over the broadcast batch."""
+    """Return the matrix product of two tensors by one bmm over the broadcast batch."""
+    vector_left, vector_right = len(input._shape) == 1, len(other._shape) == 1
+    if vector_left:
+        input = unsqueeze(input, 0)
+    if vector_right:
+        other = unsqueeze(other, 1)
     batch = torch.broadcast_shapes(input.shape[:-2], other.shape[:-2])
     count = batch.numel()
     left = reshape(expand(input, (*batch, *input.shape[-2:])), (count, *input.shape[-2:]))
     right = reshape(expand(other, (*batch, *other.shape[-2:])), (count, *other.shape[-2:]))
-    product = _apply("bmm", left, right)
-    return _apply("unsafe_view", product, (*batch, input.shape[-2], other.shape[-1]))
+    rows = () if vector_left else (input.shape[-2],)
+    columns = () if vector_right else (other.shape[-1],)
+    return _apply("unsafe_view", bmm(left, right), (*batch, *rows, *columns))
 
 
 # --- views ---------------------------------------------------------------------------------------------------
@@ -131,7 +151,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     size = _size(shape)
     made = input._data.reshape(size)
     if made._is_view() and made.data_ptr() == input._data.data_ptr():
-        return _apply("view", input, tuple(made.shape))
+        return _apply("view" if input.is_contiguous() else "reshape_alias", input, tuple(made.shape))
     return _apply("unsafe_view", clone(input, memory_format=torch.contiguous_format), size)
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 else:
     Operations = object
 
+_new = object.__new__
 _OPTIONAL = frozenset(("_accumulator", "_grad", "_hooks", "_retained", "_view", "_views"))
 _NOT_A_LEAF = (
     "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph "
@@ -101,7 +102,7 @@ class Tensor(Operations):
     @classmethod
     def _of(cls, data: torch.Tensor) -> Tensor:
         """Return a tensor without history on `data`, which must not require grad."""
-        out: Tensor = object.__new__(cls)
+        out: Tensor = _new(cls)
         out._data = data
         out._shape = data.shape
         out._dtype = data.dtype
@@ -112,6 +113,16 @@ class Tensor(Operations):
     @staticmethod
     def _wrap(data: torch.Tensor) -> Tensor:
         return Tensor._of(data)
+
+    def _like(self, data: torch.Tensor) -> Tensor:
+        """Return a tensor on `data`, which has the shape and dtype of this one."""
+        out: Tensor = _new(Tensor)
+        out._data = data
+        out._shape = self._shape
+        out._dtype = self._dtype
+        out._counter = None
+        out._node = None
+        return out
 
     def to_torch(self) -> torch.Tensor:
         """Return the data as a torch tensor on the same memory; it does not require grad."""
@@ -147,8 +158,13 @@ class Tensor(Operations):
         elif not (self._dtype.is_floating_point or self._dtype.is_complex):
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         elif self._node is None:
-            self._node = LEAF
+            self._become_leaf()
         return self
+
+    def _become_leaf(self) -> None:
+        """Make this tensor a leaf that requires grad, and set the slots that every use of a leaf reads."""
+        self._node = LEAF
+        self._grad, self._accumulator, self._hooks = self._grad, self._accumulator, self._hooks
 
     @property
     def is_leaf(self) -> bool:
@@ -372,7 +388,7 @@ class Tensor(Operations):
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # noqa: ARG002 - torch's signature
         node = self.grad_fn
-        return printing.represent(self._data, self.requires_grad, None if node is None else node.name())
+        return printing.represent(self._data, self.requires_grad, None if node is None else type(node).__name__)
 
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if not self._shape else object.__format__(self, spec)
@@ -395,7 +411,8 @@ class Tensor(Operations):
             return made
         out = type(self)._of(self._data.clone())
         memo[id(self)] = out
-        out._node = self._node
+        if self._node is not None:
+            out._become_leaf()
         if self._grad is not None:
             out._grad = self._grad.__deepcopy__(memo)
         return out

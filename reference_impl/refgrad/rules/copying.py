@@ -9,13 +9,13 @@ rule(
     tensors="self",
     args="device dtype source",
     forward="self.to(device, dtype, copy=True)",
-    self="grad.to(source, self_dtype)",
+    self="grad.to(source)",
     saves="",
 )
 # What copy_, fill_ and zero_ record: the elements that were there before have no influence any more.
 rule(
     "copy",
-    grad_fn="CopyBackwards",
+    grad_fn="torch::autograd::CopyBackwards",
     tensors="self src",
     args="source",
     forward="src.to(self.device, self.dtype).expand(self.shape)",
@@ -26,7 +26,7 @@ rule(
 )
 rule(
     "fill_number",
-    grad_fn="FillBackward0",
+    grad_fn="FillBackward2",
     tensors="self",
     args="value",
     forward="full_like(self, value)",
@@ -36,7 +36,7 @@ rule(
 )
 rule(
     "fill",
-    grad_fn="FillBackward1",
+    grad_fn="FillBackward3",
     tensors="self value",
     forward="value.expand(self.shape)",
     self="zeros_like(grad)",

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from ..scalars import number
+
 # In formulas, T is either a plain torch.Tensor or a refgrad Tensor; both have the methods that are used here.
 T = Any
 
@@ -60,6 +62,12 @@ def _wrap_dims(dims: Any, rank: int) -> list[int]:
         return list(range(rank))
     listed = [dims] if isinstance(dims, int) else list(dims)
     return [dim % rank for dim in listed]
+
+
+def divide(value: T, count: int) -> T:
+    """Return `value / count`."""
+    divisor = number(value.dtype, count)
+    return value / (count if divisor is None or not isinstance(value, torch.Tensor) else divisor._data)
 
 
 def sum_to(grad: T, shape: tuple[int, ...]) -> T:
@@ -166,7 +174,7 @@ def slice_backward(
     return out
 
 
-def index_backward(grad: torch.Tensor, size: tuple[int, ...], indices: tuple[Any, ...]) -> torch.Tensor:
+def index_backward(grad: torch.Tensor, indices: tuple[Any, ...], size: tuple[int, ...]) -> torch.Tensor:
     """Return zeros of `size` with `grad` added at the indexed places; a place that is named twice gets both."""
     return torch.ops.aten.index_put(grad.new_zeros(size), _as_optional(indices), grad, True)
 
@@ -201,6 +209,7 @@ FUNCTIONS: Mapping[str, tuple[Callable[..., Any], Callable[..., Any] | str]] = {
     for function in (
         conj,
         count,
+        divide,
         inverse_permutation,
         pow_base_backward,
         pow_exponent_backward,
@@ -218,6 +227,7 @@ FUNCTIONS: Mapping[str, tuple[Callable[..., Any], Callable[..., Any] | str]] = {
 } | {
     "copy_slices": (copy_slices, "copy_slices"),
     "full_like": (torch.full_like, torch.full_like),
+    "numel": (math.prod, math.prod),
     "index_backward": (index_backward, "index_backward"),
     "index_put": (index_put, "index_put"),
     "select_backward": (select_backward, "select_backward"),

@@ -26,7 +26,7 @@ rule(
     grad_fn="MeanBackward0",
     tensors="self",
     forward="self.mean()",
-    self="grad.expand(self_shape) / count(self_shape)",
+    self="divide(grad.expand(self_shape), numel(self_shape))",
     saves="",
 )
 rule(
@@ -35,7 +35,7 @@ rule(
     tensors="self",
     args="dtype",
     forward="self.mean(dtype=dtype)",
-    self="grad.expand(self_shape) / count(self_shape)",
+    self="divide(grad.expand(self_shape), numel(self_shape))",
     saves="",
 )
 rule(
@@ -44,6 +44,6 @@ rule(
     tensors="self",
     args="dim keepdim dtype",
     forward="self.mean(dim, keepdim, dtype=dtype)",
-    self="spread(grad, self_shape, dim, keepdim) / count(self_shape, dim)",
+    self="divide(spread(grad, self_shape, dim, keepdim), count(self_shape, dim))",
     saves="",
 )

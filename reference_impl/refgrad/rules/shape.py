@@ -10,6 +10,7 @@ def _view(name: str, grad_fn: str, forward: str, formula: str, args: str = "") -
 
 
 _view("view", "ViewBackward0", "self.view(size)", "grad.reshape(self_shape)", "size")
+_view("reshape_alias", "ReshapeAliasBackward0", "self.view(size)", "grad.reshape(self_shape)", "size")
 _view("t", "TBackward0", "self.t()", "grad.t()")
 _view("transpose", "TransposeBackward0", "self.transpose(dim0, dim1)", "grad.transpose(dim0, dim1)", "dim0 dim1")
 _view("permute", "PermuteBackward0", "self.permute(dims)", "grad.permute(inverse_permutation(dims))", "dims")
@@ -17,6 +18,7 @@ _view("unsqueeze", "UnsqueezeBackward0", "self.unsqueeze(dim)", "grad.squeeze(di
 _view("squeeze", "SqueezeBackward0", "self.squeeze()", "grad.reshape(self_shape)")
 _view("squeeze_dim", "SqueezeBackward1", "self.squeeze(dim)", "grad.reshape(self_shape)", "dim")
 _view("squeeze_dims", "SqueezeBackward2", "self.squeeze(dims)", "grad.reshape(self_shape)", "dims")
+_view("squeeze_in_place", "SqueezeBackward4", "self.squeeze(dim)", "grad.reshape(self_shape)", "dim")
 _view("expand", "ExpandBackward0", "self.expand(size)", "sum_to(grad, self_shape)", "size")
 _view("alias", "AliasBackward0", "self[...]", "grad")
 _view("select", "SelectBackward0", "self.select(dim, index)", "select_backward(grad, self_shape, dim, index)", "dim index")
@@ -65,7 +67,7 @@ rule(
     grad_fn="IndexBackward0",
     tensors="self indices",
     forward="self[indices]",
-    self="index_backward(grad, self_shape, indices)",
+    self="index_backward(grad, indices, self_shape)",
     indices=NON_DIFFERENTIABLE,
     saves="indices",
 )
@@ -74,7 +76,7 @@ rule(
     grad_fn="IndexPutBackward0",
     tensors="grad_output indices",
     args="size",
-    forward="index_backward(grad_output, size, indices)",
+    forward="index_backward(grad_output, indices, size)",
     grad_output="grad[indices]",
     indices=NON_DIFFERENTIABLE,
     saves="indices",
@@ -93,7 +95,7 @@ rule(
 # The history of a base that was written to through a view, and of a view taken again after a write.
 rule(
     "copy_slices",
-    grad_fn="CopySlices",
+    grad_fn="torch::autograd::CopySlices",
     tensors="base source",
     args="path",
     forward="copy_slices(base, source, path)",
