@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gradconform.engines.registry import find_engine
+from gradconform.engines.torch import TorchEngine
 from gradconform.plan import Settings, Task
 from gradconform.program.bind import MAX_STEPS
 from gradconform.program.library import load_library
+from gradconform.program.parse import MAX_DEPTH as MAX_PROGRAM_DEPTH
 from gradconform.program.parse import MAX_TEXT, Template
 from gradconform.session import Session
 from gradconform.spec.dtypes import DTYPES, RELATIVE
@@ -43,7 +44,7 @@ def test_the_examples_are_found() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_an_example_holds_on_torch(example: str, dtype: str, tmp_path: Path) -> None:
     found = template(example, tmp_path)
-    session = Session(find_engine("torch"), Settings(examples=20))
+    session = Session(TorchEngine(), Settings(examples=20))
     verdicts = [case.verdict for case in session.check(Task(found, "cpu", dtype))]
     assert {verdict.kind for verdict in verdicts} == {"conforms"}, verdicts
 
@@ -75,4 +76,4 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"{MAX_RANK} dimensions of {MAX_SIZE}" in TEXT
     assert f"{MAX_ELEMENTS} elements" in TEXT
     assert f"from -{MAX_INTEGER} to {MAX_INTEGER}" in TEXT
-    assert f"{MAX_TEXT} characters, {MAX_STEPS} steps" in TEXT
+    assert f"{MAX_TEXT} characters, nested {MAX_PROGRAM_DEPTH} deep, {MAX_STEPS} steps" in TEXT

@@ -61,7 +61,7 @@ def read_let(
         if isinstance(node, Table):
             variable = _Variable(name, node, place, report)
             domain = variable.read(entry)
-            if domain is not None:
+            if domain is not None and error is None:
                 domains[name] = domain
                 if variable.example is not None:
                     examples[name] = variable.example

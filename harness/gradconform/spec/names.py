@@ -9,8 +9,8 @@ ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*$"
 FEATURE_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
-RESERVED = frozenset({"dtype", "float", "range", "len", "raises", "fail", "shows", "close", "shares_storage"})
-"""The language's own words in every program; names of operators are checked where operators are known."""
+RESERVED = frozenset({"dtype"})
+"""What a program has besides its variables: the case's dtype. Other words are checked where known."""
 
 
 def variable_name_error(name: str) -> tuple[str, str] | None:
