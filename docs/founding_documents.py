@@ -14,7 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from gradconform.engines.registry import find_engine
+from gradconform.engines.refgrad import RefgradEngine
+from gradconform.engines.torch import TorchEngine
 from gradconform.plan import Settings, Task, plan
 from gradconform.program.library import load_library
 from gradconform.program.parse import Template
@@ -24,7 +25,7 @@ from gradconform.spec.corpus import corpus_files
 ROOT = Path(__file__).parent.parent
 MAPPING = ROOT / "tests" / "corpus" / "founding.yaml"
 PAGE = ROOT / "docs" / "founding-documents.md"
-ENGINES = ("torch", "refgrad")
+ENGINES = {"torch": TorchEngine, "refgrad": RefgradEngine}
 DRAWS = 4
 
 HEAD = """\
@@ -93,7 +94,7 @@ def verdicts(
     """For each engine, what became of each scenario: `conforms`, or the counts of its other verdicts."""
     settings = Settings(select=tuple(ids), examples=draws)
     tasks = plan(templates, settings).tasks
-    return {name: _on_engine(Session(find_engine(name), settings), tasks) for name in ENGINES}
+    return {name: _on_engine(Session(make(), settings), tasks) for name, make in ENGINES.items()}
 
 
 def _on_engine(session: Session, tasks: Sequence[Task]) -> dict[str, str]:
