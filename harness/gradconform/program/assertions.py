@@ -1,7 +1,8 @@
-"""Lowering facts: what the engine has to show, and the expression that the oracle evaluates on what was shown.
+"""Lowering facts: what the engine has to show, and the expression that the oracle evaluates on it.
 
-An engine never evaluates an assertion. The maximal parts of the expression that can be looked at (`x`, `x.grad`,
-`y.grad_fn`, `is_grad_enabled()`) become places; the rest is arithmetic and comparison, left to the oracle.
+An engine never evaluates an assertion. The maximal parts of the expression that can be looked at (`x`,
+`x.grad`, `y.grad_fn`, `is_grad_enabled()`) become places; the rest is arithmetic and comparison, left to the
+oracle.
 """
 
 from __future__ import annotations
@@ -10,17 +11,9 @@ import ast
 from collections.abc import Mapping
 
 from gradconform.program import vocabulary as words
-from gradconform.program.lower import BINARY, COMPARE, Constants
+from gradconform.program.constants import BINARY, RELATIONS, Constants
+from gradconform.program.fact_text import fact_text
 from gradconform.program.steps import Constant, Dtype, Expression, Fact, Operation, Place, Shown
-from gradconform.program.subset import FACT_WORDS, dotted
-
-RELATIONS: dict[type[ast.cmpop], str] = {
-    **COMPARE,
-    ast.Is: "is",
-    ast.IsNot: "is_not",
-    ast.In: "in",
-    ast.NotIn: "not_in",
-}
 
 
 class FactReader:
@@ -31,18 +24,23 @@ class FactReader:
         self.names = names
         self.places: list[Place] = []
 
-    def law(self, test: ast.expr, line: int, text: str) -> Fact:
+    def law(self, test: ast.expr, line: int) -> Fact:
+        """`assert test`."""
         self.places = []
-        expression = self.expression(test)
-        return Fact(True, expression, tuple(self.places), text, line)
+        return self._fact(self.expression(test), line, law=True)
 
-    def shows(self, place: ast.expr, literal: ast.expr, line: int, text: str) -> Fact:
+    def shows(self, place: ast.expr, literal: ast.expr, line: int) -> Fact:
+        """`shows(place, literal)`."""
         self.places = []
         left = self.expression(place)
-        expression = Operation("eq", (left, Constant(self.literal(literal))))
-        return Fact(False, expression, tuple(self.places), text, line)
+        return self._fact(Operation("eq", (left, Constant(self.literal(literal)))), line, law=False)
+
+    def _fact(self, expression: Expression, line: int, *, law: bool) -> Fact:
+        places = tuple(self.places)
+        return Fact(law, expression, places, fact_text(expression, places, law=law), line)
 
     def literal(self, node: ast.expr) -> object:
+        """The value of a literal; lists become tuples."""
         match node:
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
                 return tuple(self.literal(element) for element in elements)
@@ -50,11 +48,13 @@ class FactReader:
                 return _plain(self.constants.evaluate(node))
 
     def shown(self, place: Place) -> Shown:
+        """The number of a place; each is looked at once."""
         if place not in self.places:
             self.places.append(place)
         return Shown(self.places.index(place))
 
     def expression(self, node: ast.expr) -> Expression:
+        """What the oracle evaluates; collects the places on the way."""
         known, constant = self.constants.lookup(node)
         if known:
             return Constant(_plain(constant))
@@ -79,17 +79,19 @@ class FactReader:
             case ast.Call():
                 return self.call(node)
             case _:
-                raise AssertionError(f"the checker let {ast.unparse(node)!r} through")
+                raise TypeError(f"a checked fact cannot hold {ast.unparse(node)}")
 
     def index(self, node: ast.expr) -> Expression:
+        """What stands between brackets."""
         if isinstance(node, ast.Slice):
-            parts = (part and self.constants.evaluate(part) for part in (node.lower, node.upper, node.step))
-            return Constant(slice(*parts))
+            parts = (node.lower, node.upper, node.step)
+            return Constant(slice(*(part and self.constants.evaluate(part) for part in parts)))
         if isinstance(node, ast.Tuple):
             return Operation("tuple", tuple(map(self.index, node.elts)))
         return self.expression(node)
 
     def place(self, node: ast.expr) -> Place | None:
+        """The place that an expression names, or None where it has to be computed."""
         match node:
             case ast.Name(id=name):
                 return Place(name)
@@ -105,11 +107,11 @@ class FactReader:
                 return None
 
     def call(self, node: ast.Call) -> Expression:
-        function = dotted(node.func)
+        """An operator that the oracle applies."""
+        function = words.dotted(node.func)
         name = self.names.get(function, function)
         receiver: tuple[Expression, ...] = ()
-        if name not in words.OPERATORS and name not in FACT_WORDS:
-            assert isinstance(node.func, ast.Attribute)
+        if isinstance(node.func, ast.Attribute):
             name, receiver = node.func.attr, (self.expression(node.func.value),)
         operands = (*receiver, *map(self.expression, node.args))
         options = {

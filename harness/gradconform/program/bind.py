@@ -1,23 +1,25 @@
-"""Binding a template to a draw: loops unrolled, conditions decided, operators chosen, expressions flattened."""
+"""Binding a template to a draw: loops unrolled, conditions decided, operators chosen, steps flattened."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
 from gradconform.errors import Problem, SpecError
-from gradconform.program import vocabulary as words
 from gradconform.program.assertions import FactReader
-from gradconform.program.lower import Constants, Lowering
+from gradconform.program.check import flaws
+from gradconform.program.constants import BINARY, ConstantError, Constants, Unknown, assigned
+from gradconform.program.lower import Lowering
 from gradconform.program.parse import Template
 from gradconform.program.steps import (
+    Apply,
     Argument,
     Delete,
-    Dtype,
     Expect,
-    Fact,
     Fail,
+    Get,
     Input,
     Let,
     Mutate,
@@ -27,26 +29,19 @@ from gradconform.program.steps import (
     Step,
     Within,
 )
-from gradconform.program.subset import dotted
+from gradconform.program.vocabulary import dotted
 
 MAX_STEPS = 10_000
-"""Steps in one program after its loops are unrolled."""
-
-AUGMENTED: dict[type[ast.operator], str] = {
-    ast.Add: "add_",
-    ast.Sub: "sub_",
-    ast.Mult: "mul_",
-    ast.Div: "div_",
-}
+"""Steps in one program, and statements and rounds visited on the way, once its loops are unrolled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
     """One choice of a scenario's free variables.
 
-    inputs: its tensors. constants: its integers, booleans and choices by name, `dtype` included. operators: the
-    operator that each operator variable stands for. example: whether this is the documented example, for which
-    `shows` holds too.
+    inputs: its tensors. constants: its integers, booleans and choices by name, `dtype` included. operators:
+    the operator that each operator variable stands for. example: whether this is the documented example, for
+    which `shows` holds too.
     """
 
     inputs: tuple[Input, ...] = ()
@@ -56,69 +51,134 @@ class Draw:
 
 
 def bind(template: Template, draw: Draw) -> Program:
-    """The program of a template for one draw.
+    """The checked program of a template for one draw.
 
-    Raises SpecError, located, where only the draw shows that a program cannot be built (too many steps).
+    Raises SpecError, located, where only the draw shows that a program cannot be built: it has too many
+    steps, its constants do not fit, or a name has no value at some point.
     """
-    steps = _Binder(template, draw).block(template.tree.body)
-    return Program(draw.inputs, tuple(steps), template.id)
+    binder = _Binder(template, draw)
+    program = Program(draw.inputs, tuple(binder.block(template.tree.body)), template.id)
+    found = flaws(program)
+    if found:
+        text = template.scenario.text
+        lines = text.text.split("\n")
+        raise SpecError(
+            Problem(
+                text.place(flaw.line, _indentation(lines, flaw.line)),
+                flaw.message,
+                template.id,
+                lines[flaw.line - 1].strip() if 0 < flaw.line <= len(lines) else "",
+                binder.drawn(),
+            )
+            for flaw in found
+        )
+    return program
+
+
+def _indentation(lines: list[str], line: int) -> int:
+    text = lines[line - 1] if 0 < line <= len(lines) else ""
+    return len(text) - len(text.lstrip())
 
 
 class _Binder:
     def __init__(self, template: Template, draw: Draw) -> None:
         self.template = template
         self.draw = draw
-        self.constants = Constants({**draw.constants})
-        names = {
+        self.constants = Constants(draw.constants)
+        self.names = {
             **draw.operators,
             **{name: value for name, value in draw.constants.items() if isinstance(value, str)},
         }
-        self.lowering = Lowering(self.constants, names)
-        self.facts = FactReader(self.constants, names)
-        self.names = names
+        self.lowering = Lowering(self.constants, self.names)
+        self.facts = FactReader(self.constants, self.names)
         self.count = 0
+
+    # errors
+
+    def drawn(self) -> str:
+        """The draw, for a message."""
+        choices = {**self.draw.constants, **self.draw.operators}
+        choices.pop("dtype", None)
+        listed = ", ".join(f"{name}={value}" for name, value in choices.items())
+        return f"in the draw {listed}" if listed else ""
+
+    def refuse(self, node: ast.AST, message: str, hint: str = "") -> NoReturn:
+        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+        text = self.template.scenario.text
+        shown = text.text.split("\n")[line - 1].strip()
+        hints = "; ".join(filter(None, (hint, self.drawn())))
+        raise SpecError([Problem(text.place(line, column), message, self.template.id, shown, hints)])
+
+    def spend(self, node: ast.stmt, amount: int = 1) -> None:
+        self.count += amount
+        if self.count > MAX_STEPS:
+            message = f"the program has more than {MAX_STEPS} steps once its loops are unrolled"
+            self.refuse(node, message, "use fewer rounds")
+
+    def known(self, node: ast.expr, what: str) -> Any:
+        try:
+            return self.constants.evaluate(node)
+        except Unknown:
+            self.refuse(node, f"{what} is not known before the program runs")
+
+    # statements
 
     def block(self, body: list[ast.stmt]) -> list[Step]:
         steps: list[Step] = []
         for statement in body:
-            for step in self.statement(statement):
-                self.count += 1
-                if self.count > MAX_STEPS:
-                    place = self.template.scenario.text.place(statement.lineno, statement.col_offset)
-                    message = f"the program has more than {MAX_STEPS} steps once its loops are unrolled"
-                    raise SpecError([Problem(place, message, self.template.id, "", "use fewer rounds")])
-                steps.append(step)
+            self.spend(statement)
+            before = self.count
+            try:
+                made = list(self.statement(statement))
+            except ConstantError as error:
+                self.refuse(error.node, str(error))
+            except Unknown:
+                self.refuse(statement, "this holds what is not known before the program runs")
+            # What the statements of a body made has been counted already.
+            self.spend(statement, max(len(made) - (self.count - before), 0))
+            steps += made
         return steps
 
-    def statement(self, node: ast.stmt) -> Iterator[Step]:
+    def statement(self, node: ast.stmt) -> Iterable[Step]:
         line = node.lineno
-        lowering = self.lowering
         match node:
             case ast.Assign(targets=[target], value=value):
-                yield from self.assign(target, value, line)
+                return self.assign(target, value, line)
             case ast.AugAssign(target=target, op=op, value=value):
-                yield from self.augmented(target, AUGMENTED[type(op)], value, line)
+                return self.augmented(target, op, value, line)
             case ast.Expr(value=ast.Call(func=ast.Name("shows"), args=[place, literal])):
-                if self.draw.example:
-                    yield self.facts.shows(place, literal, line, ast.unparse(node))
+                return (self.facts.shows(place, literal, line),) if self.draw.example else ()
             case ast.Expr(value=ast.Call(func=ast.Name("fail"), args=[ast.Name(id=error)])):
-                yield Fail(error, line)
+                return (Fail(error, line),)
             case ast.Expr(value=ast.Call() as call):
-                yield from lowering.call_statement(call, line)
+                return self.lowering.call_statement(call, line)
             case ast.Assert(test=test):
-                yield self.facts.law(test, line, ast.unparse(node))
+                return (self.facts.law(test, line),)
             case ast.Delete(targets=targets):
-                yield from (Delete(target.id, line) for target in targets if isinstance(target, ast.Name))
+                return self.delete(targets, line)
             case ast.With(items=[ast.withitem(context_expr=ast.Call() as call)], body=body):
-                yield from self.within(call, body, line)
+                return self.within(call, body, line)
             case ast.For(target=ast.Name(id=name), iter=ast.Call(args=[bound]), body=body):
-                rounds = self.constants.evaluate(bound)
-                assert isinstance(rounds, int)
-                for index in range(rounds):
-                    self.constants[name] = index
-                    yield from self.block(body)
+                return self.loop(node, name, bound, body)
             case ast.If(test=test, body=body, orelse=orelse):
-                yield from self.block(body if self.constants.evaluate(test) else orelse)
+                return self.block(body if self.known(test, "the condition") else orelse)
+            case _:
+                return ()
+
+    def loop(self, node: ast.For, name: str, bound: ast.expr, body: list[ast.stmt]) -> Iterator[Step]:
+        rounds = self.known(bound, "the number of rounds")
+        if not isinstance(rounds, int) or isinstance(rounds, bool):
+            self.refuse(bound, f"the number of rounds is {rounds!r}; it must be an integer")
+        for index in range(rounds):
+            self.spend(node)
+            self.constants[name] = index
+            yield from self.block(body)
+
+    def delete(self, targets: list[ast.expr], line: int) -> Iterator[Step]:
+        for target in targets:
+            if isinstance(target, ast.Name):
+                self.constants.pop(target.id, None)
+                yield Delete(target.id, line)
 
     def assign(self, target: ast.expr, value: ast.expr, line: int) -> Iterator[Step]:
         lowering = self.lowering
@@ -142,53 +202,51 @@ class _Binder:
                 yield from (*before, *steps, Set(owner, attribute, argument, line))
             case ast.Subscript(value=base, slice=index):
                 before, argument = lowering.argument(value, line)
-                steps, owner = lowering.argument(base, line)
+                steps, item = lowering.argument(base, line)
                 more, position = lowering.index(index, line)
-                yield from (
-                    *before,
-                    *steps,
-                    *more,
-                    Mutate("", "setitem", (owner, position, argument), {}, line),
-                )
+                yield from (*before, *steps, *more)
+                yield Mutate("", "setitem", (item, position, argument), {}, line)
 
-    def augmented(self, target: ast.expr, operator: str, value: ast.expr, line: int) -> Iterator[Step]:
-        lowering = self.lowering
+    def augmented(self, target: ast.expr, op: ast.operator, value: ast.expr, line: int) -> Iterator[Step]:
+        lowering, operator = self.lowering, BINARY[type(op)]
         match target:
+            case ast.Name(id=name) if name in self.constants:
+                # A number is not changed in place: `k += 1` is `k = k + 1`.
+                plain = ast.copy_location(ast.BinOp(ast.Name(name, ast.Load()), op, value), value)
+                yield from self.assign(target, plain, line)
             case ast.Name(id=name):
-                known, constant = self.constants.lookup(ast.BinOp(target, _PLAIN[operator], value))
-                if known:
-                    self.constants[name] = constant
-                    yield Let(name, constant, line)
-                    return
                 before, argument = lowering.argument(value, line)
-                yield from (*before, Mutate(name, operator, (Ref(name), argument), {}, line))
-            case ast.Subscript(value=base, slice=index):
-                # x[i] += v reads the item, changes it in place and writes it back, as Python does.
-                steps, owner = lowering.named(base, line)
-                more, position = lowering.index(index, line)
-                before, argument = lowering.argument(value, line)
+                yield from (*before, Mutate(name, f"{operator}_", (Ref(name), argument), {}, line))
+            case ast.Attribute(value=ast.Name(id=owner), attr=attribute):
+                # As Python does: read, change in place, write back.
                 item, result = lowering.temporary(), lowering.temporary()
-                yield from (*steps, *more)
-                yield lowering.apply(item, "getitem", (Ref(owner), position), {}, line)
-                yield from before
-                yield Mutate(result, operator, (Ref(item), argument), {}, line)
+                yield Get(item, owner, attribute, line)
+                before, argument = lowering.argument(value, line)
+                yield from (*before, Mutate(result, f"{operator}_", (Ref(item), argument), {}, line))
+                yield Set(owner, attribute, Ref(result), line)
+            case ast.Subscript(value=ast.Name(id=owner), slice=index):
+                item, result = lowering.temporary(), lowering.temporary()
+                _, position = lowering.index(index, line)
+                yield Apply(item, "getitem", (Ref(owner), position), {}, line)
+                before, argument = lowering.argument(value, line)
+                yield from (*before, Mutate(result, f"{operator}_", (Ref(item), argument), {}, line))
                 yield Mutate("", "setitem", (Ref(owner), position, Ref(result)), {}, line)
 
     def within(self, call: ast.Call, body: list[ast.stmt], line: int) -> Iterator[Step]:
         mode = dotted(call.func)
         if mode == "raises":
-            error = dotted(call.args[0])
             options = {keyword.arg: self.constants.evaluate(keyword.value) for keyword in call.keywords}
-            yield Expect(error, tuple(self.block(body)), options.get("phase"), options.get("match", ""), line)  # type: ignore[arg-type]
+            steps = tuple(self.block(body))
+            # Nobody knows how far the body runs; what it assigns is looked up when the program runs.
+            for name in assigned(body):
+                self.constants.pop(name, None)
+            yield Expect(dotted(call.args[0]), steps, options.get("phase"), options.get("match", ""), line)
             return
         before: list[Step] = []
         arguments = []
         for node in (*call.args, *(keyword.value for keyword in call.keywords)):
-            steps, argument = self.lowering.argument(node, line)
-            before += steps
+            more, argument = self.lowering.argument(node, line)
+            before += more
             arguments.append(argument)
         yield from before
         yield Within(self.names.get(mode, mode), tuple(arguments), tuple(self.block(body)), line)
-
-
-_PLAIN: dict[str, ast.operator] = {operator: symbol() for symbol, operator in AUGMENTED.items()}

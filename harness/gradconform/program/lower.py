@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Mapping
-from typing import Any
 
 from gradconform.program import vocabulary as words
+from gradconform.program.constants import BINARY, COMPARE, Constants
 from gradconform.program.steps import (
     Apply,
     Argument,
     Backward,
-    Dtype,
     Get,
     Grad,
     Invoke,
@@ -23,89 +21,10 @@ from gradconform.program.steps import (
     Slice,
     Step,
 )
-from gradconform.program.subset import dotted
+from gradconform.program.vocabulary import dotted
 
 Target = str | tuple[str, ...]
 Lowered = tuple[list[Step], Argument]
-
-BINARY: dict[type[ast.operator], str] = {
-    ast.Add: "add",
-    ast.Sub: "sub",
-    ast.Mult: "mul",
-    ast.Div: "div",
-    ast.Pow: "pow",
-    ast.MatMult: "matmul",
-}
-COMPARE: dict[type[ast.cmpop], str] = {
-    ast.Eq: "eq",
-    ast.NotEq: "ne",
-    ast.Lt: "lt",
-    ast.LtE: "le",
-    ast.Gt: "gt",
-    ast.GtE: "ge",
-}
-FOLD: dict[str, Any] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "div": operator.truediv,
-    "pow": operator.pow,
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "lt": operator.lt,
-    "le": operator.le,
-    "gt": operator.gt,
-    "ge": operator.ge,
-}
-
-
-class Unknown(Exception):  # noqa: N818 - says that an expression is not a constant; never leaves this package
-    """The expression is not known before the program runs."""
-
-
-class Constants(dict[str, Argument]):
-    """The names whose values are known before the program runs, and arithmetic on them."""
-
-    def lookup(self, node: ast.expr) -> tuple[bool, Argument]:
-        """(True, its value) where an expression is a constant, else (False, None)."""
-        try:
-            return True, self.evaluate(node)
-        except Unknown:
-            return False, None
-
-    def evaluate(self, node: ast.expr) -> Any:
-        """The value of a constant expression. Raises Unknown where it is none."""
-        match node:
-            case ast.Constant(value=value):
-                return value
-            case ast.Name(id=name) if name in self:
-                return self[name]
-            case ast.Name(id=name) if name in words.DTYPES:
-                return Dtype(name)
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -self.evaluate(operand)
-            case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return not self.evaluate(operand)
-            case ast.BoolOp(op=op, values=values):
-                parts = [self.evaluate(value) for value in values]
-                return all(parts) if isinstance(op, ast.And) else any(parts)
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
-                return self._fold(BINARY[type(op)], left, right)
-            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARE:
-                return self._fold(COMPARE[type(op)], left, right)
-            case ast.Call(func=ast.Name("float"), args=[ast.Constant(str() as text)]):
-                return float(text)
-            case _:
-                raise Unknown
-
-    def _fold(self, name: str, left: ast.expr, right: ast.expr) -> Any:
-        a, b = self.evaluate(left), self.evaluate(right)
-        comparing = name in COMPARE.values()
-        if not comparing and not all(isinstance(part, bool | int | float | complex) for part in (a, b)):
-            raise Unknown
-        if name == "pow" and isinstance(b, int) and abs(b) > 64:
-            raise Unknown  # a power that could fill the memory is left to the engines, which bound it
-        return FOLD[name](a, b)
 
 
 class Lowering:
@@ -129,8 +48,7 @@ class Lowering:
         line: int,
     ) -> Step:
         if words.OPERATORS[name].effect == "write":
-            assert isinstance(target, str)
-            return Mutate(target, name, arguments, options, line)
+            return Mutate(_single(target), name, arguments, options, line)
         return Apply(target, name, arguments, options, line)
 
     def argument(self, node: ast.expr, line: int) -> Lowered:
@@ -154,7 +72,7 @@ class Lowering:
                 return self.into(name, node, line), Ref(name)
 
     def named(self, node: ast.expr, line: int) -> tuple[list[Step], str]:
-        """As `argument`, for an expression whose value is no constant: the name that holds it."""
+        """As `argument`, where only a name can stand: a constant gets a temporary one."""
         steps, argument = self.argument(node, line)
         if isinstance(argument, Ref):
             return steps, argument.name
@@ -194,15 +112,13 @@ class Lowering:
                 more, position = self.index(index, line)
                 return [*steps, *more, Apply(target, "getitem", (owner, position), {}, line)]
             case ast.Attribute(value=value, attr=attribute):
-                assert isinstance(target, str)
                 steps, owner_name = self.named(value, line)
-                return [*steps, Get(target, owner_name, attribute, line)]
+                return [*steps, Get(_single(target), owner_name, attribute, line)]
             case ast.Call():
                 return self.call(target, node, line)
             case _:
-                assert isinstance(target, str)
                 steps, argument = self.argument(node, line)
-                return [*steps, Let(target, argument, line)]
+                return [*steps, Let(_single(target), argument, line)]
 
     def _binary(self, target: Target, name: str, left: ast.expr, right: ast.expr, line: int) -> list[Step]:
         steps, a = self.argument(left, line)
@@ -222,30 +138,23 @@ class Lowering:
         return self.call("", node, line)
 
     def call(self, target: Target, node: ast.Call, line: int) -> list[Step]:
+        """The steps of a call other than `backward`; an empty target throws the result away."""
         function = dotted(node.func)
         name = self.names.get(function, function)
         if name == "autograd.grad":
             steps, arguments, options = self._arguments(node, line)
             return [*steps, Grad(target, arguments, options, line)]
-        if name in words.OPERATORS and (function in self.names or function in words.FUNCTIONS):
+        if function in self.names or function in words.FUNCTIONS or not isinstance(node.func, ast.Attribute):
             steps, arguments, options = self._arguments(node, line)
-            return [*steps, self.apply(target or self.temporary(), name, arguments, options, line)]
-        assert isinstance(node.func, ast.Attribute)
+            return [*steps, self.apply(target, name, arguments, options, line)]
         method = node.func.attr
+        if method in words.METHODS_OF_OBJECTS:
+            steps, owner_name = self.named(node.func.value, line)
+            more, arguments, options = self._arguments(node, line)
+            return [*steps, *more, Invoke(_single(target), owner_name, method, arguments, options, line)]
         steps, owner = self.argument(node.func.value, line)
         more, arguments, options = self._arguments(node, line)
-        if method in words.METHODS_OF_OBJECTS:
-            assert isinstance(target, str)
-            assert isinstance(owner, Ref)
-            return [*steps, *more, Invoke(target, owner.name, method, arguments, options, line)]
-        write = words.OPERATORS[method].effect == "write"
-        return [
-            *steps,
-            *more,
-            self.apply(
-                target if target or write else self.temporary(), method, (owner, *arguments), options, line
-            ),
-        ]
+        return [*steps, *more, self.apply(target, method, (owner, *arguments), options, line)]
 
     def _arguments(
         self, node: ast.Call, line: int
@@ -263,3 +172,9 @@ class Lowering:
             if keyword.arg is not None:
                 options[keyword.arg] = value
         return steps, tuple(arguments), options
+
+
+def _single(target: Target) -> str:
+    if isinstance(target, tuple):
+        raise TypeError(f"only a call that gives several results can be unpacked into {', '.join(target)}")
+    return target

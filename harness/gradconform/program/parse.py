@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gradconform.errors import Problem, SpecError, did_you_mean
 from gradconform.program import vocabulary as words
-from gradconform.program.subset import Checker, Report
+from gradconform.program.constants import constant_names
+from gradconform.program.scope import Report, Scope
+from gradconform.program.subset import Checker
 from gradconform.spec.scenario import (
-    BooleanDomain,
     ChoiceDomain,
     Draft,
-    IntegerDomain,
     LikeDomain,
     OperatorDomain,
     Scenario,
@@ -21,6 +23,9 @@ from gradconform.spec.scenario import (
 
 MAX_TEXT = 20_000
 """Characters in one program; a longer one is no smallest example of anything."""
+
+MAX_DEPTH = 64
+"""How deep statements and expressions may be nested, a chain of operators included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class Template:
 
     @property
     def id(self) -> str:
+        """The scenario's id."""
         return self.scenario.id
 
 
@@ -40,7 +46,7 @@ def parse(scenario: Scenario) -> Template:
 
     Raises SpecError with every problem of the program, each at its place in the YAML file.
     """
-    return Template(scenario, _tree(scenario))
+    return Template(scenario, _checked(scenario))
 
 
 def check_draft(draft: Draft) -> None:
@@ -48,71 +54,110 @@ def check_draft(draft: Draft) -> None:
 
     Raises SpecError as `parse` does; variables that are broken may be used in any way that fits their kind.
     """
-    _tree(draft)
+    _checked(draft)
 
 
-def _tree(scenario: Scenario | Draft) -> ast.Module:
+def _checked(scenario: Scenario | Draft) -> ast.Module:
     problems: list[Problem] = []
-    lines = scenario.text.text.splitlines()
+    lines = scenario.text.text.split("\n")
 
     def report(node: ast.AST, message: str, hint: str) -> None:
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
         text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-        problems.append(Problem(scenario.text.place(line, column), message, scenario.id, text, hint))
+        problems.append(Problem(scenario.text.place(line, column), message, scenario.id, text[:200], hint))
 
-    if len(scenario.text.text) > MAX_TEXT:
-        problems.append(
-            Problem(
-                scenario.place,
-                f"the program has more than {MAX_TEXT} characters",
-                scenario.id,
-                "",
-                "split it",
-            )
-        )
+    tree = _tree(scenario, lines)
+    deep = _too_deep(tree)
+    if deep is not None:
+        report(deep, f"this is nested more than {MAX_DEPTH} deep", "give parts of it names of their own")
         raise SpecError(problems)
-    try:
-        tree = ast.parse(scenario.text.text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = getattr(error, "lineno", None) or 1
-        column = max((getattr(error, "offset", None) or 1) - 1, 0)
-        text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-        message = f"the program is not Python syntax: {getattr(error, 'msg', None) or error or type(error).__name__}"
-        raise SpecError([Problem(scenario.text.place(line, column), message, scenario.id, text)]) from None
     if not tree.body:
         problems.append(Problem(scenario.place, "the program is empty", scenario.id))
-    for name, domain in scenario.let.items():
-        if isinstance(domain, OperatorDomain) and domain.example not in words.holes(domain.kind):
-            message = f"the example '{domain.example}' of '{name}' is no {domain.kind} operator of the step language"
-            known = words.holes(domain.kind)
-            hint = did_you_mean(domain.example, known) or f"they are {', '.join(known)}"
-            problems.append(Problem(domain.place, message, scenario.id, domain.example, hint))
-    _checker(scenario, report).block(tree.body)
+    problems += _variables(scenario)
+    Checker(_scope(scenario, tree, report)).block(tree.body)
     if problems:
         raise SpecError(problems)
     return tree
 
 
-def _checker(scenario: Scenario | Draft, report: Report) -> Checker:
-    tensors: list[str] = []
-    constants: list[str] = []
+def _variables(scenario: Scenario | Draft) -> Iterator[Problem]:
+    """What the words of the language forbid about the variables of `let`."""
+    for name, domain in scenario.let.items():
+        if name in words.RESERVED:
+            message = f"variable '{name}' is a word of the step language"
+            yield Problem(domain.place, message, scenario.id, name, "choose another name")
+        if isinstance(domain, OperatorDomain) and domain.example not in words.holes(domain.kind):
+            known = words.holes(domain.kind)
+            message = (
+                f"the example '{domain.example}' of '{name}' is no {domain.kind} operator of the language"
+            )
+            hint = did_you_mean(domain.example, known) or f"they are {', '.join(known)}"
+            yield Problem(domain.place, message, scenario.id, domain.example, hint)
+
+
+def _tree(scenario: Scenario | Draft, lines: list[str]) -> ast.Module:
+    """The syntax tree of a program. Raises SpecError where it has none."""
+    text = scenario.text.text
+    if len(text) > MAX_TEXT:
+        message = f"the program has more than {MAX_TEXT} characters"
+        raise SpecError([Problem(scenario.place, message, scenario.id, "", "split it")])
+    for number, line in enumerate(lines, 1):
+        for column, character in enumerate(line):
+            if not (character.isprintable() or character == "\t"):
+                place = scenario.text.place(number, len(line[:column].encode()))
+                message = f"the program holds the character U+{ord(character):04X}, which cannot be seen"
+                raise SpecError([Problem(place, message, scenario.id, "", "take it out")])
+    try:
+        with warnings.catch_warnings():
+            # An invalid escape in a string is a warning, or an error, depending on Python's version.
+            warnings.simplefilter("error")
+            return ast.parse(text)
+    except SyntaxError as error:
+        number = min(max(error.lineno or 1, 1), len(lines))
+        column = len(lines[number - 1][: max((error.offset or 1) - 1, 0)].encode())
+        why, shown = error.msg, lines[number - 1].strip()[:200]
+    except (ValueError, RecursionError, MemoryError) as error:
+        number, column, shown = 1, 0, ""
+        why = "it is nested too deeply" if isinstance(error, RecursionError | MemoryError) else str(error)
+    message = f"the program is not Python syntax: {why}"
+    raise SpecError([Problem(scenario.text.place(number, column), message, scenario.id, shown)])
+
+
+def _too_deep(tree: ast.Module) -> ast.AST | None:
+    """The first node that is nested too deeply, found without recursion."""
+    level: Iterable[ast.AST] = tree.body
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return None
+    return next((node for node in level if hasattr(node, "lineno")), None)
+
+
+def _scope(scenario: Scenario | Draft, tree: ast.Module, report: Report) -> Scope:
+    tensors, constants = [], ["dtype"]
     choices: dict[str, tuple[str, ...]] = {}
     for name, kind in scenario.broken.items() if isinstance(scenario, Draft) else ():
-        if kind in ("tensor", "like"):
+        if kind in {"tensor", "like"}:
             tensors.append(name)
         else:
             constants.append(name)
-            choices |= {} if kind in ("integer", "boolean") else {name: ()}
+            choices |= {} if kind in {"integer", "boolean"} else {name: ()}
     for name, domain in scenario.let.items():
         match domain:
             case TensorDomain() | LikeDomain():
                 tensors.append(name)
-            case IntegerDomain() | BooleanDomain():
-                constants.append(name)
             case OperatorDomain():
                 choices[name] = words.holes(domain.kind)
-            case ChoiceDomain():
+            case ChoiceDomain() if all(isinstance(option, str) for option in domain.options):
                 constants.append(name)
-                if all(isinstance(option, str) for option in domain.options):
-                    choices[name] = tuple(str(option) for option in domain.options)
-    return Checker(report, names=tensors, constants=constants, choices=choices)
+                choices[name] = tuple(str(option) for option in domain.options)
+            case _:
+                constants.append(name)
+    targets = [node.target for node in ast.walk(tree) if isinstance(node, ast.For)]
+    return Scope(
+        report,
+        live={*tensors, *constants},
+        constants=constant_names(tree, constants, tensors),
+        fixed=frozenset({*constants, *(target.id for target in targets if isinstance(target, ast.Name))}),
+        choices=choices,
+    )

@@ -61,7 +61,7 @@ Options = Mapping[str, Argument]
 class Input:
     """A tensor that the program starts with.
 
-    data: the numbers, a contiguous CPU tensor that nobody writes to. layout: how the engine gets them laid out.
+    data: the numbers, a contiguous CPU tensor that nobody writes to. layout: how the engine gets them.
     """
 
     name: str
@@ -72,7 +72,10 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """`target = operator(arguments, **options)`: a pure operation, a view or a factory. A tuple target unpacks."""
+    """`target = operator(arguments, **options)`: a pure operation, a view or a factory.
+
+    A tuple target unpacks the result; an empty one throws it away.
+    """
 
     target: str | tuple[str, ...]
     operator: str
@@ -83,8 +86,10 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Mutate:
-    """An in-place operation on its first argument (`x.mul_(2)`, `x += 1`, `x[0] = v`). `target` names the result,
-    or is empty where the text throws it away."""
+    """An in-place operation on its first argument: `x.mul_(2)`, `x += 1`, `x[0] = v`.
+
+    `target` names the result, or is empty where the text throws it away.
+    """
 
     target: str
     operator: str
@@ -174,7 +179,7 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """`with raises(error, phase=..., match=...): body`: the body must raise, and the program goes on after it."""
+    """`with raises(error, phase=..., match=...): body`: the body must raise; the program goes on after it."""
 
     error: str
     body: tuple[Step, ...]
@@ -210,8 +215,8 @@ Step = Apply | Mutate | Invoke | Backward | Grad | Get | Set | Let | Delete | Wi
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Something that can be looked at: a name, an attribute path of a name (`x.grad`, `x.grad.requires_grad`), or
-    a query (`is_grad_enabled()`, name empty)."""
+    """Something that can be looked at: a name, an attribute path of a name (`x.grad`, `y.grad_fn.name()`),
+    or a query (`is_grad_enabled()`, whose name is empty)."""
 
     name: str
     path: tuple[str, ...] = ()
@@ -236,7 +241,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation on what was shown, done by the oracle with plain torch: arithmetic, comparison, `and`, ..."""
+    """An operation on what was shown, done by the oracle: arithmetic, comparison, `and`, `close`, ..."""
 
     name: str
     operands: tuple[Expression, ...]
@@ -248,7 +253,7 @@ Expression = Shown | Constant | Operation
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What both engines run. `text` names the lines that steps refer to."""
+    """What both engines run. scenario: the id of the one that it comes from, whose lines its steps name."""
 
     inputs: tuple[Input, ...]
     steps: tuple[Step, ...]
@@ -268,6 +273,7 @@ def flatten(steps: tuple[Step, ...]) -> Iterator[Step]:
 
 
 def is_temporary(name: str) -> bool:
+    """Whether a name stands for an intermediate value of an expression."""
     return name.startswith("_")
 
 
@@ -287,8 +293,11 @@ def refs(argument: Argument) -> Iterator[str]:
 
 
 def uses(step: Step) -> Iterator[str]:
-    """The names that a step reads, its body's not included."""
+    """The names that a step reads, its body's not included, in the order in which Python would."""
     match step:
+        case Mutate(_, "setitem", (owner, index, value)):
+            for argument in (value, owner, index):
+                yield from refs(argument)
         case Apply() | Mutate() | Grad() | Backward():
             for argument in (*step.arguments, *step.options.values()):
                 yield from refs(argument)
@@ -299,8 +308,8 @@ def uses(step: Step) -> Iterator[str]:
         case Get():
             yield step.object
         case Set():
-            yield step.object
             yield from refs(step.value)
+            yield step.object
         case Let():
             yield from refs(step.value)
         case Delete():
@@ -317,9 +326,9 @@ def uses(step: Step) -> Iterator[str]:
 def targets(step: Step) -> tuple[str, ...]:
     """The names that a step gives a value to."""
     match step:
-        case Apply() | Grad():
-            return step.target if isinstance(step.target, tuple) else (step.target,)
-        case Mutate() | Invoke():
+        case Apply() | Grad() | Mutate() | Invoke():
+            if isinstance(step.target, tuple):
+                return step.target
             return (step.target,) if step.target else ()
         case Get() | Let():
             return (step.target,)

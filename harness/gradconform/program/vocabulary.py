@@ -1,14 +1,15 @@
-"""The words of the step language: one row for each operator, attribute, mode and query. A table, and its reader.
+"""The words of the step language: one row for each operator, attribute and mode. A table, and its reader.
 
 A signature reads as torch documents it; `*items` takes any number of arguments. The names are torch's.
-`symbol` is Python's own notation for the operator. `method` says how it is called where there is no symbol:
-as a method of its first argument, or as a function of the module.
+`symbol` is Python's own notation for the operator. `forms` says how torch lets it be called: as a function of
+the module, as a method of its first argument, or both; `method` says which of the two is written out.
 """
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from inspect import Parameter, Signature
 from typing import Literal
 
@@ -21,14 +22,18 @@ Holes = Literal["", "unary", "binary"]
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One operator of the language. `domain` bounds the real inputs on which it is smooth (for `let` operators);
-    `hole` says which kind of operator variable may stand for it."""
+    """One operator of the language.
+
+    domain: bounds the real inputs on which it is smooth (for `let` operators). hole: which kind of operator
+    variable may stand for it.
+    """
 
     name: str
     signature: str
     effect: Effect = "pure"
     symbol: str = ""
     method: bool = False
+    forms: Literal["both", "function", "method"] = "both"
     hole: Holes = ""
     domain: str = "real"
 
@@ -66,7 +71,7 @@ OPERATORS = {
         Operator("tanh", _UNARY, hole="unary"),
         Operator("sigmoid", _UNARY, hole="unary"),
         Operator("relu", _UNARY),
-        Operator("where", "condition, input, other"),
+        Operator("where", "condition, input, other", forms="function"),
         # comparison (never differentiable)
         Operator("eq", _BINARY, symbol="=="),
         Operator("ne", _BINARY, symbol="!="),
@@ -80,38 +85,43 @@ OPERATORS = {
         Operator("prod", "input, dim=None, keepdim=False, *, dtype=None", method=True),
         # copies, shapes, views
         Operator("clone", _UNARY, method=True),
-        Operator("contiguous", _UNARY, method=True),
-        Operator("to", "input, dtype", method=True),
-        Operator("double", _UNARY, method=True),
-        Operator("float", _UNARY, method=True),
-        Operator("half", _UNARY, method=True),
-        Operator("cat", "tensors, dim=0"),
-        Operator("stack", "tensors, dim=0"),
+        Operator("contiguous", _UNARY, method=True, forms="method"),
+        Operator("to", "input, dtype", method=True, forms="method"),
+        Operator("double", _UNARY, method=True, forms="method"),
+        Operator("float", _UNARY, method=True, forms="method"),
+        Operator("half", _UNARY, method=True, forms="method"),
+        Operator("cat", "tensors, dim=0", forms="function"),
+        Operator("stack", "tensors, dim=0", forms="function"),
         Operator("detach", _UNARY, "view", method=True),
-        Operator("view", "input, *shape", "view", method=True),
+        Operator("view", "input, *shape", "view", method=True, forms="method"),
         Operator("reshape", "input, *shape", "view", method=True),
-        Operator("t", _UNARY, "view", method=True),
+        Operator("t", _UNARY, "view", method=True, forms="method"),
         Operator("transpose", "input, dim0, dim1", "view", method=True),
         Operator("permute", "input, *dims", "view", method=True),
         Operator("unsqueeze", "input, dim", "view", method=True),
         Operator("squeeze", "input, dim=None", "view", method=True),
-        Operator("expand", "input, *shape", "view", method=True),
+        Operator("expand", "input, *shape", "view", method=True, forms="method"),
         Operator("flatten", "input, start_dim=0, end_dim=-1", "view", method=True),
         Operator("getitem", "input, index", "view", symbol="[]"),
         # factories
-        Operator("tensor", "data, *, dtype=None, requires_grad=False", "factory"),
-        Operator("Tensor", "data", "factory"),
-        Operator("zeros", "*size, dtype=None, requires_grad=False", "factory"),
-        Operator("ones", "*size, dtype=None, requires_grad=False", "factory"),
-        Operator("full", "size, fill_value, *, dtype=None, requires_grad=False", "factory"),
-        Operator("arange", "start, end=None, step=1, *, dtype=None, requires_grad=False", "factory"),
-        Operator("eye", "n, m=None, *, dtype=None, requires_grad=False", "factory"),
-        Operator("zeros_like", "input, *, dtype=None, requires_grad=False"),
-        Operator("ones_like", "input, *, dtype=None, requires_grad=False"),
-        Operator("full_like", "input, fill_value, *, dtype=None, requires_grad=False"),
-        Operator("from_numpy", "array", "view"),
-        Operator("autograd.Variable", "data, requires_grad=False", "view"),
-        Operator("nn.Parameter", "data, requires_grad=True", "view"),
+        Operator("tensor", "data, *, dtype=None, requires_grad=False", "factory", forms="function"),
+        Operator("Tensor", "data", "factory", forms="function"),
+        Operator("zeros", "*size, dtype=None, requires_grad=False", "factory", forms="function"),
+        Operator("ones", "*size, dtype=None, requires_grad=False", "factory", forms="function"),
+        Operator("full", "size, fill_value, *, dtype=None, requires_grad=False", "factory", forms="function"),
+        Operator(
+            "arange",
+            "start, end=None, step=1, *, dtype=None, requires_grad=False",
+            "factory",
+            forms="function",
+        ),
+        Operator("eye", "n, m=None, *, dtype=None, requires_grad=False", "factory", forms="function"),
+        Operator("zeros_like", "input, *, dtype=None, requires_grad=False", forms="function"),
+        Operator("ones_like", "input, *, dtype=None, requires_grad=False", forms="function"),
+        Operator("full_like", "input, fill_value, *, dtype=None, requires_grad=False", forms="function"),
+        Operator("from_numpy", "array", "view", forms="function"),
+        Operator("autograd.Variable", "data, requires_grad=False", "view", forms="function"),
+        Operator("nn.Parameter", "data, requires_grad=True", "view", forms="function"),
         # writes
         Operator("requires_grad_", "input, requires_grad=True", "write", method=True),
         Operator("retain_grad", _UNARY, "write", method=True),
@@ -130,16 +140,16 @@ OPERATORS = {
         Operator("neg_", _UNARY, "write", method=True),
         Operator("setitem", "input, index, value", "write", symbol="[]="),
         # things that are no tensors
-        Operator("numpy", "input, *, force=False", "object", method=True),
-        Operator("asarray", "input", "object"),
-        Operator("optim.SGD", "params, lr=0.001, momentum=0, weight_decay=0", "object"),
-        Operator("nn.ParameterList", "values", "object"),
+        Operator("numpy", "input, *, force=False", "object", method=True, forms="method"),
+        Operator("asarray", "input", "object", forms="function"),
+        Operator("optim.SGD", "params, lr=0.001, momentum=0, weight_decay=0", "object", forms="function"),
+        Operator("nn.ParameterList", "values", "object", forms="function"),
         # plain values
-        Operator("item", _UNARY, "plain", method=True),
-        Operator("tolist", _UNARY, "plain", method=True),
+        Operator("item", _UNARY, "plain", method=True, forms="method"),
+        Operator("tolist", _UNARY, "plain", method=True, forms="method"),
         Operator("numel", _UNARY, "plain", method=True),
-        Operator("dim", _UNARY, "plain", method=True),
-        Operator("is_grad_enabled", "", "plain"),
+        Operator("dim", _UNARY, "plain", method=True, forms="method"),
+        Operator("is_grad_enabled", "", "plain", forms="function"),
     )
 }
 
@@ -182,31 +192,75 @@ ERRORS = (
 DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "int32", "int64", "bool")
 
 SYMBOLS = {row.symbol: row.name for row in OPERATORS.values() if row.symbol and row.name != "neg"}
-METHODS = {row.name for row in OPERATORS.values() if row.method}
-FUNCTIONS = {row.name for row in OPERATORS.values() if row.effect != "write" and row.symbol != "[]"}
+FUNCTIONS = {
+    row.name
+    for row in OPERATORS.values()
+    if row.forms != "method" and row.effect != "write" and not row.symbol.startswith("[]")
+}
+"""What is called by its name alone: `exp(x)`."""
+
+METHODS = {
+    row.name for row in OPERATORS.values() if row.forms != "function" and not row.symbol.startswith("[]")
+}
+"""What is called as a method of a tensor: `x.exp()`."""
+
+FACT_WORDS = {"close": 2, "shares_storage": 2, "len": 1}
+"""Functions that only facts have, with the number of their arguments."""
+
+RESERVED = {
+    *(name.partition(".")[0] for name in FUNCTIONS),
+    *FACT_WORDS,
+    *MODES,
+    *ERRORS,
+    *DTYPES,
+    *("dtype", "shows", "fail", "raises", "range", "float", "complex"),
+    *("torch", "numpy", "print", "str"),
+}
+"""What a program's own names may not hide: the words of the language and of the scripts written from it."""
+
+
+def dotted(node: ast.expr) -> str:
+    """`autograd.grad` for an attribute path of names, else an empty string."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
 def holes(kind: str) -> tuple[str, ...]:
-    """The operators that an operator variable of this kind ("unary", "binary") ranges over, in table order."""
+    """What an operator variable of this kind ("unary", "binary") ranges over, in the order of the table."""
     return tuple(row.name for row in OPERATORS.values() if row.hole == kind)
 
 
 @cache
 def _signature(text: str) -> Signature:
     parameters: list[Parameter] = []
-    kind = Parameter.POSITIONAL_OR_KEYWORD
+    keyword_only = False
     for part in filter(None, (part.strip() for part in text.split(","))):
         if part == "*":
-            kind = Parameter.KEYWORD_ONLY
+            keyword_only = True
         elif part.startswith("*"):
             parameters.append(Parameter(part[1:], Parameter.VAR_POSITIONAL))
-            kind = Parameter.KEYWORD_ONLY
+            keyword_only = True
         else:
             name, _, default = part.partition("=")
-            parameters.append(Parameter(name, kind, default=default if default else Parameter.empty))
+            kind = Parameter.KEYWORD_ONLY if keyword_only else Parameter.POSITIONAL_OR_KEYWORD
+            parameters.append(Parameter(name, kind, default=default or Parameter.empty))
     return Signature(parameters)
 
 
+@lru_cache(maxsize=4096)
+def call_error(row: Operator, positional: int, keywords: tuple[str, ...]) -> str:
+    """Why a call of an operator with so many positional arguments and these keywords does not fit, or ""."""
+    if keywords and row.symbol and not row.method:
+        return f"its operands are given by position, not as '{keywords[0]}'"
+    if "input" in keywords:
+        return "its first argument is given by position, not as 'input'"
+    return arity_error(row.signature, positional, keywords)
+
+
+@lru_cache(maxsize=4096)
 def arity_error(text: str, positional: int, keywords: tuple[str, ...]) -> str:
     """Why a call with so many positional arguments and these keywords does not fit the signature, or ""."""
     try:
