@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 MAPPING = ROOT / "tests" / "corpus" / "founding.yaml"
 PAGE = ROOT / "docs" / "founding-documents.md"
 ENGINES = {"torch": TorchEngine, "refgrad": RefgradEngine}
-DRAWS = 4
+DRAWS = 2
 
 HEAD = """\
 # The founding documents

@@ -1,0 +1,43 @@
+"""Every scenario of the shipped specs states something, and PyTorch keeps it on the documented example."""
+
+from __future__ import annotations
+
+from gradconform.engines.torch import TorchEngine
+from gradconform.execution.interpreter import Detail, run
+from gradconform.oracle.facts import check
+from gradconform.program.bind import bind
+from gradconform.program.parse import Template
+from gradconform.program.steps import Expect, Fact
+from gradconform.randomize import draws
+
+
+def test_every_scenario_states_a_law_or_an_error(corpus: tuple[Template, ...]) -> None:
+    silent = []
+    for template in corpus:
+        program = bind(template, draws.example(template.scenario, template.scenario.dtypes[0]))
+        steps = [step for _, step in program.walk()]
+        if not any(isinstance(step, Expect) or (isinstance(step, Fact) and step.law) for step in steps):
+            silent.append(template.id)
+    assert not silent
+
+
+def test_torch_keeps_every_fact_and_leaves_none_undecided(corpus: tuple[Template, ...]) -> None:
+    torch = TorchEngine()
+    wrong = []
+    for template in corpus:
+        for dtype in template.scenario.dtypes:
+            program = bind(template, draws.example(template.scenario, dtype))
+            facts = check(program, run(program, torch, "cpu", Detail.CHANGES))
+            if facts.broken or facts.apart or facts.rounded or facts.undecided or not facts.kept:
+                wrong.append((template.id, dtype, facts))
+    assert not wrong
+
+
+def test_every_feature_is_named_as_its_file(corpus: tuple[Template, ...]) -> None:
+    strangers = [
+        template.id
+        for template in corpus
+        if template.scenario.place.file.rpartition("/")[2] != f"{template.scenario.feature}.yaml"
+        or template.id.partition("/")[0] != template.scenario.feature
+    ]
+    assert not strangers
