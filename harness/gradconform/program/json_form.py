@@ -1,0 +1,236 @@
+"""Programs as JSON documents, for engines in other languages and for files: version 1.
+
+    {"program": 1, "scenario": "accumulation/two-branches",
+     "inputs": [{"name": "x", "dtype": "float32", "shape": [1], "data": "AACAPw==", "requires_grad": true,
+                 "layout": "contiguous"}],
+     "steps": [{"do": "apply", "target": "a", "operator": "mul", "arguments": [{"ref": "x"}, {"float": 2.0}],
+                "options": {}, "line": 1}, ...]}
+
+`data` is base64 of the numbers in order of their indices, the last one fastest, little-endian, complex
+numbers as real and imaginary part. In arguments, null, booleans, strings and integers (64 bits, signed) stand
+for themselves; everything else is an object with one key: `{"float": 2.0}` (or "nan", "inf", "-inf", "-0.0"),
+`{"complex": [1.0, "-0.0"]}`, `{"ref": name}`, `{"dtype": name}`, `{"slice": [start, stop, step]}`,
+`{"list": [...]}`, `{"tuple": [...]}`, `{"ellipsis": true}`. An expression of a fact is `{"place": number}`,
+`{"constant": value}` or `{"operation": name, "operands": [...], "options": {...}}`; its `text` is that of
+`gradconform.program.fact_text`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from gradconform.errors import GradconformError, did_you_mean
+from gradconform.program.check import check
+from gradconform.program.fact_text import fact_text
+from gradconform.program.json_values import (
+    At,
+    decode_argument,
+    decode_expression,
+    decode_tensor,
+    encode_argument,
+    encode_expression,
+    encode_tensor,
+    fields,
+    integer,
+    items,
+    text,
+    truth,
+)
+from gradconform.program.steps import (
+    Apply,
+    Backward,
+    Delete,
+    Expect,
+    Fact,
+    Fail,
+    Get,
+    Grad,
+    Input,
+    Invoke,
+    Layout,
+    Let,
+    Mutate,
+    Place,
+    Program,
+    Set,
+    Step,
+    Within,
+)
+
+VERSION = 1
+MAX_DEPTH = 64
+"""How deep bodies may be nested."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How one field of a step is written and read."""
+
+    write: Callable[[Any], object]
+    read: Callable[[object, At], Any]
+
+
+def to_json(program: Program) -> dict[str, Any]:
+    """The document of a program: dicts, lists, strings, numbers, booleans and None, nothing else."""
+    return {
+        "program": VERSION,
+        "scenario": program.scenario,
+        "inputs": [_write_input(item) for item in program.inputs],
+        "steps": _write_steps(program.steps),
+    }
+
+
+def from_json(document: object) -> Program:
+    """The program of a document; exactly the one that `to_json` wrote.
+
+    Raises GradconformError, which says where the document is wrong and what was expected, also for a document
+    that is well formed but whose program makes no sense.
+    """
+    at = At()
+    version = document.get("program") if isinstance(document, Mapping) else None
+    if version != VERSION or isinstance(version, bool):
+        raise at.error(f"this is no program document of version {VERSION}", '{"program": 1, ...}')
+    given = fields(document, at, ("program", "scenario", "inputs", "steps"))
+    inputs = [_read_input(item, place) for item, place in items(given["inputs"], at / "inputs")]
+    steps = _read_steps(given["steps"], at / "steps")
+    program = Program(tuple(inputs), steps, text(given["scenario"], at / "scenario"))
+    problems = check(program)
+    if problems:
+        raise GradconformError("\n".join(("the program document makes no sense:", *problems)))
+    for number, step in program.walk():
+        if isinstance(step, Fact):
+            expected = fact_text(step.expression, step.places, law=step.law)
+            if step.text != expected:
+                message = f"the program document makes no sense:\nstep {number}: its text is {expected!r}"
+                raise GradconformError(message)
+    return program
+
+
+def _write_input(item: Input) -> dict[str, object]:
+    return {
+        "name": item.name,
+        **encode_tensor(item.data),
+        "requires_grad": item.requires_grad,
+        "layout": item.layout,
+    }
+
+
+def _read_input(value: object, at: At) -> Input:
+    given = fields(value, at, ("name", "dtype", "shape", "data", "requires_grad", "layout"))
+    layout = text(given["layout"], at / "layout")
+    if layout not in get_args(Layout):
+        raise (at / "layout").error(f"unknown layout {layout!r}", did_you_mean(layout, get_args(Layout)))
+    return Input(
+        text(given["name"], at / "name"),
+        decode_tensor(given["dtype"], given["shape"], given["data"], at),
+        truth(given["requires_grad"], at / "requires_grad"),
+        layout,  # type: ignore[arg-type]  # one of its literals, as was seen above
+    )
+
+
+def _write_steps(steps: tuple[Step, ...]) -> list[dict[str, object]]:
+    written = []
+    for step in steps:
+        verb, forms = _VERBS[type(step)], _FORMS[type(step)]
+        row = {name: form.write(getattr(step, name)) for name, form in forms.items()}
+        written.append({"do": verb, **row, "line": step.line})
+    return written
+
+
+def _read_steps(value: object, at: At) -> tuple[Step, ...]:
+    if at.path.count("body") > MAX_DEPTH:
+        raise at.error(f"bodies are nested more than {MAX_DEPTH} deep")
+    return tuple(_read_step(item, place) for item, place in items(value, at))
+
+
+def _read_step(value: object, at: At) -> Step:
+    verb = value.get("do") if isinstance(value, Mapping) else None
+    kind = _TYPES.get(verb) if isinstance(verb, str) else None
+    if kind is None:
+        raise (at / "do").error(f"unknown verb {verb!r}", did_you_mean(str(verb), _TYPES))
+    forms = _FORMS[kind]
+    given = fields(value, at, ("do", *forms, "line"))
+    row = {name: form.read(given[name], at / name) for name, form in forms.items()}
+    return kind(**row, line=integer(given["line"], at / "line"))
+
+
+def _read_target(value: object, at: At) -> str | tuple[str, ...]:
+    return text(value, at) if isinstance(value, str) else _read_names(value, at)
+
+
+def _read_names(value: object, at: At) -> tuple[str, ...]:
+    return tuple(text(item, place) for item, place in items(value, at))
+
+
+def _write_options(options: Mapping[str, Any]) -> dict[str, object]:
+    return {name: encode_argument(value) for name, value in options.items()}
+
+
+def _read_options(value: object, at: At) -> dict[str, Any]:
+    given = fields(value, at, None)
+    return {name: decode_argument(item, at / name) for name, item in given.items()}
+
+
+def _read_phase(value: object, at: At) -> str | None:
+    return None if value is None else text(value, at)
+
+
+def _write_places(places: tuple[Place, ...]) -> list[dict[str, object]]:
+    return [{"name": place.name, "path": list(place.path)} for place in places]
+
+
+def _read_places(value: object, at: At) -> tuple[Place, ...]:
+    places = []
+    for item, place in items(value, at):
+        given = fields(item, place, ("name", "path"))
+        path = _read_names(given["path"], place / "path")
+        name = text(given["name"], place / "name")
+        if not (name or path):
+            raise place.error("a place has a name or a path")
+        places.append(Place(name, path))
+    return tuple(places)
+
+
+_TEXT = _Form(str, text)
+_TRUTH = _Form(bool, truth)
+_TARGET = _Form(lambda target: list(target) if isinstance(target, tuple) else target, _read_target)
+_ARGUMENT = _Form(encode_argument, decode_argument)
+_ARGUMENTS = _Form(
+    lambda arguments: [encode_argument(argument) for argument in arguments],
+    lambda value, at: tuple(decode_argument(item, place) for item, place in items(value, at)),
+)
+_OPTIONS = _Form(_write_options, _read_options)
+_BODY = _Form(_write_steps, _read_steps)
+
+_FORMS: dict[type[Step], dict[str, _Form]] = {
+    Apply: {"target": _TARGET, "operator": _TEXT, "arguments": _ARGUMENTS, "options": _OPTIONS},
+    Mutate: {"target": _TEXT, "operator": _TEXT, "arguments": _ARGUMENTS, "options": _OPTIONS},
+    Invoke: {
+        "target": _TEXT,
+        "object": _TEXT,
+        "method": _TEXT,
+        "arguments": _ARGUMENTS,
+        "options": _OPTIONS,
+    },
+    Backward: {"arguments": _ARGUMENTS, "options": _OPTIONS, "function": _TRUTH},
+    Grad: {"target": _TARGET, "arguments": _ARGUMENTS, "options": _OPTIONS},
+    Get: {"target": _TEXT, "object": _TEXT, "attribute": _TEXT},
+    Set: {"object": _TEXT, "attribute": _TEXT, "value": _ARGUMENT},
+    Let: {"target": _TEXT, "value": _ARGUMENT},
+    Delete: {"name": _TEXT},
+    Within: {"mode": _TEXT, "arguments": _ARGUMENTS, "body": _BODY},
+    Expect: {"error": _TEXT, "phase": _Form(lambda phase: phase, _read_phase), "match": _TEXT, "body": _BODY},
+    Fail: {"error": _TEXT},
+    Fact: {
+        "law": _TRUTH,
+        "places": _Form(_write_places, _read_places),
+        "expression": _Form(encode_expression, decode_expression),
+        "text": _TEXT,
+    },
+}
+"""The fields of each type of step, in the order in which they are written."""
+
+_VERBS = {kind: kind.__name__.lower() for kind in _FORMS}
+_TYPES = {verb: kind for kind, verb in _VERBS.items()}
