@@ -2,15 +2,16 @@
 
 Usage: python benchmarks/refgrad.py [--json] [--rounds N]
 
-The two run in turn, round after round, and medians are compared: ratios travel between machines, times do not.
-All of refgrad's checks are on (version counters, freed graphs). `memory` is what one node of a chain of 10,000
-additions costs, from the resident set for torch and from tracemalloc for refgrad.
+The two run in turn, round after round, and medians are compared: ratios travel between machines, times do
+not. All of refgrad's checks are on (version counters, freed graphs). `memory` is what one node of a chain
+of 10,000 additions costs, from the resident set for torch and from tracemalloc for refgrad.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import json
 import os
 import resource
@@ -26,9 +27,9 @@ from typing import Any
 sys.path = [place for place in sys.path if Path(place or ".").resolve() != Path(__file__).resolve().parent]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import torch
+import torch  # noqa: E402 - after the number of threads is set
 
-import refgrad as rg
+import refgrad as rg  # noqa: E402
 
 # program -> (what it is, the ratio that it must not exceed)
 BOUNDS = {
@@ -78,7 +79,7 @@ def mlp(lib: Any) -> Callable[[], None]:
     data = lib.randn(64, 64)
     layers = [
         ((lib.randn(m, n) * m**-0.5).requires_grad_(), lib.zeros(n, requires_grad=True))
-        for m, n in zip(sizes, sizes[1:], strict=False)
+        for m, n in itertools.pairwise(sizes)
     ]
 
     def run() -> None:
@@ -153,7 +154,9 @@ def _resident() -> float:
 
 def main() -> None:
     """Measure everything and print it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--rounds", type=int, default=60, help="rounds of each program (default: 60)")
     options = parser.parse_args()
@@ -163,7 +166,10 @@ def main() -> None:
     if options.json:
         print(json.dumps({"torch": torch.__version__, "python": sys.version.split()[0], **results}, indent=1))
         return
-    print(f"torch {torch.__version__}, Python {sys.version.split()[0]}, one thread; medians of {options.rounds} rounds")
+    print(
+        f"torch {torch.__version__}, Python {sys.version.split()[0]}, one thread; medians of "
+        f"{options.rounds} rounds"
+    )
     for name in PROGRAMS:
         row = results[name]
         print(
@@ -171,7 +177,9 @@ def main() -> None:
             f"ratio {row['ratio']:.2f} (bound {row['bound']:.2f})  {row['program']}"
         )
     memory = results["memory"]
-    print(f"memory {memory['refgrad']:9.0f} B a node; torch {memory['torch']:.0f} B (bound {memory['bound']})")
+    print(
+        f"memory {memory['refgrad']:9.0f} B a node; torch {memory['torch']:.0f} B (bound {memory['bound']})"
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Leaves: where gradients arrive, and how they are added to `.grad`.
 
-A leaf has no node of its own. Its edges lead to an `AccumulateGrad` node, made when the leaf is first used and
-shared by all uses while a graph holds it. The node holds the leaf, and the leaf knows the node weakly: a graph keeps
-its leaves alive, as in torch, and there is no reference cycle.
-Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.grad.html and, for the layout of `.grad`,
+A leaf has no node of its own. Its edges lead to an `AccumulateGrad` node, made when the leaf is first used
+and shared by all uses while a graph holds it. The node holds the leaf, and the leaf knows the node weakly:
+a graph keeps its leaves alive, as in torch, and there is no reference cycle. Source:
+https://docs.pytorch.org/docs/stable/generated/torch.Tensor.grad.html and, for the layout of `.grad`,
 "Default gradient layouts" in https://docs.pytorch.org/docs/stable/autograd.html.
 """
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 _new = object.__new__
-# Accumulation runs as soon as it can, as in torch, where these nodes have the largest sequence number there is.
+# Accumulation runs as soon as it can, as in torch, where these nodes have the largest sequence number there
+# is.
 _FIRST = 1 << 62
 
 
@@ -38,9 +39,9 @@ class AccumulateGrad(Node):
     def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
         """Add plain data to `.grad`.
 
-        A later gradient is added in place, so that `.grad` stays the same object. The first one is taken over if
-        nobody else holds its memory and its layout is right, and copied otherwise: the memory of the caller's
-        cotangent and of another leaf's gradient is never shared.
+        A later gradient is added in place, so that `.grad` stays the same object. The first one is taken
+        over if nobody else holds its memory and its layout is right, and copied otherwise: the memory of
+        the caller's cotangent and of another leaf's gradient is never shared.
         """
         leaf = self.variable
         if leaf._node is None:
@@ -133,9 +134,9 @@ def _measure_exclusive() -> int:
     The count depends on the Python version (some calls borrow their arguments), so it is measured on the real
     backward loop: once for a node with one edge, once for a node with two.
     """
-    counts = []
+    counts: list[int] = []
     for edges in (1, 2):
-        probes = []
+        probes: list[_Probe] = []
         for _ in range(edges):
             probe = _new(_Probe)
             probe.next, probe.seq, probe.hooks = (), _FIRST - next(SEQUENCE), None

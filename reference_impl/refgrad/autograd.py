@@ -22,7 +22,7 @@ from .tensor import Tensor
 __all__ = ["Variable", "backward", "enable_grad", "grad", "graph", "no_grad", "set_grad_enabled"]
 
 
-def backward(
+def backward(  # noqa: PLR0917 - torch's signature
     tensors: Tensor | Sequence[Tensor],
     grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
@@ -32,9 +32,9 @@ def backward(
 ) -> None:
     """Add the vector-Jacobian products of `tensors` to `.grad` of the leaves, or of `inputs` only.
 
-    `grad_tensors` holds one cotangent for each tensor, of its shape; None stands for ones and is allowed for real
-    tensors of one element. `retain_graph` keeps saved tensors and defaults to `create_graph`, which records the pass.
-    Raises RuntimeError and TypeError where torch does.
+    `grad_tensors` holds one cotangent for each tensor, of its shape; None stands for ones and is allowed
+    for real tensors of one element. `retain_graph` keeps saved tensors and defaults to `create_graph`,
+    which records the pass. Raises RuntimeError and TypeError where torch does.
     """
     if grad_variables is not None:
         warnings.warn(
@@ -51,9 +51,12 @@ def backward(
     seeds = _seeds(roots, _as_optional_tuple(grad_tensors, len(roots)), create_graph)
     if create_graph:
         warnings.warn(
-            "Using backward() with create_graph=True will create a reference cycle between the parameter and its "
-            "gradient which can cause a memory leak. We recommend using autograd.grad when creating the graph to "
-            "avoid this. If you have to use this function, make sure to reset the .grad fields of your parameters to "
+            "Using backward() with create_graph=True will create a reference cycle between the parameter "
+            "and its "
+            "gradient which can cause a memory leak. We recommend using autograd.grad when creating the "
+            "graph to "
+            "avoid this. If you have to use this function, make sure to reset the .grad fields of your "
+            "parameters to "
             "None after use to break the cycle and avoid the leak.",
             UserWarning,
             stacklevel=2,
@@ -69,7 +72,7 @@ def backward(
     execute(seeds, keep=keep, graph=create_graph, capture=capture)
 
 
-def grad(
+def grad(  # noqa: PLR0917 - torch's signature
     outputs: Tensor | Sequence[Tensor],
     inputs: Any,
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
@@ -83,7 +86,8 @@ def grad(
     """Return the sum of the gradients of `outputs` with respect to each of `inputs`; `.grad` is not touched.
 
     The result is a tuple, or a dict if `inputs` is one. An input that was not used is an error, None with
-    `allow_unused`, or zeros with `materialize_grads`. Raises RuntimeError, TypeError and ValueError where torch does.
+    `allow_unused`, or zeros with `materialize_grads`. Raises RuntimeError, TypeError and ValueError where
+    torch does.
     """
     if materialize_grads and allow_unused is False:
         raise ValueError(
@@ -91,10 +95,13 @@ def grad(
             "but got: allow_unused=False."
         )
     if is_grads_batched:
-        raise NotImplementedError("refgrad has no vmap: call grad once for each vector instead of is_grads_batched=True")
+        raise NotImplementedError(
+            "refgrad has no vmap: call grad once for each vector instead of is_grads_batched=True"
+        )
     if not only_inputs:
         warnings.warn(
-            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate "
+            "gradient for "
             "other parts of the graph, please use torch.autograd.backward.",
             FutureWarning,
             stacklevel=2,
@@ -203,13 +210,16 @@ def _check_cotangent(root: Tensor, cotangent: Any, index: int) -> None:
         raise TypeError(f"gradients can be either Tensors or None, but got {type(cotangent).__name__}")
     if cotangent._shape != root._shape:
         raise RuntimeError(
-            f"Mismatch in shape: grad_output[{index}] has a shape of {cotangent._shape} and output[{index}] has a "
+            f"Mismatch in shape: grad_output[{index}] has a shape of {cotangent._shape} and "
+            f"output[{index}] has a "
             f"shape of {root._shape}."
         )
     if cotangent._dtype.is_complex != root._dtype.is_complex:
         raise RuntimeError(
-            "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in "
-            f"dtype: grad_output[{index}] has a dtype of {cotangent._dtype} and output[{index}] has a dtype of "
+            "For complex Tensors, both grad_output and output are required to have the same dtype. "
+            "Mismatch in "
+            f"dtype: grad_output[{index}] has a dtype of {cotangent._dtype} and output[{index}] has a "
+            "dtype of "
             f"{root._dtype}."
         )
 
@@ -220,14 +230,18 @@ def _ones_for(root: Tensor) -> torch.Tensor:
     if data.numel() != 1:
         raise RuntimeError("grad can be implicitly created only for scalar outputs")
     if not root._dtype.is_floating_point:
-        raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {root._dtype}")
+        raise RuntimeError(
+            f"grad can be implicitly created only for real scalar outputs but got {root._dtype}"
+        )
     return torch.ones_like(data)
 
 
 def _input_edge(tensor: Any) -> Node:
     """Return the node at which the gradient of an input arrives."""
     if not isinstance(tensor, Tensor):
-        raise RuntimeError(f"all inputs have to be Tensors or GradientEdges, but got {type(tensor).__name__}")
+        raise RuntimeError(  # noqa: TRY004 - torch's class
+            f"all inputs have to be Tensors or GradientEdges, but got {type(tensor).__name__}"
+        )
     node = edge_of(tensor)
     if node is None:
         raise RuntimeError("One of the differentiated Tensors does not require grad")
@@ -238,7 +252,7 @@ class _VariableType(type):
     """Makes every tensor an instance of Variable."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
-            return isinstance(instance, Tensor)
+        return isinstance(instance, Tensor)
 
 
 class Variable(metaclass=_VariableType):
@@ -256,6 +270,8 @@ class Variable(metaclass=_VariableType):
         return made.requires_grad_() if requires_grad else made
 
 
-graph = types.ModuleType(f"{__name__}.graph", "`refgrad.autograd.graph`: the node type of recorded operations.")
+graph = types.ModuleType(
+    f"{__name__}.graph", "`refgrad.autograd.graph`: the node type of recorded operations."
+)
 graph.Node = Node  # type: ignore[attr-defined]
 sys.modules[graph.__name__] = graph

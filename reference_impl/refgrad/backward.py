@@ -1,13 +1,14 @@
 """The backward pass: one loop over the nodes of the graph, without recursion.
 
-A node runs once all gradients for its output have arrived and been summed. Among the nodes that are ready, the one
-recorded last runs first; accumulation into leaves runs before everything else. This is torch's order, so hooks fire
-and errors come in torch's order too: a backward that fails half way has filled the same leaves.
-The first pass counts, for each node, the edges that lead to it; the second follows them.
+A node runs once all gradients for its output have arrived and been summed. Among the nodes that are ready,
+the one recorded last runs first; accumulation into leaves runs before everything else. This is torch's
+order, so hooks fire and errors come in torch's order too: a backward that fails half way has filled the
+same leaves. The first pass counts, for each node, the edges that lead to it; the second follows them.
 Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#how-autograd-encodes-the-history and
 torch/csrc/autograd/engine.cpp (compute_dependencies, ReadyQueue).
 
-The loop works on plain torch tensors; with `graph` it works on refgrad tensors, and what the formulas do is recorded.
+The loop works on plain torch tensors; with `graph` it works on refgrad tensors, and what the formulas do is
+recorded.
 """
 
 from __future__ import annotations
@@ -25,19 +26,21 @@ from .node import Node
 class Capture:
     """What `grad()` and `backward(inputs=...)` restrict a backward to.
 
-    `wanted` maps the nodes whose incoming gradient is asked for to that gradient, once known; `accumulate` are the
-    nodes that run although nothing behind them is asked for.
+    `wanted` maps the nodes whose incoming gradient is asked for to that gradient, once known; `accumulate`
+    are the nodes that run although nothing behind them is asked for.
     """
 
     wanted: dict[Node, Any] = field(default_factory=dict)
     accumulate: set[Node] = field(default_factory=set)
 
 
-def execute(roots: Sequence[tuple[Node, Any]], *, keep: bool, graph: bool, capture: Capture | None = None) -> None:
+def execute(
+    roots: Sequence[tuple[Node, Any]], *, keep: bool, graph: bool, capture: Capture | None = None
+) -> None:
     """Run backward from `roots`: pairs of a node and the cotangent of its output.
 
-    `keep` keeps saved tensors for another backward. `graph` records the work. With `capture`, only nodes on a path
-    to what is asked for run.
+    `keep` keeps saved tensors for another backward. `graph` records the work. With `capture`, only nodes on
+    a path to what is asked for run.
     """
     path = None if capture is None else _paths(roots, capture)
     pending = _count_edges(roots, path)
@@ -74,7 +77,7 @@ def _run(
             if type(following) is tuple:
                 for index, edge in enumerate(following):
                     _deliver(edge, grads[index], arrived, pending, ready)
-            elif following in pending or (ready and ready[0][0] < -following.seq):  # type: ignore[operator, union-attr]
+            elif following in pending or (ready and ready[0][0] < -following.seq):  # type: ignore[union-attr]
                 _deliver(following, grads, arrived, pending, ready)  # type: ignore[arg-type]
             else:
                 # The only input is next in order: go on with it without a detour through the queue.
@@ -84,7 +87,7 @@ def _run(
             break
 
 
-def _run_captured(
+def _run_captured(  # noqa: PLR0917 - the state of one backward pass
     ready: list[tuple[int, Node]],
     arrived: dict[Node, Any],
     pending: dict[Node, int],
@@ -129,7 +132,9 @@ def _deliver(
 
 
 def _count_edges(roots: Iterable[tuple[Node, Any]], path: set[Node] | None) -> dict[Node, int]:
-    """Return for each node how many gradients come after the first; a node that gets one only has no entry."""
+    """Return for each node how many gradients come after the first; a node that gets one only has no
+    entry.
+    """
     seen: set[Node] = set()
     more: dict[Node, int] = {}
     stack = []
@@ -143,7 +148,7 @@ def _count_edges(roots: Iterable[tuple[Node, Any]], path: set[Node] | None) -> d
         following = stack.pop().next
         while type(following) is not tuple:
             if following in seen:
-                more[following] = more.get(following, 0) + 1  # type: ignore[index, arg-type]
+                more[following] = more.get(following, 0) + 1
                 break
             if path is not None and following not in path:
                 break
@@ -169,7 +174,8 @@ def _paths(roots: Iterable[tuple[Node, Any]], capture: Capture) -> set[Node]:
                 seen.add(node)
                 stack.append(node)
     path = {node for node in seen if node in capture.wanted or node in capture.accumulate}
-    # Edges lead to smaller sequence numbers, accumulation aside, and that has no edges: one pass in order is enough.
+    # Edges lead to smaller sequence numbers, accumulation aside, and that has no edges: one pass in order
+    # is enough.
     for node in sorted(seen, key=lambda node: node.seq):
         if not path.isdisjoint(node.edges):
             path.add(node)

@@ -1,12 +1,14 @@
 """Turns the rows of the derivative table into code.
 
-Each row becomes node classes, one for each set of inputs that require grad, and a function that runs the kernel and
-records a node. What a general interpreter would look up for each call (which inputs need a gradient, what to save, which
-formula to evaluate) is thus settled once. The table stays the one source: nothing here knows any operation.
+Each row becomes node classes, one for each set of inputs that require grad, and a function that runs the
+kernel and records a node. What a general interpreter would look up for each call (which inputs need a
+gradient, what to save, which formula to evaluate) is thus settled once. The table stays the one source:
+nothing here knows any operation.
 
-Each class exists in two variants. In the plain one all tensors are real and have the shape (for an elementwise
-operation) and the dtype of the result: the formulas then give gradients of the right shape and dtype, and conjugation
-does nothing. The general variant keeps shapes and dtypes and makes each gradient fit.
+Each class exists in two variants. In the plain one all tensors are real and have the shape (for an
+elementwise operation) and the dtype of the result: the formulas then give gradients of the right shape and
+dtype, and conjugation does nothing. The general variant keeps shapes and dtypes and makes each gradient
+fit.
 
 `source(rule)` returns the generated text; tracebacks show it.
 """
@@ -25,9 +27,9 @@ import torch
 from . import grad_mode
 from .accumulate import accumulator
 from .node import LEAF, SEQUENCE, Node, check_version, freed, note_version
-from .scalars import number
 from .rules.formulas import FUNCTIONS, fit
-from .rules.registry import NOT_IMPLEMENTED, Rule
+from .rules.registry import Rule
+from .scalars import number
 from .tensor import Tensor
 from .versions import VersionCounter, counter_of
 from .views import track
@@ -39,9 +41,9 @@ PLAIN = frozenset((torch.float16, torch.bfloat16, torch.float32, torch.float64))
 class Operation:
     """A compiled row.
 
-    `apply(*tensors, *args)` runs the operation and records it if grad mode and its inputs ask for it. It returns
-    NotImplemented for an operand that is neither tensor nor number.
-    `record(out, *tensors, *args)` only records, with `out` as the result of the operation.
+    `apply(*tensors, *args)` runs the operation and records it if grad mode and its inputs ask for it. It
+    returns NotImplemented for an operand that is neither tensor nor number. `record(out, *tensors, *args)`
+    only records, with `out` as the result of the operation.
     """
 
     rule: Rule
@@ -99,7 +101,9 @@ def _late(operations: dict[str, Operation], name: str) -> Callable[..., Any]:
 
 
 def _not_implemented(node: Node, tensor: str) -> NotImplementedError:
-    return NotImplementedError(f"the derivative of {node.name()} with respect to {tensor!r} is not implemented")
+    return NotImplementedError(
+        f"the derivative of {node.name()} with respect to {tensor!r} is not implemented"
+    )
 
 
 def _unpack(node: Any, name: str) -> Any:
@@ -124,7 +128,8 @@ def _unpack_result(node: Any) -> Tensor:
     return out
 
 
-# --- the text ------------------------------------------------------------------------------------------------
+# --- the text
+# ------------------------------------------------------------------------------------------------
 
 
 def source(rule: Rule) -> str:
@@ -258,7 +263,7 @@ class _Rewrite(ast.NodeTransformer):
         self.plain = plain
         self.graph = graph
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802 - the name ast asks for
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name):
             if self.plain and node.func.id == "conj":
@@ -276,7 +281,7 @@ def _on_data(rule: Rule) -> str:
     """Return the forward expression with each tensor replaced by its data."""
 
     class Data(ast.NodeTransformer):
-        def visit_Name(self, node: ast.Name) -> ast.AST:  # noqa: N802 - the name ast asks for
+        def visit_Name(self, node: ast.Name) -> ast.AST:
             if node.id not in rule.tensors:
                 return node
             return ast.Attribute(ast.Name(node.id, ast.Load()), "_data", ast.Load())
@@ -285,8 +290,8 @@ def _on_data(rule: Rule) -> str:
 
 
 def _same(rule: Rule, tensors: tuple[str, ...]) -> str:
-    """Return the test that the operation on `tensors` is plain, given the dtype of the first and of the result."""
-    first, *others = tensors
+    """Return the test that the operation is plain, given the dtype of the first of `tensors`."""
+    others = tensors[1:]
     tests = [f"dtype is {other}._dtype" for other in others] + ["dtype in PLAIN"]
     if rule.elementwise:
         tests += [f"(shape is {other}._shape or shape == {other}._shape)" for other in others]
@@ -296,7 +301,7 @@ def _same(rule: Rule, tensors: tuple[str, ...]) -> str:
 def _apply(rule: Rule) -> list[str]:
     """Return the function that runs the kernel and records."""
     parameters = [*rule.tensors, *rule.args]
-    first, *others = rule.tensors
+    first = rule.tensors[0]
     lines = [f"def apply({', '.join(parameters)}):"]
     body: list[str] = []
     # An elementwise operation on plain tensors alone has a result whose shape and dtype are known beforehand.
@@ -350,7 +355,9 @@ def _apply(rule: Rule) -> list[str]:
 
 
 def _view_functions(rule: Rule) -> list[str]:
-    """Return functions that take a view again and that bring its gradient back, for data and for tensors alike."""
+    """Return functions that take a view again and that bring its gradient back, for data and for tensors
+    alike.
+    """
     (base,) = rule.tensors
     formula = rule.formula(base) or ""
     parameters = ", ".join(["grad", f"{base}_shape", f"{base}_dtype", *rule.args])
@@ -385,7 +392,10 @@ def _record_function(rule: Rule) -> list[str]:
         tests.append(same)
     body += [f"e_{name} = {name}._node" for name in rule.differentiable]
     body += [f"plain = {' and '.join(tests)}", *_record(rule, fresh=False)]
-    return [f"def record({', '.join(['out', *rule.tensors, *rule.args])}):", *(f"    {line}" for line in body)]
+    return [
+        f"def record({', '.join(['out', *rule.tensors, *rule.args])}):",
+        *(f"    {line}" for line in body),
+    ]
 
 
 def _record(rule: Rule, fresh: bool) -> list[str]:

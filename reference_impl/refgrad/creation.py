@@ -78,7 +78,9 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
 def _values(data: Any) -> Any:
     """Return nested data with tensors in it replaced by their values: their history is lost, as in torch."""
     if isinstance(data, Tensor):
-        return data._data.item() if data._data.numel() == 1 else data._data.tolist()
+        if data._node is not None:
+            data._warn_of_constant()
+        return data._data.tolist()
     if isinstance(data, list | tuple):
         return type(data)(_values(item) for item in data)
     return data
@@ -87,7 +89,9 @@ def _values(data: Any) -> Any:
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """Return `data` itself if it is a tensor that needs no conversion, a tensor on its memory if possible."""
     if isinstance(data, Tensor):
-        return data if dtype is None and device is None else data.to(device or data.device, dtype or data.dtype)
+        return (
+            data if dtype is None and device is None else data.to(device or data.device, dtype or data.dtype)
+        )
     return Tensor._of(torch.as_tensor(_values(data), dtype=dtype, device=device).detach())
 
 
@@ -99,7 +103,8 @@ def from_numpy(ndarray: Any) -> Tensor:
 def from_torch(tensor: torch.Tensor) -> Tensor:
     """Return a tensor on the memory of a torch tensor, without history; it does not require grad.
 
-    Writes are seen on both sides. The version counters are separate: a write made through torch is not noticed.
+    Writes are seen on both sides. The version counters are separate: a write made through torch is not
+    noticed.
     """
     if not isinstance(tensor, torch.Tensor):
         raise TypeError(f"from_torch(): expected a torch.Tensor, but got {type(tensor).__name__}")
@@ -111,15 +116,31 @@ def equal(input: Tensor, other: Tensor) -> bool:
     return torch.equal(input._data, other._data)
 
 
-def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+def allclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> bool:
     """Return whether all elements are close; see torch.allclose."""
     return torch.allclose(input._data, other._data, rtol, atol, equal_nan)
 
 
-FACTORIES = (
-    "arange", "empty", "empty_like", "empty_strided", "eye", "full", "full_like", "linspace", "ones",
-    "ones_like", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "zeros", "zeros_like",
-)  # fmt: skip
+arange = factory("arange")
+empty = factory("empty")
+empty_like = factory("empty_like")
+empty_strided = factory("empty_strided")
+eye = factory("eye")
+full = factory("full")
+full_like = factory("full_like")
+linspace = factory("linspace")
+ones = factory("ones")
+ones_like = factory("ones_like")
+rand = factory("rand")
+rand_like = factory("rand_like")
+randint = factory("randint")
+randn = factory("randn")
+randn_like = factory("randn_like")
+randperm = factory("randperm")
+zeros = factory("zeros")
+zeros_like = factory("zeros_like")
 METHODS = ("new_empty", "new_full", "new_ones", "new_tensor", "new_zeros")
 
 

@@ -1,9 +1,9 @@
 """Grad mode: whether operations are recorded. It belongs to a thread, and every new thread starts with it on.
 
-`no_grad`, `enable_grad` and `set_grad_enabled` are context managers and decorators with torch's own corner cases:
-an object remembers one previous mode only, so entering the same object twice loses the first one; a decorated
-generator has the mode while its body runs and not between its yields.
-Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#locally-disabling-gradient-computation and
+`no_grad`, `enable_grad` and `set_grad_enabled` are context managers and decorators with torch's own corner
+cases: an object remembers one previous mode only, so entering the same object twice loses the first one; a
+decorated generator has the mode while its body runs and not between its yields. Source:
+https://docs.pytorch.org/docs/stable/notes/autograd.html#locally-disabling-gradient-computation and
 torch/utils/_contextlib.py for the decorators.
 """
 
@@ -44,7 +44,9 @@ class _GradMode:
         self.previous = mode.enabled
         mode.enabled = self.wanted
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         mode.enabled = self.previous
 
     def clone(self) -> _GradMode:
@@ -55,22 +57,24 @@ class _GradMode:
         """Return `target` (a function, a generator function or a class) wrapped to run in this mode."""
         if inspect.isclass(target):
             warnings.warn(
-                "Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
-                "functions or methods. To preserve the current behavior of class decoration, you can directly decorate "
+                "Decorating classes is deprecated and will be disabled in future versions. You should "
+                "only decorate "
+                "functions or methods. To preserve the current behavior of class decoration, you can "
+                "directly decorate "
                 "the `__init__` method and nothing else.",
                 FutureWarning,
                 stacklevel=2,
             )
-            made = cast(Callable[..., Any], target)
-            return cast(F, lambda *args, **kwargs: self._run(made, args, kwargs))
+            made = cast("Callable[..., Any]", target)
+            return cast("F", lambda *args, **kwargs: self._run(made, args, kwargs))
         if inspect.isgeneratorfunction(target):
-            return cast(F, _wrap_generator(target, self.clone))
+            return cast("F", _wrap_generator(target, self.clone))
 
         @functools.wraps(target)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             return self._run(target, args, kwargs)
 
-        return cast(F, wrapped)
+        return cast("F", wrapped)
 
     def _run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with self.clone():
@@ -95,7 +99,7 @@ def _wrap_generator(
                     with make():
                         body.close()
                     raise
-                except BaseException as error:
+                except BaseException as error:  # noqa: BLE001 - handed on to the generator, whatever it is
                     with make():
                         response = body.throw(error)
                 else:
@@ -113,10 +117,10 @@ class _Bare(_GradMode):
     def __new__(cls, function: Callable[..., Any] | None = None) -> Self:
         if function is None:
             return super().__new__(cls)
-        return cast(Self, cls()(function))
+        return cast("Self", cls()(function))
 
     def __init__(self, function: Callable[..., Any] | None = None) -> None:
-        super().__init__()
+        """Accept what `__new__` accepts."""
 
 
 class no_grad(_Bare):  # noqa: N801 - torch's name
@@ -148,7 +152,11 @@ class set_grad_enabled(_GradMode):  # noqa: N801 - torch's name
         _set(self.wanted)
 
     def clone(self) -> _GradMode:
+        """Return an object that sets the mode only when it is entered."""
         return _Decorated(self.wanted)
+
+    def __repr__(self) -> str:
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.wanted})"
 
 
 class _Decorated(_GradMode):

@@ -1,8 +1,8 @@
 """Indexing, read and written.
 
-Ints, slices, None and Ellipsis make a chain of views, in torch's order and with torch's nodes. Tensors, lists, arrays
-and bools among the indices make one gather at the end.
-Source: https://docs.pytorch.org/docs/stable/tensor_view.html and torch/csrc/autograd/python_variable_indexing.cpp.
+Ints, slices, None and Ellipsis make a chain of views, in torch's order and with torch's nodes. Tensors,
+lists, arrays and bools among the indices make one gather at the end. Source:
+https://docs.pytorch.org/docs/stable/tensor_view.html and torch/csrc/autograd/python_variable_indexing.cpp.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def getitem(input: Tensor, key: Any) -> Tensor:
     view, places = _walk(input, key)
     if places:
         return OPERATIONS["index"].apply(view, Indices(places))  # type: ignore[no-any-return]
-    return OPERATIONS["alias"].apply(input) if view is input else view  # type: ignore[no-any-return]
+    return OPERATIONS["alias"].apply(input) if view is input else view
 
 
 def setitem(input: Tensor, key: Any, value: Any) -> None:
@@ -70,7 +70,9 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
     elif isinstance(value, bool | int | float | complex | np.generic):
         source = Tensor._of(torch.tensor(value, device=input.device))
     else:
-        raise TypeError(f"can't assign a {type(value).__name__} to a refgrad Tensor; assign a Tensor or a number")
+        raise TypeError(
+            f"can't assign a {type(value).__name__} to a refgrad Tensor; assign a Tensor or a number"
+        )
     view, places = (input, []) if key is Ellipsis else _walk(input, key)
     if not places:
         copy_(view, _without_leading_ones(source, view._data.ndim))
@@ -104,7 +106,8 @@ def _walk(input: Tensor, key: Any) -> tuple[Tensor, list[Tensor | None]]:
     if taken > rank:
         if rank == 0 and any(isinstance(item, int) for item in items):
             raise IndexError(
-                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to "
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in "
+                "C++ to "
                 "convert a 0-dim tensor to a number"
             )
         raise IndexError(f"too many indices for tensor of dimension {rank}")
@@ -147,7 +150,9 @@ def _normal(item: Any) -> Any:
     if item is None or item is Ellipsis or isinstance(item, bool | int):
         return item
     if isinstance(item, slice):
-        bounds = (None if bound is None else bound.__index__() for bound in (item.start, item.stop, item.step))
+        bounds = (
+            None if bound is None else bound.__index__() for bound in (item.start, item.stop, item.step)
+        )
         return slice(*bounds)
     if isinstance(item, np.integer):
         return int(item)
@@ -159,7 +164,8 @@ def _normal(item: Any) -> Any:
             item = item.long()
     if not isinstance(item, Tensor):
         raise TypeError(
-            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+            "indices "
             f"(got {type(item).__name__})"
         )
     if item.dtype.is_floating_point or item.dtype.is_complex:
@@ -188,7 +194,8 @@ def _check_mask(view: Tensor, dim: int, mask: Tensor) -> None:
     for offset, size in enumerate(mask.shape):
         if size != view.shape[dim + offset]:
             raise IndexError(
-                f"The shape of the mask {list(mask.shape)} at index {offset} does not match the shape of the indexed "
+                f"The shape of the mask {list(mask.shape)} at index {offset} does not match the shape of "
+                "the indexed "
                 f"tensor {list(view.shape)} at index {dim + offset}"
             )
 

@@ -1,16 +1,15 @@
 """In-place operations: the same derivatives, and the memory and history of the tensor that is written to.
 
-A write is refused where the history could not be told right (a leaf, a view of a leaf); it is counted, so that a graph
-that saved the old value notices; and the tensor, its base and their views get a history that includes it.
-Source: "In-place operations with autograd" in https://docs.pytorch.org/docs/stable/notes/autograd.html
+A write is refused where the history could not be told right (a leaf, a view of a leaf); it is counted, so
+that a graph that saved the old value notices; and the tensor, its base and their views get a history that
+includes it. Source: "In-place operations with autograd" in
+https://docs.pytorch.org/docs/stable/notes/autograd.html
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from .grad_mode import mode
 from .node import note_version
@@ -19,14 +18,21 @@ from .tensor import Tensor
 from .versions import counter_of
 from .views import rebase, refuse_write
 
+if TYPE_CHECKING:
+    import torch
+
 
 def write(
-    tensor: Tensor, kernel: Callable[[torch.Tensor], Any], row: str, operands: tuple[Any, ...] = (), args: tuple[Any, ...] = ()
+    tensor: Tensor,
+    kernel: Callable[[torch.Tensor], Any],
+    row: str,
+    operands: tuple[Any, ...] = (),
+    args: tuple[Any, ...] = (),
 ) -> Tensor:
     """Write to `tensor` with `kernel`, recorded as `row` of the table; return `tensor`.
 
-    `operands` are the other tensors of the row and `args` its arguments. Raises torch's RuntimeError for a leaf that
-    requires grad, a view of one, and a view that was made in no-grad mode.
+    `operands` are the other tensors of the row and `args` its arguments. Raises torch's RuntimeError for a
+    leaf that requires grad, a view of one, and a view that was made in no-grad mode.
     """
     refuse_write(tensor)
     dtype = tensor._dtype
@@ -34,11 +40,16 @@ def write(
     if (
         mode.enabled
         and (dtype.is_floating_point or dtype.is_complex)
-        and (tensor._node is not None or any(isinstance(other, Tensor) and other._node is not None for other in operands))
+        and (
+            tensor._node is not None
+            or any(isinstance(other, Tensor) and other._node is not None for other in operands)
+        )
     ):
         operation = OPERATIONS[row]
         # A formula that needs the value from before the write gets a copy of it, as in torch.
-        before = Tensor._of(tensor._data.clone() if operation.rule.tensors[0] in operation.rule.saves else tensor._data)
+        before = Tensor._of(
+            tensor._data.clone() if operation.rule.tensors[0] in operation.rule.saves else tensor._data
+        )
         before._node = tensor._node
         recorded = Tensor._of(tensor._data)
         recorded._counter = counter_of(tensor)
@@ -124,11 +135,7 @@ def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
 def masked_fill_(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """Put `value` where `mask` is true."""
     if isinstance(value, Tensor):
-        raise NotImplementedError("masked_fill_ with a tensor value is not implemented; use input[mask] = value")
+        raise NotImplementedError(
+            "masked_fill_ with a tensor value is not implemented; use input[mask] = value"
+        )
     return write(input, lambda data: data.masked_fill_(mask._data, value), "masked_fill", (mask,), (value,))
-
-
-UNARY = (
-    "abs", "ceil", "cos", "exp", "expm1", "floor", "log", "log1p", "neg", "reciprocal", "relu", "round", "rsqrt",
-    "sgn", "sigmoid", "sign", "sin", "sqrt", "tan", "tanh", "trunc",
-)  # fmt: skip

@@ -9,16 +9,18 @@ from .ops import OPERATIONS
 from .tensor import Tensor
 
 _POINTWISE = (
-    "add", "conj", "div", "imag", "masked_fill", "maximum", "minimum", "mul", "positive", "pow", "real", "square", "sub",
+    "add", "conj", "div", "masked_fill", "maximum", "minimum", "mul", "positive", "pow", "square",
+    "sub",
 )  # fmt: skip
 _SHAPES = (
-    "bfloat16", "bmm", "cdouble", "cfloat", "clone", "contiguous", "cpu", "cuda", "dot", "double", "expand", "expand_as",
-    "flatten", "float", "half", "matmul", "mean", "mm", "mv", "narrow", "permute", "reshape", "select", "squeeze", "sum",
-    "t", "to", "transpose", "type_as", "unsqueeze", "view", "view_as",
+    "bfloat16", "bmm", "cdouble", "cfloat", "clone", "contiguous", "cpu", "cuda", "dot", "double",
+    "expand", "expand_as", "flatten", "float", "half", "matmul", "mean", "mm", "mv", "narrow",
+    "permute", "reshape", "select", "squeeze", "sum", "t", "to", "transpose", "type", "type_as",
+    "unsqueeze", "view", "view_as",
 )  # fmt: skip
 
 
-def _backward(
+def backward(
     self: Tensor,
     gradient: Tensor | None = None,
     retain_graph: bool | None = None,
@@ -27,6 +29,9 @@ def _backward(
 ) -> None:
     """Accumulate the gradients of this tensor into the leaves; see `autograd.backward`."""
     autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+backward.__qualname__ = "Tensor.backward"
 
 
 def _where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
@@ -44,15 +49,18 @@ def _adjoint(self: Tensor) -> Tensor:
 def install() -> None:
     """Set all methods and operators on the tensor class."""
     given: dict[str, Any] = {}
-    given |= {name: getattr(pointwise, name) for name in _POINTWISE if name not in ("real", "imag")}
+    given |= {name: getattr(pointwise, name) for name in _POINTWISE}
     given |= {name: getattr(shapes, name) for name in _SHAPES}
     given |= {name: getattr(multiple, name) for name in ("chunk", "split", "unbind")}
     given |= {name: OPERATIONS[name].apply for name in pointwise.UNARY}
     given |= {name: pointwise.constant(name) for name in pointwise.CONSTANT + pointwise.FACTS}
     given |= {name: pointwise.comparison(name) for name in pointwise.COMPARISONS}
     given |= {name: creation.method(name) for name in creation.METHODS}
-    given |= {f"{name}_": inplace.unary(name) for name in inplace.UNARY}
-    given |= {name: getattr(inplace, name) for name in ("copy_", "fill_", "masked_fill_", "pow_", "square_", "zero_")}
+    given |= {f"{name}_": inplace.unary(name) for name in pointwise.UNARY}
+    given |= {
+        name: getattr(inplace, name)
+        for name in ("copy_", "fill_", "masked_fill_", "pow_", "square_", "zero_")
+    }
     given |= {f"{name}_": inplace.scaled(name) for name in ("add", "sub")}
     given |= {f"{name}_": inplace.binary(name) for name in ("mul", "div")}
     given |= {
@@ -77,7 +85,7 @@ def install() -> None:
         "__setitem__": indexing.setitem,
         "__sub__": OPERATIONS["sub"].apply,
         "__truediv__": OPERATIONS["div"].apply,
-        "backward": _backward,
+        "backward": backward,
         "H": property(_adjoint),
         "T": property(_reversed_dimensions),
         "imag": property(pointwise.imag),
@@ -88,6 +96,3 @@ def install() -> None:
     }
     for name, value in given.items():
         setattr(Tensor, name, value)
-
-
-install()

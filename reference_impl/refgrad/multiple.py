@@ -1,14 +1,16 @@
-"""Operations with several tensors on one side: unbind, split and chunk give several, cat and stack take several.
+"""Operations with several tensors on one side: unbind, split and chunk give several, cat and stack take
+several.
 
-The number of edges differs from call to call, so these nodes are written by hand and not generated from the table.
-An output of a node with several outputs has an `Output` in the graph: it passes its gradient on under its number, and
-the node behind it runs once it has been told of all that are used. An output that is not used counts as zero.
+The number of edges differs from call to call, so these nodes are written by hand and not generated from the
+table. An output of a node with several outputs has an `Output` in the graph: it passes its gradient on
+under its number, and the node behind it runs once it has been told of all that are used. An output that is
+not used counts as zero.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -105,8 +107,10 @@ def _divide(input: Tensor, parts: list[Tensor], kind: type[Divide]) -> tuple[Ten
         view = part._view
         if view is not None and view.guard is None:
             guard = (
-                f"Output {index} of {name} is a view and is being modified inplace. This view is the output of a "
-                "function that returns multiple views. Such functions do not allow the output views to be modified "
+                f"Output {index} of {name} is a view and is being modified inplace. This view is the "
+                "output of a "
+                "function that returns multiple views. Such functions do not allow the output views to be "
+                "modified "
                 "inplace. You should replace the inplace operation by an out-of-place one."
             )
             part._view = ViewOf(view.base, view.path, guard)
@@ -118,9 +122,7 @@ def _divide(input: Tensor, parts: list[Tensor], kind: type[Divide]) -> tuple[Ten
 
 
 def _last_step(part: Tensor) -> Callable[[Any], Any]:
-    view = part._view
-    assert view is not None
-    return view.path.steps[-1].give_back
+    return cast("ViewOf", part._view).path.steps[-1].give_back
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
@@ -133,7 +135,12 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Return views of consecutive parts of a dimension, of one size or of the given sizes."""
     sizes = [part.shape[dim] for part in input._data.split(split_size_or_sections, dim)]  # type: ignore[no-untyped-call]
-    return _parts(input, sizes, dim, SplitBackward0 if isinstance(split_size_or_sections, int) else SplitWithSizesBackward0)
+    return _parts(
+        input,
+        sizes,
+        dim,
+        SplitBackward0 if isinstance(split_size_or_sections, int) else SplitWithSizesBackward0,
+    )
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
@@ -171,7 +178,7 @@ class Join(Node):
                 part = take_slice(grad, self.dim, start, start + size, 1)
             start += size
             if needed:
-                grads.append(fit(part, shape, dtype))  # type: ignore[arg-type]
+                grads.append(fit(part, shape, dtype))
         return grads[0] if len(grads) == 1 else tuple(grads)
 
     vjp_graph = vjp
@@ -198,7 +205,7 @@ class StackBackward0(Join):
     def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
         """Return one index of the gradient for each input that requires one."""
         grads = [
-            fit(grad.select(self.dim, index), shape, dtype)  # type: ignore[arg-type]
+            fit(grad.select(self.dim, index), shape, dtype)
             for index, (shape, dtype) in enumerate(self.shapes)
             if self.needs[index]
         ]
@@ -230,6 +237,3 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors of one shape along a new dimension."""
     return _join(tensors, torch.stack([tensor._data for tensor in tensors], dim), dim, StackBackward0)
-
-
-

@@ -15,7 +15,9 @@ from .tensor import Tensor
 
 
 class Parameter(Tensor):
-    """A leaf on the memory of `data` that a module knows as its own; it requires grad by default, in every grad mode."""
+    """A leaf on the memory of `data` that a module knows as its own; it requires grad by default, in every
+    grad mode.
+    """
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Self:
         """Return a new leaf; raise RuntimeError for a dtype that cannot require grad."""
@@ -24,10 +26,10 @@ class Parameter(Tensor):
             if not (made.dtype.is_floating_point or made.dtype.is_complex):
                 raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
             made._become_leaf()
-        return made  # type: ignore[return-value]
+        return made
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
-        return "Parameter containing:\n" + super().__repr__(tensor_contents=tensor_contents)
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + super().__repr__()
 
     __hash__ = Tensor.__hash__
 
@@ -39,7 +41,9 @@ class Module:
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Return the result for one input; subclasses define it."""
-        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+        raise NotImplementedError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function'
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
@@ -98,7 +102,8 @@ class ParameterList(Module):
     def __init__(self, values: Iterable[Any] = ()) -> None:
         super().__init__()
         self._values = [
-            Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value for value in values
+            Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
+            for value in values
         ]
         for index, value in enumerate(self._values):
             setattr(self, str(index), value)

@@ -1,9 +1,10 @@
 """Nodes of the tape: the recorded backward of one operation.
 
-An operation on a tensor that requires grad makes a node. The node keeps edges to the nodes of its inputs, what its
-derivative formulas need (saved tensors, sizes, arguments) and a sequence number. Numbers grow in the order of
-recording, so an edge always leads to a smaller one and the numbers are a topological order of the graph.
-Nodes point from results to inputs only. Nothing points back, so a released graph is gone by reference counting.
+An operation on a tensor that requires grad makes a node. The node keeps edges to the nodes of its inputs,
+what its derivative formulas need (saved tensors, sizes, arguments) and a sequence number. Numbers grow in
+the order of recording, so an edge always leads to a smaller one and the numbers are a topological order of
+the graph. Nodes point from results to inputs only. Nothing points back, so a released graph is gone by
+reference counting.
 
 Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#how-autograd-encodes-the-history
 """
@@ -25,7 +26,8 @@ class Node:
     """The backward of one recorded operation.
 
     `next` holds the nodes that gradients flow to: one node bare, several in a tuple, one for each input that
-    requires grad. `hooks` run on the incoming gradient; `versions` keeps versions other than 0 of saved tensors.
+    requires grad. `hooks` run on the incoming gradient; `versions` keeps versions other than 0 of saved
+    tensors.
     """
 
     __slots__ = ("__weakref__", "hooks", "next", "seq", "versions")
@@ -42,13 +44,15 @@ class Node:
     def vjp(self, grad: Any, keep: bool) -> Any:
         """Return the gradient for each edge of `next`, computed on plain torch data.
 
-        `grad` is the cotangent of the operation's result, of its shape, dtype and device, and is never changed.
-        One edge gets a bare gradient, several a tuple. Saved tensors are released unless `keep`.
+        `grad` is the cotangent of the operation's result, of its shape, dtype and device, and is never
+        changed. One edge gets a bare gradient, several a tuple. Saved tensors are released unless `keep`.
         """
         raise NotImplementedError
 
     def vjp_graph(self, grad: Any, keep: bool) -> Any:
-        """Do what `vjp` does on refgrad tensors, recording the work so that it can be differentiated again."""
+        """Do what `vjp` does on refgrad tensors, recording the work so that it can be differentiated
+        again.
+        """
         raise NotImplementedError
 
     def name(self) -> str:
@@ -70,6 +74,12 @@ class Node:
     def as_edge(self) -> tuple[Node | None, int]:
         """Return this node as an element of `next_functions`."""
         return self, 0
+
+    def __call__(self, *grads: Any) -> Any:
+        """Return the gradients of the inputs for the gradient of the output, with saved tensors kept."""
+        if len(grads) != 1:
+            raise TypeError(f"expected 1 arguments, got {len(grads)} instead")
+        return self.vjp_graph(grads[0], keep=True)
 
     def _sequence_nr(self) -> int:
         return self.seq
@@ -102,20 +112,23 @@ class Sentinel(Node):
 
 # `_node` of a leaf that requires grad: its edges lead to `accumulator(leaf)`.
 LEAF = Sentinel()
-# `_node` of a view that was made in no-grad mode of a tensor that requires grad: it requires grad as its base does,
-# and no gradient passes.
+# `_node` of a view that was made in no-grad mode of a tensor that requires grad: it requires grad as its
+# base does, and no gradient passes.
 UNTRACKED = Sentinel()
 
 
-# --- what generated nodes call -------------------------------------------------------------------------------
+# --- what generated nodes call
+# -------------------------------------------------------------------------------
 
 
 def freed() -> RuntimeError:
     """Return torch's error for a saved tensor that was released by an earlier backward."""
     return RuntimeError(
-        "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+        "Trying to backward through the graph a second time (or directly access saved tensors after they "
+        "have "
         "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
-        "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or if "
+        "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second "
+        "time or if "
         "you need to access saved tensors after calling backward."
     )
 
@@ -141,7 +154,8 @@ def check_version(node: Node, name: str, counter: VersionCounter, data: Any, ori
     of = "" if origin is None else f", which is output {origin.as_edge()[1]} of {plain_name(origin)},"
     raise RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[{data.type()} {list(data.shape)}]{of} is at version {counter.value}; expected version {expected} instead. "
+        f"[{data.type()} {list(data.shape)}]{of} is at version {counter.value}; expected version "
+        f"{expected} instead. "
         "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
         "torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )

@@ -6,12 +6,13 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from .grad_mode import enable_grad, no_grad
 from .tensor import Tensor
+
+if TYPE_CHECKING:
+    import torch
 
 
 class SGD:
@@ -20,7 +21,7 @@ class SGD:
     Raises ValueError for no parameters and for a non-leaf, TypeError for something that is no tensor.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - torch's signature
         self,
         params: Iterable[Tensor] | Iterable[dict[str, Any]],
         lr: float = 1e-3,
@@ -31,7 +32,11 @@ class SGD:
         *,
         maximize: bool = False,
     ) -> None:
-        for name, value in (("learning rate", lr), ("momentum value", momentum), ("weight_decay value", weight_decay)):
+        for name, value in (
+            ("learning rate", lr),
+            ("momentum value", momentum),
+            ("weight_decay value", weight_decay),
+        ):
             if value < 0:
                 raise ValueError(f"Invalid {name}: {value}")
         if nesterov and (momentum <= 0 or dampening != 0):
@@ -53,7 +58,9 @@ class SGD:
         if not listed:
             raise ValueError("optimizer got an empty parameter list")
         groups = listed if isinstance(listed[0], dict) else [{"params": listed}]
-        self.param_groups: list[dict[str, Any]] = [{**self.defaults, **group, "params": _listed(group)} for group in groups]
+        self.param_groups: list[dict[str, Any]] = [
+            {**self.defaults, **group, "params": _listed(group)} for group in groups
+        ]
         self.state: dict[Tensor, torch.Tensor] = {}
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -97,7 +104,9 @@ def _listed(group: dict[str, Any]) -> list[Tensor]:
     listed = [params] if isinstance(params, Tensor) else list(params)
     for parameter in listed:
         if not isinstance(parameter, Tensor):
-            raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(parameter).__name__}")
+            raise TypeError(
+                f"optimizer can only optimize Tensors, but one of the params is {type(parameter).__name__}"
+            )
         if not (parameter.is_leaf or parameter.retains_grad):
             raise ValueError("can't optimize a non-leaf Tensor")
     return listed

@@ -30,9 +30,9 @@ def _checked(result: Any, name: str, left: Any, right: Any) -> Tensor:
 
 def _commuted(apply: Callable[..., Any], name: str, input: Any, other: Any) -> Tensor:
     """Apply a commutative operation; a number may come first."""
-    if not isinstance(input, Tensor) and isinstance(other, Tensor):
-        input, other = other, input
-    return _checked(apply(input, other), name, input, other)
+    swap = not isinstance(input, Tensor) and isinstance(other, Tensor)
+    left, right = (other, input) if swap else (input, other)
+    return _checked(apply(left, right), name, left, right)
 
 
 def add(input: Operand, other: Operand, *, alpha: complex = 1) -> Tensor:
@@ -94,26 +94,31 @@ def maximum(input: Tensor, other: Tensor) -> Tensor:
 
 
 def minimum(input: Tensor, other: Tensor) -> Tensor:
-    """Return the smaller of two tensors at each place; where they are equal each gets half of the gradient."""
+    """Return the smaller of two tensors at each place; where they are equal each gets half of the
+    gradient.
+    """
     return OPERATIONS["minimum"].apply(input, other)  # type: ignore[no-any-return]
 
 
 def where(condition: Tensor, input: Operand, other: Operand) -> Tensor:
     """Return `input` where `condition` is true and `other` elsewhere."""
-    if not isinstance(input, Tensor) or not isinstance(other, Tensor):
-        input, other = _number_operands(condition, input, other)
-    return OPERATIONS["where"].apply(condition, input, other)  # type: ignore[no-any-return]
+    operands = _tensor_operands(condition, input, other)
+    return OPERATIONS["where"].apply(condition, *operands)  # type: ignore[no-any-return]
 
 
-def _number_operands(condition: Tensor, input: Operand, other: Operand) -> tuple[Tensor, Tensor]:
+def _tensor_operands(condition: Tensor, *operands: Operand) -> list[Tensor]:
     """Return the operands of where as tensors: a number takes the dtype that torch would give the result."""
-    plain = [operand._data if isinstance(operand, Tensor) else operand for operand in (input, other)]
-    dtype = torch.where(condition._data, *plain).dtype
-    made = [
-        operand if isinstance(operand, Tensor) else Tensor._of(torch.tensor(operand, dtype=dtype, device=condition.device))
-        for operand in (input, other)
+    if all(isinstance(operand, Tensor) for operand in operands):
+        return list(operands)  # type: ignore[arg-type]
+    plain: list[Any] = [operand._data if isinstance(operand, Tensor) else operand for operand in operands]
+    result: Any = torch.where(condition._data, *plain)
+    dtype, device = result.dtype, condition.device
+    return [
+        operand
+        if isinstance(operand, Tensor)
+        else Tensor._of(torch.tensor(operand, dtype=dtype, device=device))
+        for operand in operands
     ]
-    return made[0], made[1]
 
 
 def masked_fill(input: Tensor, mask: Tensor | torch.Tensor, value: Any) -> Tensor:
@@ -134,7 +139,7 @@ def as_tensor_operand(value: Any, like: Any) -> Tensor:
 
 def real(input: Tensor) -> Tensor:
     """Return a view of the real part; a real tensor itself."""
-    return OPERATIONS["real"].apply(input) if input.dtype.is_complex else input  # type: ignore[no-any-return]
+    return OPERATIONS["real"].apply(input) if input.dtype.is_complex else input
 
 
 def imag(input: Tensor) -> Tensor:
@@ -144,7 +149,7 @@ def imag(input: Tensor) -> Tensor:
 
 def conj(input: Tensor) -> Tensor:
     """Return the complex conjugate as a view; a real tensor itself."""
-    return OPERATIONS["conj"].apply(input) if input.dtype.is_complex else input  # type: ignore[no-any-return]
+    return OPERATIONS["conj"].apply(input) if input.dtype.is_complex else input
 
 
 def positive(input: Tensor) -> Tensor:
@@ -186,14 +191,39 @@ def unary(name: str) -> Callable[[Tensor], Tensor]:
     return function
 
 
+# Functions of one tensor; `sin_` and the like are their in-place forms.
+abs = unary("abs")  # noqa: A001 - torch's name
+ceil = unary("ceil")
+cos = unary("cos")
+exp = unary("exp")
+expm1 = unary("expm1")
+floor = unary("floor")
+log = unary("log")
+log1p = unary("log1p")
+neg = unary("neg")
+reciprocal = unary("reciprocal")
+relu = unary("relu")
+round = unary("round")  # noqa: A001 - torch's name
+rsqrt = unary("rsqrt")
+sgn = unary("sgn")
+sigmoid = unary("sigmoid")
+sign = unary("sign")
+sin = unary("sin")
+sqrt = unary("sqrt")
+tan = unary("tan")
+tanh = unary("tanh")
+trunc = unary("trunc")
 UNARY = (
-    "abs", "ceil", "cos", "exp", "expm1", "floor", "log", "log1p", "neg", "reciprocal", "relu", "round", "rsqrt",
-    "sgn", "sigmoid", "sign", "sin", "sqrt", "tan", "tanh", "trunc",
+    "abs", "ceil", "cos", "exp", "expm1", "floor", "log", "log1p", "neg",
+    "reciprocal", "relu", "round", "rsqrt", "sgn", "sigmoid", "sign", "sin", "sqrt",
+    "tan", "tanh", "trunc",
 )  # fmt: skip
 
 
 def constant(name: str) -> Callable[..., Any]:
-    """Return torch's function `name` as one that no gradient passes: its results are plain tensors or values."""
+    """Return torch's function `name` as one that no gradient passes: its results are plain tensors or
+    values.
+    """
 
     def function(input: Tensor, *args: Any, **kwargs: Any) -> Any:
         plain = [arg._data if isinstance(arg, Tensor) else arg for arg in args]
@@ -218,12 +248,13 @@ def comparison(name: str) -> Callable[[Tensor, Any], Any]:
 
 COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 CONSTANT = (
-    "__and__", "__invert__", "__or__", "__xor__", "all", "any", "argmax", "argmin", "argsort", "bool", "eq", "ge", "gt",
-    "int", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "long", "lt", "ne", "nonzero", "signbit",
+    "__and__", "__invert__", "__or__", "__xor__", "all", "any", "argmax", "argmin", "argsort", "bool",
+    "eq", "ge", "gt", "int", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "long", "lt", "ne", "nonzero", "signbit",
 )  # fmt: skip
 # Facts about the data that torch answers.
 FACTS = (
-    "data_ptr", "dim", "element_size", "get_device", "is_complex", "is_conj", "is_contiguous", "is_floating_point",
-    "item", "nelement", "numel", "size", "storage_offset", "stride", "tolist", "type", "untyped_storage",
+    "data_ptr", "dim", "element_size", "equal", "get_device", "is_complex", "is_conj", "is_contiguous",
+    "is_floating_point", "item", "nelement", "numel", "size", "storage_offset", "stride", "tolist",
+    "untyped_storage",
 )  # fmt: skip

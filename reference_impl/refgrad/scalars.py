@@ -1,8 +1,8 @@
 """Python numbers as operands.
 
-torch makes a 0-d tensor of each number that meets a tensor, which costs as much as a small kernel. Here the tensor is
-kept for reuse where the result is bitwise the same: for floats and ints in float32 and float64. Elsewhere the number
-itself is handed to the kernel, which rounds it as torch does.
+torch makes a 0-d tensor of each number that meets a tensor, which costs as much as a small kernel. Here the
+tensor is kept for reuse where the result is bitwise the same: for floats and ints in float32 and float64.
+Elsewhere the number itself is handed to the kernel, which rounds it as torch does.
 """
 
 from __future__ import annotations

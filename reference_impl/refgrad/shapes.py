@@ -10,7 +10,6 @@ import torch
 from .ops import OPERATIONS
 from .tensor import Tensor
 
-
 _sum = OPERATIONS["sum"].apply
 _mean = OPERATIONS["mean"].apply
 _mm = OPERATIONS["mm"].apply
@@ -20,23 +19,27 @@ def _apply(name: str, *args: Any) -> Tensor:
     return OPERATIONS[name].apply(*args)  # type: ignore[no-any-return]
 
 
-# --- reductions ----------------------------------------------------------------------------------------------
+# --- reductions
+# ----------------------------------------------------------------------------------------------
 
 
-_ALL: Any = object()  # the default of `dim`: None, given by name, is another overload with a node of another name
+# The default of `dim`: None, if it is given, means another overload, with a node of another name.
+_ALL: Any = object()
 
 
-def sum(input: Tensor, dim: Any = _ALL, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Tensor:  # noqa: A001
+def sum(input: Tensor, dim: Any = _ALL, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Tensor:  # noqa: A001 - torch's name
     """Return the sum of all elements, or over `dim` (an int or several); in `dtype`, if given."""
     if dim is _ALL and not keepdim:
-        return _sum(input) if dtype is None else _apply("sum_as", input, dtype)  # type: ignore[no-any-return]
+        return _sum(input) if dtype is None else _apply("sum_as", input, dtype)
     return _apply("sum_dim", input, _dims(dim), keepdim, dtype)
 
 
-def mean(input: Tensor, dim: Any = _ALL, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Tensor:
+def mean(
+    input: Tensor, dim: Any = _ALL, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> Tensor:
     """Return the mean of all elements, or over `dim` (an int or several); in `dtype`, if given."""
     if dim is _ALL and not keepdim:
-        return _mean(input) if dtype is None else _apply("mean_as", input, dtype)  # type: ignore[no-any-return]
+        return _mean(input) if dtype is None else _apply("mean_as", input, dtype)
     return _apply("mean_dim", input, _dims(dim), keepdim, dtype)
 
 
@@ -46,7 +49,8 @@ def _dims(dim: Any) -> Any:
     return tuple(dim) if isinstance(dim, Sequence) else dim
 
 
-# --- products ------------------------------------------------------------------------------------------------
+# --- products
+# ------------------------------------------------------------------------------------------------
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
@@ -78,7 +82,9 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if left == 2 and right == 2:
         return _mm(input, other)  # type: ignore[no-any-return]
     if left == 0 or right == 0:
-        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {left}D and {right}D")
+        raise RuntimeError(
+            f"both arguments to matmul need to be at least 1D, but they are {left}D and {right}D"
+        )
     if left == 1 and right == 1:
         return dot(input, other)
     if left == 2 and right == 1:
@@ -88,7 +94,11 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if left >= 3 and right <= 2 and _folds(input, other):
         return _folded(input, other)
     # A matrix on the left is folded only if it needs a gradient: the product must be transposed.
-    if right >= 3 and left <= 2 and (_folds(transpose(other, -2, -1), input) if left == 1 else input.requires_grad):
+    if (
+        right >= 3
+        and left <= 2
+        and (_folds(transpose(other, -2, -1), input) if left == 1 else input.requires_grad)
+    ):
         swapped = transpose(other, -2, -1)
         if left == 1:
             return _folded(swapped, input)
@@ -97,7 +107,9 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
 
 def _folds(large: Tensor, small: Tensor) -> bool:
-    """Whether the batch of `large` is folded into its rows, which saves copies of `small` (`should_fold` in torch)."""
+    """Whether the batch of `large` is folded into its rows, which saves copies of `small` (`should_fold`
+    in torch).
+    """
     if small.requires_grad or not large.numel():
         return True
     shape, stride = large.shape, large._data.stride()
@@ -114,20 +126,19 @@ def _folded(input: Tensor, other: Tensor) -> Tensor:
 def _batched(input: Tensor, other: Tensor) -> Tensor:
     """Return the matrix product of two tensors by one bmm over the broadcast batch."""
     vector_left, vector_right = len(input._shape) == 1, len(other._shape) == 1
-    if vector_left:
-        input = unsqueeze(input, 0)
-    if vector_right:
-        other = unsqueeze(other, 1)
-    batch = torch.broadcast_shapes(input.shape[:-2], other.shape[:-2])
+    rows_left = unsqueeze(input, 0) if vector_left else input
+    rows_right = unsqueeze(other, 1) if vector_right else other
+    batch: torch.Size = torch.broadcast_shapes(rows_left.shape[:-2], rows_right.shape[:-2])  # type: ignore[no-untyped-call]
     count = batch.numel()
-    left = reshape(expand(input, (*batch, *input.shape[-2:])), (count, *input.shape[-2:]))
-    right = reshape(expand(other, (*batch, *other.shape[-2:])), (count, *other.shape[-2:]))
+    left = reshape(expand(rows_left, (*batch, *rows_left.shape[-2:])), (count, *rows_left.shape[-2:]))
+    right = reshape(expand(rows_right, (*batch, *rows_right.shape[-2:])), (count, *rows_right.shape[-2:]))
     rows = () if vector_left else (input.shape[-2],)
     columns = () if vector_right else (other.shape[-1],)
     return _apply("unsafe_view", bmm(left, right), (*batch, *rows, *columns))
 
 
-# --- views ---------------------------------------------------------------------------------------------------
+# --- views
+# ---------------------------------------------------------------------------------------------------
 
 
 def _size(args: tuple[Any, ...]) -> tuple[int, ...]:
@@ -137,7 +148,9 @@ def _size(args: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def view(input: Tensor, *size: Any) -> Tensor:
-    """Return a view of the same elements in another shape; raise RuntimeError if the strides do not allow it."""
+    """Return a view of the same elements in another shape; raise RuntimeError if the strides do not allow
+    it.
+    """
     return _apply("view", input, _size(size))
 
 
@@ -186,7 +199,11 @@ def squeeze(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
     """Return a view without the dimensions of size 1, or without those of them that `dim` names."""
     if dim is None:
         return _apply("squeeze", input)
-    return _apply("squeeze_dim", input, dim) if isinstance(dim, int) else _apply("squeeze_dims", input, tuple(dim))
+    return (
+        _apply("squeeze_dim", input, dim)
+        if isinstance(dim, int)
+        else _apply("squeeze_dims", input, tuple(dim))
+    )
 
 
 def expand(input: Tensor, *size: Any) -> Tensor:
@@ -213,7 +230,8 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     return _apply("slice", input, dim % rank, begin, begin + length, 1)
 
 
-# --- copies --------------------------------------------------------------------------------------------------
+# --- copies
+# --------------------------------------------------------------------------------------------------
 
 
 def clone(input: Tensor, *, memory_format: torch.memory_format | None = None) -> Tensor:
@@ -229,16 +247,23 @@ def contiguous(input: Tensor, memory_format: torch.memory_format = torch.contigu
 
 
 def to(input: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
-    """Return `input` in another dtype or on another device, with torch's signatures; itself if nothing changes."""
-    plain = [arg._data if isinstance(arg, Tensor) else arg for arg in args]
+    """Return `input` in another dtype or on another device, with torch's signatures; itself if nothing
+    changes.
+    """
+    plain: list[Any] = [arg._data if isinstance(arg, Tensor) else arg for arg in args]
     target = input._data[:0] if input._data.ndim else input._data
     like = target.to(*plain, **kwargs)
     device, dtype = like.device, like.dtype
-    if device == input.device and dtype is input.dtype:
-        return clone(input) if copy else input
+    if device == input.device and dtype is input.dtype and not copy:
+        return input
     if not (dtype.is_floating_point or dtype.is_complex):
         return Tensor._of(input._data.to(device, dtype, copy=True))
     return _apply("to_copy", input, device, dtype, input.device)
+
+
+def type(input: Tensor, dtype: Any = None) -> Any:  # noqa: A001 - torch's name
+    """Return torch's name of the type, or `input` in another dtype if one is given."""
+    return input._data.type() if dtype is None else to(input, dtype)
 
 
 def type_as(input: Tensor, other: Tensor) -> Tensor:

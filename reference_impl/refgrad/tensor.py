@@ -1,9 +1,9 @@
 """The tensor: plain torch data, and where it stands in the graph.
 
-`_data` is a torch tensor that never requires grad, so torch's autograd has no part in anything that is done with it.
-`_node` says how the tensor came about: None if it does not require grad, `LEAF` for a leaf that does, a recorded
-node otherwise. Shape and dtype are kept beside the data because asking torch for them takes as long as a small kernel.
-Slots that few tensors need (`_OPTIONAL`) stay unset until they are used.
+`_data` is a torch tensor that never requires grad, so torch's autograd has no part in anything that is done
+with it. `_node` says how the tensor came about: None if it does not require grad, `LEAF` for a leaf that
+does, a recorded node otherwise. Shape and dtype are kept beside the data because asking torch for them
+takes as long as a small kernel. Slots that few tensors need (`_OPTIONAL`) stay unset until they are used.
 Attribute semantics and error messages: https://docs.pytorch.org/docs/stable/tensors.html.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import torch
 
@@ -32,13 +32,17 @@ else:
 _new = object.__new__
 _OPTIONAL = frozenset(("_accumulator", "_grad", "_hooks", "_retained", "_view", "_views"))
 _NOT_A_LEAF = (
-    "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph "
+    "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
+    "a subgraph "
     "that doesn't require differentiation use var_no_grad = var.detach()."
 )
 _GRAD_OF_NON_LEAF = (
-    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
-    "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, "
-    "use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the "
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
+    "won't be "
+    "populated during autograd.backward(). If you indeed want the .grad field to be populated for a "
+    "non-leaf Tensor, "
+    "use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure "
+    "you access the "
     "leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations."
 )
 _C_NAMES = {
@@ -89,7 +93,7 @@ class Tensor(Operations):
     _view: ViewOf | None
     _views: Views | None
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make a tensor as `torch.Tensor(...)` does: sizes, or data in the default dtype."""
         plain = [arg._data if isinstance(arg, Tensor) else arg for arg in args]
         return cls._of(torch.Tensor(*plain, **kwargs).detach())
@@ -100,9 +104,9 @@ class Tensor(Operations):
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     @classmethod
-    def _of(cls, data: torch.Tensor) -> Tensor:
+    def _of(cls, data: torch.Tensor) -> Self:
         """Return a tensor without history on `data`, which must not require grad."""
-        out: Tensor = _new(cls)
+        out: Self = _new(cls)
         out._data = data
         out._shape = data.shape
         out._dtype = data.dtype
@@ -128,7 +132,8 @@ class Tensor(Operations):
         """Return the data as a torch tensor on the same memory; it does not require grad."""
         return self._data.detach()
 
-    # --- place in the graph ----------------------------------------------------------------------------------
+    # --- place in the graph
+    # ----------------------------------------------------------------------------------
 
     @property
     def requires_grad(self) -> bool:
@@ -138,7 +143,7 @@ class Tensor(Operations):
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         if not isinstance(value, bool):
-            raise RuntimeError("requires_grad must be a bool")
+            raise RuntimeError("requires_grad must be a bool")  # noqa: TRY004 - torch's class
         self.requires_grad_(value)
 
     @requires_grad.deleter
@@ -148,7 +153,8 @@ class Tensor(Operations):
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set the flag in place and return this tensor.
 
-        Raises RuntimeError for a non-leaf that would lose it and for a dtype that is neither floating nor complex.
+        Raises RuntimeError for a non-leaf that would lose it and for a dtype that is neither floating nor
+        complex.
         """
         if not self.is_leaf:
             if not requires_grad:
@@ -203,21 +209,28 @@ class Tensor(Operations):
     def _check_grad(self, value: Any) -> None:
         """Raise torch's error if `value` cannot be assigned to `.grad`."""
         if not isinstance(value, Tensor):
-            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+            raise TypeError(
+                f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+            )
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if value._dtype is not self._dtype:
             name = self._data.type().rpartition(".")[2].removesuffix("Tensor")
             raise RuntimeError(
-                f"attempting to assign a gradient with dtype '{_C_NAMES.get(value._dtype, value._dtype)}' to a tensor "
-                f"with grad_dtype '{name}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's "
-                "dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any "
-                "dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break "
+                f"attempting to assign a gradient with dtype '{_C_NAMES.get(value._dtype, value._dtype)}' "
+                "to a tensor "
+                f"with grad_dtype '{name}'. The gradient must match the tensor's grad_dtype (defaults to "
+                "the tensor's "
+                "dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to "
+                "allow any "
+                "dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient "
+                "may break "
                 "downstream systems that assume they match."
             )
         if value.device.type != self.device.type:
             raise RuntimeError(
-                f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device type "
+                f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with "
+                "device type "
                 f"'{self.device.type}'. Please ensure that the gradient and the tensor are on the same device"
             )
         if value._shape != self._shape:
@@ -268,8 +281,10 @@ class Tensor(Operations):
         """Cut this tensor from its history, in place; raise RuntimeError for a view."""
         if self._view is not None:
             raise RuntimeError(
-                "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
-                "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence "
+                "Can't detach views in-place. Use detach() instead. If you are using "
+                "DistributedDataParallel (DDP) for "
+                "training, and gradient_as_bucket_view is set as True, gradients are views of DDP "
+                "buckets, and hence "
                 "detach_() cannot be called on these gradients. To fix this error, please refer to the "
                 "Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
             )
@@ -286,7 +301,9 @@ class Tensor(Operations):
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         if self._node is not None and not (value._dtype.is_floating_point or value._dtype.is_complex):
-            raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
+            raise RuntimeError(
+                "data set to a tensor that requires gradients must be floating point or complex dtype"
+            )
         self._data, self._shape, self._dtype = value._data, value._shape, value._dtype
 
     @data.deleter
@@ -307,7 +324,8 @@ class Tensor(Operations):
     def _is_view(self) -> bool:
         return self._view is not None
 
-    # --- data ------------------------------------------------------------------------------------------------
+    # --- data
+    # ------------------------------------------------------------------------------------------------
 
     @property
     def shape(self) -> torch.Size:
@@ -386,9 +404,11 @@ class Tensor(Operations):
             )
             warnings.warn(message, UserWarning, stacklevel=3)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:  # noqa: ARG002 - torch's signature
+    def __repr__(self) -> str:
         node = self.grad_fn
-        return printing.represent(self._data, self.requires_grad, None if node is None else type(node).__name__)
+        return printing.represent(
+            self._data, self.requires_grad, None if node is None else type(node).__name__
+        )
 
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if not self._shape else object.__format__(self, spec)
@@ -402,8 +422,10 @@ class Tensor(Operations):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
-                "moment.  If you were attempting to deepcopy a module, this may be because of a torch.nn.utils."
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol "
+                "at the "
+                "moment.  If you were attempting to deepcopy a module, this may be because of a "
+                "torch.nn.utils."
                 "weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
             )
         if id(self) in memo:

@@ -1,10 +1,10 @@
 """Version counters: how an in-place write is noticed by a graph that saved the old value.
 
-Every in-place write adds one to the counter of the memory. A node that saves a tensor remembers the count, and
-unpacking the tensor in backward fails if the count has moved. A tensor, its views and its `detach()` share one
-counter; `.data` has its own, which is why a write through it goes unnoticed.
-A counter comes into being when it is first needed: a tensor without one is at version 0.
-Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#in-place-correctness-checks
+Every in-place write adds one to the counter of the memory. A node that saves a tensor remembers the count,
+and unpacking the tensor in backward fails if the count has moved. A tensor, its views and its `detach()`
+share one counter; `.data` has its own, which is why a write through it goes unnoticed. A counter comes into
+being when it is first needed: a tensor without one is at version 0. Source:
+https://docs.pytorch.org/docs/stable/notes/autograd.html#in-place-correctness-checks
 """
 
 from __future__ import annotations

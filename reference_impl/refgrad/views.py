@@ -1,14 +1,16 @@
 """Views: tensors that share memory with a base, and what an in-place write does to their histories.
 
-A view knows its base (the tensor at the root, as in torch) and the steps that lead from it, so that it can be taken
-again. The base knows its views weakly. A write to the base or to any of its views moves all their histories:
+A view knows its base (the tensor at the root, as in torch) and the steps that lead from it, so that it can
+be taken again. The base knows its views weakly. A write to the base or to any of its views moves all their
+histories:
 
-    a write to a view        the base's new history is `CopySlices`: the old base outside the view, what was written
-                             inside it
+    a write to a view        the new history of the base is `CopySlices`: the old base outside the view, and
+                             what was written inside it
     a write to any of them   each live view is taken again from the base (`AsStridedBackward0`)
 
-so a gradient always follows the memory. Source: "In-place operations" in
-https://docs.pytorch.org/docs/stable/notes/autograd.html and torch/csrc/autograd/variable.h (Note [View + Inplace]).
+so a gradient always follows the memory.
+Source: "In-place operations" in https://docs.pytorch.org/docs/stable/notes/autograd.html and Note [View + Inplace
+update for base tensor] in torch/csrc/autograd/variable.h.
 torch takes views again when their history is next read; doing it at the write gives the same graph.
 """
 
@@ -17,7 +19,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .grad_mode import mode
 from .node import LEAF, UNTRACKED, Node
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One view operation: how to take it, and how its gradient goes back, on plain data and on tensors alike."""
+    """One view operation: how to take it, and how its gradient goes back, on plain data and on tensors
+    alike.
+    """
 
     take: Callable[[Any], Any]
     give_back: Callable[[Any], Any]
@@ -89,9 +93,12 @@ class Views:
 
 
 IN_NO_GRAD = (
-    "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use case "
-    "is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace "
-    "either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you want "
+    "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that "
+    "this use case "
+    "is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and "
+    "the inplace "
+    "either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside "
+    "(if you want "
     "the inplace to be tracked)."
 )
 
@@ -141,8 +148,7 @@ def rebase(tensor: Tensor, node: Node, operations: Any) -> None:
 
 def retake(view: Tensor, operations: Any) -> None:
     """Record `view` as taken from its base as the base is now."""
-    of = view._view
-    assert of is not None
+    of = cast("ViewOf", view._view)
     if of.guard is IN_NO_GRAD:
         return
     again = view._wrap(view._data)
@@ -170,6 +176,8 @@ def refuse_write(tensor: Tensor) -> None:
     if view is None:
         return
     if view.base._node is LEAF:
-        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        raise RuntimeError(
+            "a view of a leaf Variable that requires grad is being used in an in-place operation."
+        )
     if view.guard is not None and tensor._node is not None:
         raise RuntimeError(view.guard)

@@ -1,4 +1,5 @@
-"""Every operation against torch: values, nodes, gradients, second order; all dtypes, broadcasting, in-place forms.
+"""Every operation against torch: values, nodes, gradients, second order; all dtypes, broadcasting, in-place
+forms.
 
 A case is one function of (namespace, *tensors); the same function runs on refgrad and on torch.
 """
@@ -55,140 +56,170 @@ def unary(name: str, domain: str = "any", dtypes: tuple[torch.dtype, ...] = REAL
 PAIR = ((2, 3), (2, 3))
 BROADCAST = ((2, 1, 3), (4, 1))
 
+MATMUL: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+    ((3,), (3,)),
+    ((2, 3), (3,)),
+    ((3,), (3, 2)),
+    ((2, 3), (3, 4)),
+    ((2, 4, 3), (3,)),
+    ((2, 4, 3), (3, 2)),
+    ((3,), (2, 3, 4)),
+    ((2, 3), (4, 3, 2)),
+    ((2, 1, 2, 3), (3, 3, 2)),
+    ((5, 2, 3), (5, 3, 2)),
+]
+IN_PLACE = (
+    "neg",
+    "exp",
+    "log",
+    "sqrt",
+    "rsqrt",
+    "reciprocal",
+    "sin",
+    "cos",
+    "tan",
+    "tanh",
+    "sigmoid",
+    "square",
+)
+IN_PLACE += ("expm1", "log1p", "sgn")
+
+
+def in_place(name: str) -> Function:
+    """Return a function that applies an in-place method to an intermediate result, and goes on with it."""
+    return lambda _, x: getattr(x * 1, name)() * x
+
+
 CASES = [
-    *(unary(name) for name in ("neg", "exp", "expm1", "sin", "cos", "tanh", "sigmoid", "square", "clone", "conj")),
+    *(unary(name) for name in ("neg", "exp", "expm1", "sin", "cos", "tanh", "sigmoid", "square")),
+    unary("clone"),
+    unary("conj"),
     *(unary(name, "positive") for name in ("log", "log1p", "sqrt", "rsqrt", "tan")),
     *(unary(name, "away from zero") for name in ("reciprocal", "abs", "sgn")),
     *(unary(name, "away from zero", REAL) for name in ("relu", "sign", "floor", "ceil", "trunc", "round")),
-    Case("+", lambda lib, x, y: x + y, PAIR),
-    Case("-", lambda lib, x, y: x - y, PAIR),
-    Case("*", lambda lib, x, y: x * y, PAIR),
-    Case("/", lambda lib, x, y: x / y, PAIR, "away from zero"),
-    Case("+ broadcast", lambda lib, x, y: x + y, BROADCAST),
-    Case("- broadcast", lambda lib, x, y: x - y, BROADCAST),
-    Case("* broadcast", lambda lib, x, y: x * y, BROADCAST),
-    Case("/ broadcast", lambda lib, x, y: x / y, BROADCAST, "away from zero"),
-    Case("* 0-d", lambda lib, x, y: x * y, ((2, 3), ())),
-    Case("x + 2", lambda lib, x: x + 2),
-    Case("x - 0.1", lambda lib, x: x - 0.1),
-    Case("x * 2.1", lambda lib, x: x * 2.1),
-    Case("x / 3", lambda lib, x: x / 3),
-    Case("2 + x", lambda lib, x: 2 + x),
-    Case("0.3 - x", lambda lib, x: 0.3 - x),
-    Case("1.7 * x", lambda lib, x: 1.7 * x),
-    Case("2 / x", lambda lib, x: 2 / x, domain="away from zero"),
-    Case("x * 0", lambda lib, x: x * 0),
-    Case("x * True", lambda lib, x: x * True),
-    Case("x * 1j", lambda lib, x: x * 1j, dtypes=(torch.float64, torch.float32, *COMPLEX)),
-    Case("1j - x", lambda lib, x: 1j - x, dtypes=(torch.float64, torch.float32, *COMPLEX)),
+    Case("+", lambda _, x, y: x + y, PAIR),
+    Case("-", lambda _, x, y: x - y, PAIR),
+    Case("*", lambda _, x, y: x * y, PAIR),
+    Case("/", lambda _, x, y: x / y, PAIR, "away from zero"),
+    Case("+ broadcast", lambda _, x, y: x + y, BROADCAST),
+    Case("- broadcast", lambda _, x, y: x - y, BROADCAST),
+    Case("* broadcast", lambda _, x, y: x * y, BROADCAST),
+    Case("/ broadcast", lambda _, x, y: x / y, BROADCAST, "away from zero"),
+    Case("* 0-d", lambda _, x, y: x * y, ((2, 3), ())),
+    Case("x + 2", lambda _, x: x + 2),
+    Case("x - 0.1", lambda _, x: x - 0.1),
+    Case("x * 2.1", lambda _, x: x * 2.1),
+    Case("x / 3", lambda _, x: x / 3),
+    Case("2 + x", lambda _, x: 2 + x),
+    Case("0.3 - x", lambda _, x: 0.3 - x),
+    Case("1.7 * x", lambda _, x: 1.7 * x),
+    Case("2 / x", lambda _, x: 2 / x, domain="away from zero"),
+    Case("x * 0", lambda _, x: x * 0),
+    Case("x * True", lambda _, x: x * True),
+    Case("x * 1j", lambda _, x: x * 1j, dtypes=(torch.float64, torch.float32, *COMPLEX)),
+    Case("1j - x", lambda _, x: 1j - x, dtypes=(torch.float64, torch.float32, *COMPLEX)),
     Case("add alpha", lambda lib, x, y: lib.add(x, y, alpha=0.5), BROADCAST),
     Case("sub alpha", lambda lib, x, y: lib.sub(x, y, alpha=2), BROADCAST),
     Case("rsub", lambda lib, x, y: lib.rsub(x, y, alpha=3), BROADCAST),
-    Case("x ** 2", lambda lib, x: x**2),
-    Case("x ** 3", lambda lib, x: x**3),
-    Case("x ** 0", lambda lib, x: x**0),
-    Case("x ** 1", lambda lib, x: x**1),
-    Case("x ** -1.5", lambda lib, x: x**-1.5, domain="positive"),
-    Case("2 ** x", lambda lib, x: 2**x),
-    Case("0.5 ** x", lambda lib, x: 0.5**x),
-    Case("x ** y", lambda lib, x, y: x**y, PAIR, "positive"),
-    Case("x ** y broadcast", lambda lib, x, y: x**y, BROADCAST, "positive"),
+    Case("x ** 2", lambda _, x: x**2),
+    Case("x ** 3", lambda _, x: x**3),
+    Case("x ** 0", lambda _, x: x**0),
+    Case("x ** 1", lambda _, x: x**1),
+    Case("x ** -1.5", lambda _, x: x**-1.5, domain="positive"),
+    Case("2 ** x", lambda _, x: 2**x),
+    Case("0.5 ** x", lambda _, x: 0.5**x),
+    Case("x ** y", lambda _, x, y: x**y, PAIR, "positive"),
+    Case("x ** y broadcast", lambda _, x, y: x**y, BROADCAST, "positive"),
     Case("maximum", lambda lib, x, y: lib.maximum(x, y), BROADCAST, dtypes=REAL),
     Case("minimum", lambda lib, x, y: lib.minimum(x, y), BROADCAST, dtypes=REAL),
     Case("where", lambda lib, x, y: lib.where(x.abs() > 0.7, x, y), BROADCAST),
     Case("where number", lambda lib, x: lib.where(x.abs() > 0.7, x, 0.25)),
     Case("where number first", lambda lib, x: lib.where(x.abs() > 0.7, 1.5, x)),
-    Case("Tensor.where", lambda lib, x, y: x.where(x.abs() > 0.7, y), PAIR),
-    Case("masked_fill", lambda lib, x: x.masked_fill(x.abs() > 0.7, 3.0)),
-    Case("sum", lambda lib, x: x.sum()),
-    Case("sum dim", lambda lib, x: x.sum(0)),
-    Case("sum dim=None", lambda lib, x: x.sum(dim=None)),
-    Case("sum keepdim", lambda lib, x: x.sum(-1, keepdim=True)),
-    Case("sum dims", lambda lib, x: x.sum((0, 2)), ((2, 3, 4),)),
-    Case("sum dims keepdim", lambda lib, x: x.sum(dim=(-1, 0), keepdim=True), ((2, 3, 4),)),
-    Case("sum 0-d", lambda lib, x: x.sum(0), ((),)),
-    Case("sum dtype", lambda lib, x: x.sum(dtype=torch.float64), dtypes=REAL),
-    Case("mean", lambda lib, x: x.mean()),
+    Case("Tensor.where", lambda _, x, y: x.where(x.abs() > 0.7, y), PAIR),
+    Case("masked_fill", lambda _, x: x.masked_fill(x.abs() > 0.7, 3.0)),
+    Case("sum", lambda _, x: x.sum()),
+    Case("sum dim", lambda _, x: x.sum(0)),
+    Case("sum dim=None", lambda _, x: x.sum(dim=None)),
+    Case("sum keepdim", lambda _, x: x.sum(-1, keepdim=True)),
+    Case("sum dims", lambda _, x: x.sum((0, 2)), ((2, 3, 4),)),
+    Case("sum dims keepdim", lambda _, x: x.sum(dim=(-1, 0), keepdim=True), ((2, 3, 4),)),
+    Case("sum 0-d", lambda _, x: x.sum(0), ((),)),
+    Case("sum dtype", lambda _, x: x.sum(dtype=torch.float64), dtypes=REAL),
+    Case("mean", lambda _, x: x.mean()),
     Case("mean dim", lambda lib, x: lib.mean(x, 1)),
-    Case("mean dims keepdim", lambda lib, x: x.mean((0, 2), True), ((2, 3, 4),)),
-    Case("mean dtype", lambda lib, x: x.mean(1, dtype=torch.float64), dtypes=REAL),
-    Case("mm", lambda lib, x, y: x.mm(y), ((2, 3), (3, 4))),
+    Case("mean dims keepdim", lambda _, x: x.mean((0, 2), True), ((2, 3, 4),)),
+    Case("mean dtype", lambda _, x: x.mean(1, dtype=torch.float64), dtypes=REAL),
+    Case("mm", lambda _, x, y: x.mm(y), ((2, 3), (3, 4))),
     Case("mv", lambda lib, x, y: lib.mv(x, y), ((2, 3), (3,))),
     Case("dot", lambda lib, x, y: lib.dot(x, y), ((3,), (3,))),
     Case("bmm", lambda lib, x, y: lib.bmm(x, y), ((2, 3, 4), (2, 4, 2))),
-    *(
-        Case(f"matmul {left}{right}", lambda lib, x, y: x @ y, (left, right))
-        for left, right in [
-            ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4)), ((2, 4, 3), (3,)), ((2, 4, 3), (3, 2)),
-            ((3,), (2, 3, 4)), ((2, 3), (4, 3, 2)), ((2, 1, 2, 3), (3, 3, 2)), ((5, 2, 3), (5, 3, 2)),
-        ]
-    ),  # fmt: skip
-    Case("view", lambda lib, x: x.view(3, 2)),
-    Case("view -1", lambda lib, x: x.view(-1)),
-    Case("reshape view", lambda lib, x: x.reshape(6)),
-    Case("reshape copy", lambda lib, x: x.t().reshape(6)),
+    *(Case(f"matmul {left}{right}", lambda _, x, y: x @ y, (left, right)) for left, right in MATMUL),
+    Case("view", lambda _, x: x.view(3, 2)),
+    Case("view -1", lambda _, x: x.view(-1)),
+    Case("reshape view", lambda _, x: x.reshape(6)),
+    Case("reshape copy", lambda _, x: x.t().reshape(6)),
     Case("flatten", lambda lib, x: lib.flatten(x, 1), ((2, 3, 4),)),
-    Case("t", lambda lib, x: x.t()),
-    Case("T", lambda lib, x: x.T),
-    Case("mH", lambda lib, x: x.mH),
+    Case("t", lambda _, x: x.t()),
+    Case("T", lambda _, x: x.T),
+    Case("mH", lambda _, x: x.mH),
     Case("transpose", lambda lib, x: lib.transpose(x, 0, -1), ((2, 3, 4),)),
-    Case("permute", lambda lib, x: x.permute(2, 0, 1), ((2, 3, 4),)),
-    Case("unsqueeze", lambda lib, x: x.unsqueeze(-1)),
-    Case("squeeze", lambda lib, x: x.squeeze(), ((2, 1, 3, 1),)),
-    Case("squeeze dim", lambda lib, x: x.squeeze(-1), ((2, 1, 3, 1),)),
-    Case("squeeze dims", lambda lib, x: x.squeeze((1, 3)), ((2, 1, 3, 1),)),
-    Case("squeeze nothing", lambda lib, x: x.squeeze(0)),
-    Case("expand", lambda lib, x: x.expand(4, 2, 3), ((2, 1),)),
-    Case("expand_as", lambda lib, x, y: x.expand_as(y) * y, ((3,), (2, 3))),
-    Case("narrow", lambda lib, x: x.narrow(1, 1, 2)),
-    Case("select", lambda lib, x: x.select(-1, 1)),
-    Case("x[0]", lambda lib, x: x[0]),
-    Case("x[-1, 1:]", lambda lib, x: x[-1, 1:]),
-    Case("x[:, ::2]", lambda lib, x: x[:, ::2]),
-    Case("x[..., None, 1]", lambda lib, x: x[..., None, 1]),
-    Case("x[...]", lambda lib, x: x[...]),
-    Case("x[:]", lambda lib, x: x[:]),
-    Case("x[None]", lambda lib, x: x[None]),
-    Case("x[True]", lambda lib, x: x[True]),
-    Case("x[False]", lambda lib, x: x[False]),
-    Case("x[[0, 0, 1]]", lambda lib, x: x[[0, 0, 1]]),
-    Case("x[[1, 0], [2, 2]]", lambda lib, x: x[[1, 0], [2, 2]]),
-    Case("x[:, [2, 0, 2]]", lambda lib, x: x[:, [2, 0, 2]]),
+    Case("permute", lambda _, x: x.permute(2, 0, 1), ((2, 3, 4),)),
+    Case("unsqueeze", lambda _, x: x.unsqueeze(-1)),
+    Case("squeeze", lambda _, x: x.squeeze(), ((2, 1, 3, 1),)),
+    Case("squeeze dim", lambda _, x: x.squeeze(-1), ((2, 1, 3, 1),)),
+    Case("squeeze dims", lambda _, x: x.squeeze((1, 3)), ((2, 1, 3, 1),)),
+    Case("squeeze nothing", lambda _, x: x.squeeze(0)),
+    Case("expand", lambda _, x: x.expand(4, 2, 3), ((2, 1),)),
+    Case("expand_as", lambda _, x, y: x.expand_as(y) * y, ((3,), (2, 3))),
+    Case("narrow", lambda _, x: x.narrow(1, 1, 2)),
+    Case("select", lambda _, x: x.select(-1, 1)),
+    Case("x[0]", lambda _, x: x[0]),
+    Case("x[-1, 1:]", lambda _, x: x[-1, 1:]),
+    Case("x[:, ::2]", lambda _, x: x[:, ::2]),
+    Case("x[..., None, 1]", lambda _, x: x[..., None, 1]),
+    Case("x[...]", lambda _, x: x[...]),
+    Case("x[:]", lambda _, x: x[:]),
+    Case("x[None]", lambda _, x: x[None]),
+    Case("x[True]", lambda _, x: x[True]),
+    Case("x[False]", lambda _, x: x[False]),
+    Case("x[[0, 0, 1]]", lambda _, x: x[[0, 0, 1]]),
+    Case("x[[1, 0], [2, 2]]", lambda _, x: x[[1, 0], [2, 2]]),
+    Case("x[:, [2, 0, 2]]", lambda _, x: x[:, [2, 0, 2]]),
     Case("x[tensor]", lambda lib, x: x[lib.tensor([1, 1, 0])]),
     Case("x[0-d tensor]", lambda lib, x: x[lib.tensor(1)]),
     Case("x[0, tensor]", lambda lib, x: x[0, lib.tensor([2, 1])]),
-    Case("x[mask]", lambda lib, x: x[x.abs() > 0.6]),
+    Case("x[mask]", lambda _, x: x[x.abs() > 0.6]),
     Case("x[tensor, None, tensor]", lambda lib, x: x[lib.tensor([1, 0]), None, lib.tensor([2, 2])]),
-    Case("iteration", lambda lib, x: sum(row * row.sum() for row in x)),
+    Case("iteration", lambda _, x: sum(row * row.sum() for row in x)),
     Case("unbind", lambda lib, x: lib.unbind(x, 1)[2] * 2),
     Case("split", lambda lib, x: lib.split(x, [1, 2], 1)[1]),
-    Case("chunk", lambda lib, x: x.chunk(2, 1)[0] * x.chunk(2, 1)[0]),
+    Case("chunk", lambda _, x: x.chunk(2, 1)[0] * x.chunk(2, 1)[0]),
     Case("cat", lambda lib, x, y: lib.cat([x, y, x], 1), ((2, 3), (2, 1))),
     Case("stack", lambda lib, x, y: lib.stack([x, y, x], -1), PAIR),
-    Case("real", lambda lib, x: x.real * 2),
-    Case("imag", lambda lib, x: x.imag * 2, dtypes=COMPLEX),
-    Case("double", lambda lib, x: x.double(), dtypes=REAL),
-    Case("half", lambda lib, x: x.half(), dtypes=REAL),
-    Case("cdouble", lambda lib, x: x.cdouble() if hasattr(x, "cdouble") else x.to(torch.complex128)),
-    Case("contiguous", lambda lib, x: x.t().contiguous()),
-    Case("softplus by hand", lambda lib, x: (x.exp() + 1).log(), domain="positive"),
-    Case("in place", lambda lib, x: x.clone().mul_(2).add_(1).pow_(2)),
-    *(
-        Case(f"{name}_", lambda lib, x, name=name: getattr(x * 1, f"{name}_")() * x, domain="positive")
-        for name in ("neg", "exp", "log", "sqrt", "rsqrt", "reciprocal", "sin", "cos", "tan", "tanh", "sigmoid",
-                     "square", "expm1", "log1p", "sgn")
+    Case("real", lambda _, x: x.real * 2),
+    Case("imag", lambda _, x: x.imag * 2, dtypes=COMPLEX),
+    Case("double", lambda _, x: x.double(), dtypes=REAL),
+    Case("half", lambda _, x: x.half(), dtypes=REAL),
+    Case("cdouble", lambda _, x: x.cdouble() if hasattr(x, "cdouble") else x.to(torch.complex128)),
+    Case("contiguous", lambda _, x: x.t().contiguous()),
+    Case("softplus by hand", lambda _, x: (x.exp() + 1).log(), domain="positive"),
+    Case("in place", lambda _, x: x.clone().mul_(2).add_(1).pow_(2)),
+    *(Case(f"{name}_", in_place(f"{name}_"), domain="positive") for name in IN_PLACE),
+    Case("abs_", lambda _, x: (x - 0.1).abs_() * x, dtypes=REAL),
+    Case("relu_", lambda _, x: (x - 0.1).relu_() * x, dtypes=REAL),
+    Case("in place unary chain", lambda _, x: (x * 1).neg_().sin_().cos_().exp_()),
+    Case(
+        "in place tensors",
+        lambda _, x, y: x.clone().add_(y, alpha=2).mul_(y).div_(y).sub_(y),
+        PAIR,
+        "positive",
     ),
-    Case("abs_", lambda lib, x: (x - 0.1).abs_() * x, dtypes=REAL),
-    Case("relu_", lambda lib, x: (x - 0.1).relu_() * x, dtypes=REAL),
-    Case("in place unary chain", lambda lib, x: (x * 1).neg_().sin_().cos_().exp_()),
-    Case("in place tensors", lambda lib, x, y: x.clone().add_(y, alpha=2).mul_(y).div_(y).sub_(y), BROADCAST[:1] * 2,
-         "away from zero"),
-    Case("in place broadcast", lambda lib, x, y: x.clone().mul_(y).sub_(y), ((2, 3), (3,))),
-    Case("zero_ and fill_", lambda lib, x: (x * 2).zero_() + (x * 3).fill_(4) + x),
-    Case("fill_ tensor", lambda lib, x, y: (x * 2).fill_(y) * x, ((2, 3), ())),
-    Case("copy_", lambda lib, x, y: (x * 2).copy_(y) * x, ((2, 3), (3,))),
-    Case("masked_fill_", lambda lib, x: (x * 2).masked_fill_(x.abs() > 0.7, 1.5)),
-]  # fmt: skip
+    Case("in place broadcast", lambda _, x, y: x.clone().mul_(y).sub_(y), ((2, 3), (3,))),
+    Case("zero_ and fill_", lambda _, x: (x * 2).zero_() + (x * 3).fill_(4) + x),
+    Case("fill_ tensor", lambda _, x, y: (x * 2).fill_(y) * x, ((2, 3), ())),
+    Case("copy_", lambda _, x, y: (x * 2).copy_(y) * x, ((2, 3), (3,))),
+    Case("masked_fill_", lambda _, x: (x * 2).masked_fill_(x.abs() > 0.7, 1.5)),
+]
 
 
 def assign(key: Any) -> Function:
@@ -203,12 +234,12 @@ def assign(key: Any) -> Function:
 
 
 CASES += [
-    Case("x[0] = y", assign(lambda lib, x: 0), ((2, 3), (3,))),
-    Case("x[:, 1:] = y", assign(lambda lib, x: (slice(None), slice(1, None))), ((2, 3), (2, 1))),
-    Case("x[...] = y", assign(lambda lib, x: ...), ((2, 3), (1, 1, 3))),
-    Case("x[[1, 0]] = y", assign(lambda lib, x: [1, 0]), ((2, 3), (3,))),
-    Case("x[mask] = y", assign(lambda lib, x: x.abs() > 0.7), ((2, 3), ())),
-    Case("x[1, tensor] = y", assign(lambda lib, x: (1, lib.tensor([2, 0]))), ((2, 3), (2,))),
+    Case("x[0] = y", assign(lambda *_: 0), ((2, 3), (3,))),
+    Case("x[:, 1:] = y", assign(lambda *_: (slice(None), slice(1, None))), ((2, 3), (2, 1))),
+    Case("x[...] = y", assign(lambda *_: ...), ((2, 3), (1, 1, 3))),
+    Case("x[[1, 0]] = y", assign(lambda *_: [1, 0]), ((2, 3), (3,))),
+    Case("x[mask] = y", assign(lambda _, x: x.abs() > 0.7), ((2, 3), ())),
+    Case("x[1, tensor] = y", assign(lambda lib, _: (1, lib.tensor([2, 0]))), ((2, 3), (2,))),
 ]
 
 
@@ -223,7 +254,12 @@ def views(write: Callable[[Any, Any, Any], Any]) -> Function:
     return run
 
 
-def _chain(lib: Any, b: Any, y: Any) -> Any:
+def _keep(view: Any, _: Any) -> Any:
+    """Return a view that was taken before a write."""
+    return view
+
+
+def _chain(_: Any, b: Any, y: Any) -> Any:
     v = b[:, 1:]
     b.mul_(2)
     v.add_(y[:, :2])
@@ -231,25 +267,29 @@ def _chain(lib: Any, b: Any, y: Any) -> Any:
     return v
 
 
-CASES += [
-    Case("b[0].mul_", views(lambda lib, b, y: (b[0].mul_(y[0]), None)[1]), PAIR),
-    Case("b.t()[0].mul_", views(lambda lib, b, y: (b.t()[0].mul_(y.t()[1]), None)[1]), PAIR),
-    Case("view of view", views(lambda lib, b, y: (b.view(3, 2)[1:].view(-1).add_(y[:1, :1].view(1)), None)[1]), PAIR),
-    Case("base, then its view", views(lambda lib, b, y: (v := b[0], b.mul_(y))[0]), PAIR),
-    Case("two views of one place", views(lambda lib, b, y: (v := b[0], b[0].mul_(y[0]))[0]), PAIR),
-    Case("write base and views", views(_chain), PAIR),
-    Case("view of an expanded base", views(lambda lib, b, y: (v := b.expand(2, 2, 3), b.mul_(y))[0]), PAIR),
-    Case("b[0] += y", views(lambda lib, b, y: b.__setitem__(0, b[0].__iadd__(y[0]))), PAIR),
-    Case("plain base", lambda lib, x: _fill(lib, x)),
-    Case("real part written", lambda lib, x: _write_real(x), dtypes=COMPLEX),
-]
-
-
 def _fill(lib: Any, x: Any) -> Any:
     out = lib.zeros(2, 3, dtype=x.dtype)
     out[0] = x[1]
     out[1].copy_(x[0] * 2)
     return out * x
+
+
+CASES += [
+    Case("b[0].mul_", views(lambda _, b, y: (b[0].mul_(y[0]), None)[1]), PAIR),
+    Case("b.t()[0].mul_", views(lambda _, b, y: (b.t()[0].mul_(y.t()[1]), None)[1]), PAIR),
+    Case(
+        "view of view",
+        views(lambda _, b, y: (b.view(3, 2)[1:].view(-1).add_(y[:1, :1].view(1)), None)[1]),
+        PAIR,
+    ),
+    Case("base, then its view", views(lambda _, b, y: _keep(b[0], b.mul_(y))), PAIR),
+    Case("two views of one place", views(lambda _, b, y: _keep(b[0], b[0].mul_(y[0]))), PAIR),
+    Case("write base and views", views(_chain), PAIR),
+    Case("view of an expanded base", views(lambda _, b, y: _keep(b.expand(2, 2, 3), b.mul_(y))), PAIR),
+    Case("b[0] += y", views(lambda _, b, y: b.__setitem__(0, b[0].__iadd__(y[0]))), PAIR),
+    Case("plain base", _fill),
+    Case("real part written", lambda _, x: _write_real(x), dtypes=COMPLEX),
+]
 
 
 def _write_real(x: Any) -> Any:
@@ -286,12 +326,13 @@ def node_names(result: Any) -> list[str]:
     return names
 
 
-def pairs() -> list[Any]:
-    """Every case with each of its dtypes."""
+def pairs(*dtypes: torch.dtype) -> list[Any]:
+    """Every case with each of its dtypes, or with those among `dtypes`."""
     return [
         pytest.param(case, dtype, id=f"{case.name}-{str(dtype).removeprefix('torch.')}")
         for case in CASES
         for dtype in case.dtypes
+        if not dtypes or dtype in dtypes
     ]
 
 
@@ -322,11 +363,8 @@ def test_value_and_gradients(case: Case, dtype: torch.dtype) -> None:
             assert leaf.grad.stride() == other.grad.stride()
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128], ids=["float64", "complex128"])
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize(("case", "dtype"), pairs(torch.float64, torch.complex128))
 def test_second_order(case: Case, dtype: torch.dtype) -> None:
-    if dtype not in case.dtypes:
-        pytest.skip(f"{case.name} takes no {dtype}")  # complex only, or real only
     inputs = case.inputs(dtype, seed=1)
     results = []
     for lib in (rg, torch):
@@ -346,16 +384,12 @@ def test_second_order(case: Case, dtype: torch.dtype) -> None:
         assert_same(got, expected, f"first order {index}")
     assert len(mine_second) == len(second)
     for index, (got, expected) in enumerate(zip(mine_second, second, strict=True)):
-        if expected is None and got is not None:
-            # torch leaves out an edge where refgrad's formula sends exact zeros, or the other way round.
-            expected = torch.zeros_like(plain(got))
-        if got is None and expected is not None:
-            got = rg.from_torch(torch.zeros_like(expected))
         assert_same(got, expected, f"second order {index}")
 
 
-# torch takes these apart into other steps: real and imag are two there, 1-d @ n-d folds differently.
-_OTHER_NODES = {"real", "imag", "real part written", "mH"}
+# torch has two nodes where refgrad has one (real, imag), and one where refgrad has two: CopySlices holds the
+# node of the write in torch, and has an edge to it here.
+_OTHER_NODES = {"real", "imag", "mH", "plain base"}
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if torch.float64 in case.dtypes], ids=str)

@@ -2,7 +2,15 @@
 
 from .registry import rule
 
-rule("clone", grad_fn="CloneBackward0", tensors="self", args="memory_format", forward="self.clone(memory_format=memory_format)", self="grad", saves="")
+rule(
+    "clone",
+    grad_fn="CloneBackward0",
+    tensors="self",
+    args="memory_format",
+    forward="self.clone(memory_format=memory_format)",
+    self="grad",
+    saves="",
+)
 rule(
     "to_copy",
     grad_fn="ToCopyBackward0",

@@ -36,7 +36,8 @@ _unary("relu", "threshold_backward(grad, result, 0)", "result")
 for _name in ("sign", "floor", "ceil", "trunc", "round"):
     _unary(_name, "zeros_like(grad)", "")
 
-# The derivatives of what torch computes in one kernel are operations of their own, and are differentiated again.
+# The derivatives of what torch computes in one kernel are operations of their own, and are differentiated
+# again.
 rule(
     "tanh_backward",
     grad_fn="TanhBackwardBackward0",

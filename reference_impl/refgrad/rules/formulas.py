@@ -1,29 +1,30 @@
 """The functions that rows are written in.
 
-Most are the same for plain torch data and for refgrad tensors, because they use methods that both have. Those that
-are not are given twice: `FUNCTIONS` maps each name to the pair (over torch's kernels, over refgrad's operations); the
-second is the name of a refgrad operation and is looked up when the formulas are compiled.
+Most are the same for plain torch data and for refgrad tensors, because they use methods that both have.
+Those that are not are given twice: `FUNCTIONS` maps each name to the pair (over torch's kernels, over
+refgrad's operations); the second is the name of a refgrad operation and is looked up when the formulas are
+compiled.
 """
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
-from ..scalars import number
+from refgrad.scalars import number
 
 # In formulas, T is either a plain torch.Tensor or a refgrad Tensor; both have the methods that are used here.
 T = Any
+_aten = torch.ops.aten
 
 
 def conj(value: T) -> T:
     """Return the complex conjugate of a tensor or number; a real one is returned as it is."""
-    if isinstance(value, int | float):
-        return value
-    return value.conjugate() if isinstance(value, complex) else value.conj()
+    return value.conjugate() if isinstance(value, int | float | complex) else value.conj()
 
 
 def zeros_like(value: T) -> T:
@@ -83,8 +84,9 @@ def sum_to(grad: T, shape: tuple[int, ...]) -> T:
 def fit(grad: T, shape: tuple[int, ...], dtype: torch.dtype) -> T:
     """Make `grad` a gradient of an input of `shape` and `dtype`.
 
-    The gradient of a real input is real: the imaginary part of one that comes from a complex operation is dropped.
-    Source: "handle_r_to_c" in torch/csrc/autograd/FunctionsManual.h, validate_outputs in engine.cpp.
+    The gradient of a real input is real: the imaginary part of one that comes from a complex operation is
+    dropped. Source: "handle_r_to_c" in torch/csrc/autograd/FunctionsManual.h, validate_outputs in
+    engine.cpp.
     """
     if grad.dtype.is_complex and not dtype.is_complex:
         grad = grad.real
@@ -102,7 +104,9 @@ def inverse_permutation(dims: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def pow_number_backward(grad: T, base: T, exponent: complex) -> T:
-    """Return the gradient of `base ** exponent` for a Python number: zero, not nan, where the exponent is 0."""
+    """Return the gradient of `base ** exponent` for a Python number: zero, not nan, where the exponent is
+    0.
+    """
     if exponent == 0:
         return zeros_like(base)
     return grad * conj(exponent * base.pow(exponent - 1))
@@ -127,16 +131,15 @@ def pow_exponent_backward(grad: T, base: T, exponent: T, result: T) -> T:
 def pow_number_base_backward(grad: T, base: complex, exponent: T, result: T) -> T:
     """Return the gradient of `base ** exponent` with respect to the exponent, for a Python number as base."""
     if base == 0:
+        settled = exponent.real >= 0
         if exponent.dtype.is_complex:
-            settled = (exponent.imag == 0) & (exponent.real >= 0)
-        else:
-            settled = exponent >= 0
+            settled = settled & (exponent.imag == 0)
         return grad * conj(result * -math.inf).masked_fill(settled, 0)
-    if isinstance(base, complex) or base < 0:
-        log: complex = complex(torch.tensor(base, dtype=torch.complex128).log().item())
+    if base.imag or base.real < 0:
+        log = cmath.log(base)
         # A negative real base of a real result has no real logarithm: nan, as std::log gives.
         return grad * conj(result * (log if result.dtype.is_complex else math.nan))
-    return grad * conj(result * math.log(base))
+    return grad * conj(result * math.log(base.real))
 
 
 def sgn_backward(grad: T, value: T, result: T) -> T:
@@ -149,7 +152,9 @@ def sgn_backward(grad: T, value: T, result: T) -> T:
 
 
 def split_ties(grad: T, chosen: T, rejected: T) -> T:
-    """Return the gradient for one side of maximum or minimum: half where both are equal, 0 where it is rejected."""
+    """Return the gradient for one side of maximum or minimum: half where both are equal, 0 where it is
+    rejected.
+    """
     return (grad / 2).where(chosen, grad).masked_fill(rejected, 0)
 
 
@@ -165,7 +170,7 @@ def select_backward(grad: torch.Tensor, size: tuple[int, ...], dim: int, index: 
     return out
 
 
-def slice_backward(
+def slice_backward(  # noqa: PLR0917 - what one slice is made of
     grad: torch.Tensor, size: tuple[int, ...], dim: int, start: int | None, end: int | None, step: int | None
 ) -> torch.Tensor:
     """Return zeros of `size` with `grad` in the place of a slice."""
@@ -175,13 +180,15 @@ def slice_backward(
 
 
 def index_backward(grad: torch.Tensor, indices: tuple[Any, ...], size: tuple[int, ...]) -> torch.Tensor:
-    """Return zeros of `size` with `grad` added at the indexed places; a place that is named twice gets both."""
-    return torch.ops.aten.index_put(grad.new_zeros(size), _as_optional(indices), grad, True)
+    """Return zeros of `size` with `grad` added at the indexed places, repeatedly where they repeat."""
+    put: torch.Tensor = _aten.index_put(grad.new_zeros(size), _as_optional(indices), grad, True)
+    return put
 
 
 def index_put(value: torch.Tensor, indices: tuple[Any, ...], values: torch.Tensor) -> torch.Tensor:
     """Return `value` with `values` at the indexed places."""
-    return torch.ops.aten.index_put(value, _as_optional(indices), values, False)
+    put: torch.Tensor = _aten.index_put(value, _as_optional(indices), values, False)
+    return put
 
 
 def _as_optional(indices: tuple[Any, ...]) -> list[torch.Tensor | None]:
@@ -198,10 +205,8 @@ def copy_slices(base: torch.Tensor, source: torch.Tensor, path: Any) -> torch.Te
 
 def rsub(value: torch.Tensor, other: torch.Tensor | complex, alpha: complex) -> torch.Tensor:
     """Return `other - alpha * value`."""
-    return torch.rsub(value, other, alpha=alpha)  # type: ignore[no-any-return, call-overload]
+    return torch.rsub(value, other, alpha=alpha)
 
-
-_aten = torch.ops.aten
 
 # name -> (function over plain data, function over refgrad tensors or the name of a refgrad operation)
 FUNCTIONS: Mapping[str, tuple[Callable[..., Any], Callable[..., Any] | str]] = {

@@ -2,7 +2,14 @@
 
 from .registry import rule
 
-rule("sum", grad_fn="SumBackward0", tensors="self", forward="self.sum()", self="grad.expand(self_shape)", saves="")
+rule(
+    "sum",
+    grad_fn="SumBackward0",
+    tensors="self",
+    forward="self.sum()",
+    self="grad.expand(self_shape)",
+    saves="",
+)
 rule(
     "sum_as",
     grad_fn="SumBackward0",

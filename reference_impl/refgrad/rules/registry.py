@@ -13,18 +13,19 @@ A row is written as it is read aloud:
         elementwise=True,
     )
 
-"mul takes the tensors self and other; the gradient of self is the gradient of the result times the conjugate of
-other; of other, ...; it saves self and other."
+"mul takes the tensors self and other; the gradient of self is the gradient of the result times the
+conjugate of other; of other, ...; it saves self and other."
 
-Formulas are Python expressions over `grad`, the tensors, `result`, the arguments and, for each tensor `t`, the names
-`t_shape` and `t_dtype`, which save no tensor. They are compiled twice, once over torch's kernels on plain data and
-once over refgrad's own operations, so each formula can be differentiated again. They compute the gradient as if
-nothing had been broadcast or promoted: the engine sums it to the shape of its input, casts it to its dtype (a real
-input of a complex operation gets the real part) and accumulates it.
+Formulas are Python expressions over `grad`, the tensors, `result`, the arguments and, for each tensor `t`,
+the names `t_shape` and `t_dtype`, which save no tensor. They are compiled twice, once over torch's kernels
+on plain data and once over refgrad's own operations, so each formula can be differentiated again. They
+compute the gradient as if nothing had been broadcast or promoted: the engine sums it to the shape of its
+input, casts it to its dtype (a real input of a complex operation gets the real part) and accumulates it.
 
-Every tensor states its differentiability: a formula, `NON_DIFFERENTIABLE` or `NOT_IMPLEMENTED`. The registry refuses
-a row that leaves one out, mentions an unknown name, or saves something else than what its formulas use.
-The format follows PyTorch's tools/autograd/derivatives.yaml, and so do the formulas unless a row says otherwise.
+Every tensor states its differentiability: a formula, `NON_DIFFERENTIABLE` or `NOT_IMPLEMENTED`. The
+registry refuses a row that leaves one out, mentions an unknown name, or saves something else than what its
+formulas use. The format follows PyTorch's tools/autograd/derivatives.yaml, and so do the formulas unless a
+row says otherwise.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ Derivative = str | Differentiability
 class Rule:
     """One row: an operation, its kernel, and the derivative for each of its tensors.
 
-    `elementwise` says that the result has the shape that the tensors broadcast to. `view` says that the result
-    shares memory with the first tensor. `number` names a tensor that may also be a Python number.
+    `elementwise` says that the result has the shape that the tensors broadcast to. `view` says that the
+    result shares memory with the first tensor. `number` names a tensor that may also be a Python number.
     """
 
     name: str
@@ -136,7 +137,11 @@ def check(row: Rule) -> list[str]:
         for tensor in row.tensors
         if tensor not in row.derivatives
     ]
-    problems += [f"there is no tensor {name!r} to state anything for" for name in row.derivatives if name not in row.tensors]
+    problems += [
+        f"there is no tensor {name!r} to state anything for"
+        for name in row.derivatives
+        if name not in row.tensors
+    ]
     known = {"grad", "result", *row.tensors, *row.args}
     known |= {f"{tensor}_{what}" for tensor in row.tensors for what in ("shape", "dtype")}
     used: set[str] = set()
@@ -155,7 +160,9 @@ def check(row: Rule) -> list[str]:
     if row.number is not None and row.number not in row.tensors[1:]:
         problems.append(f"number names {row.number!r}, which is not a tensor after the first")
     unknown = _names(row.forward) - {*row.tensors, *row.args} - formulas.FUNCTIONS.keys()
-    problems += [f"forward uses {name!r}, which is no tensor, argument or function" for name in sorted(unknown)]
+    problems += [
+        f"forward uses {name!r}, which is no tensor, argument or function" for name in sorted(unknown)
+    ]
     return problems
 
 

@@ -1,18 +1,20 @@
-"""Operations that give the same elements another shape, or some of them: views, indexing and what undoes it."""
+"""Operations that give the same elements another shape, or some of them: views, indexing and what undoes
+it.
+"""
 
 from .registry import NON_DIFFERENTIABLE, rule
 
 
 def _view(name: str, grad_fn: str, forward: str, formula: str, args: str = "") -> None:
-    rule(
-        name, grad_fn=grad_fn, tensors="self", args=args, forward=forward, self=formula, saves="", view=True
-    )
+    rule(name, grad_fn=grad_fn, tensors="self", args=args, forward=forward, self=formula, saves="", view=True)
 
 
 _view("view", "ViewBackward0", "self.view(size)", "grad.reshape(self_shape)", "size")
 _view("reshape_alias", "ReshapeAliasBackward0", "self.view(size)", "grad.reshape(self_shape)", "size")
 _view("t", "TBackward0", "self.t()", "grad.t()")
-_view("transpose", "TransposeBackward0", "self.transpose(dim0, dim1)", "grad.transpose(dim0, dim1)", "dim0 dim1")
+_view(
+    "transpose", "TransposeBackward0", "self.transpose(dim0, dim1)", "grad.transpose(dim0, dim1)", "dim0 dim1"
+)
 _view("permute", "PermuteBackward0", "self.permute(dims)", "grad.permute(inverse_permutation(dims))", "dims")
 _view("unsqueeze", "UnsqueezeBackward0", "self.unsqueeze(dim)", "grad.squeeze(dim)", "dim")
 _view("squeeze", "SqueezeBackward0", "self.squeeze()", "grad.reshape(self_shape)")
@@ -21,7 +23,13 @@ _view("squeeze_dims", "SqueezeBackward2", "self.squeeze(dims)", "grad.reshape(se
 _view("squeeze_in_place", "SqueezeBackward4", "self.squeeze(dim)", "grad.reshape(self_shape)", "dim")
 _view("expand", "ExpandBackward0", "self.expand(size)", "sum_to(grad, self_shape)", "size")
 _view("alias", "AliasBackward0", "self[...]", "grad")
-_view("select", "SelectBackward0", "self.select(dim, index)", "select_backward(grad, self_shape, dim, index)", "dim index")
+_view(
+    "select",
+    "SelectBackward0",
+    "self.select(dim, index)",
+    "select_backward(grad, self_shape, dim, index)",
+    "dim index",
+)
 _view(
     "slice",
     "SliceBackward0",
