@@ -8,7 +8,7 @@ from hypothesis import configuration
 from hypothesis.errors import Flaky
 
 from gradconform.randomize import direct, with_hypothesis
-from gradconform.randomize.chooser import Chooser, Choices, Failure
+from gradconform.randomize.chooser import Choices, Chooser, Failure
 
 
 def long_sum(chooser: Chooser) -> None:
@@ -108,7 +108,7 @@ def test_shrinking_stops_at_its_limit_of_calls() -> None:
 
 
 def test_a_failure_that_does_not_come_back_is_flaky() -> None:
-    failure = with_hypothesis.shrink(lambda chooser: None, Failure((3, 1), ValueError("once")))
+    failure = with_hypothesis.shrink(lambda _: None, Failure((3, 1), ValueError("once")))
     assert failure.flaky
     assert failure.choices == (3, 1)
     assert str(failure.exception) == "once"

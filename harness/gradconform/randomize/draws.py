@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
+from math import prod
 
 import torch
 
@@ -190,24 +192,41 @@ def _size(chooser: Chooser, low: int, high: int) -> int:
     return 0 if number == 2 * high else number % high + 1
 
 
+def _shapes() -> tuple[Shape, ...]:
+    """Shapes with elements, the simplest first; one for each choice, so that all ranks are equally likely."""
+    sizes = range(1, DRAWN_SIZE + 1)
+    found = [
+        shape
+        for rank in range(MAX_RANK + 1)
+        for shape in product(sizes, repeat=rank)
+        for _ in range(DRAWN_SIZE ** (MAX_RANK - rank))
+    ]
+    return tuple(sorted(found, key=lambda shape: (prod(shape), abs(len(shape) - 1), shape)))
+
+
+_NONEMPTY = _shapes()
+# A zero in one place is enough, in one tensor out of nine: a law that meets only empty tensors tests nothing.
+_EMPTY = (
+    *[(0,)] * 12,
+    *(shape for shape in product(range(DRAWN_SIZE + 1), repeat=2) if shape.count(0) == 1),
+    *(shape for shape in product(range(3), repeat=3) if shape.count(0) == 1),
+)
+_ALL = (*_NONEMPTY, *_EMPTY)
+
+
 def _any_shape(chooser: Chooser, nonempty: bool) -> Shape:
-    rank = chooser.choice((1, 0, 2, MAX_RANK))
-    sizes = [chooser.integer(1, DRAWN_SIZE) for _ in range(rank)]
-    # One zero is enough, and one tensor in eight: a law that only meets empty tensors tests nothing.
-    if rank and not nonempty and chooser.below(8) == 7:
-        sizes[chooser.below(rank)] = 0
-    return tuple(sizes)
+    # One choice for a whole shape, so that a shorter record of choices is not always a shape of lower rank.
+    return chooser.choice(_NONEMPTY if nonempty else _ALL)
 
 
 def _broadcastable(chooser: Chooser, other: Shape) -> Shape:
     """A shape that broadcasts with `other`; simplest is that shape itself."""
-    more = 1 if len(other) < MAX_RANK else 0
-    rank = chooser.choice((*range(len(other), -1, -1), *range(len(other) + 1, len(other) + 1 + more)))
+    rank = len(other)
+    most = rank + 1 if rank < MAX_RANK else rank
+    # The number of choices does not depend on the rank that is drawn, lest the lowest count as simplest.
+    drawn = chooser.choice((*range(rank, -1, -1), *range(rank + 1, most + 1)))
     # Next to a 1 any size will do; next to any other, that size or a 1.
-    sizes = [
-        _size(chooser, 0, DRAWN_SIZE) if size == 1 else chooser.choice((size, 1))
-        for size in other[max(len(other) - rank, 0) :]
-    ]
-    if rank > len(other):
+    sizes = [_size(chooser, 0, DRAWN_SIZE) if size == 1 else chooser.choice((size, 1)) for size in other]
+    if most > rank:
         sizes.insert(0, chooser.integer(1, DRAWN_SIZE))
-    return tuple(sizes)
+    return tuple(sizes[len(sizes) - drawn :])

@@ -1,82 +1,117 @@
 """Random straight-line programs: leaves, operators with fan-out and reuse, a sum and a backward.
 
-Each step is one choice, which is what makes a program cheap to draw; its simplest value leaves the step out,
-so that a failing program shrinks to the steps that it needs. What is known of the magnitude of each value
-decides which operators may take it, so that nearly all numbers stay finite and inside the operators' domains.
+Each step is one choice, which makes a program cheap to draw. The simplest choice leaves the step out, and
+what would have used its result uses the value before it; the steps after it stay as they are, so that a
+failing program shrinks to the steps that it needs. What is known of the size of each value decides which
+operators may take it, so that nearly all numbers stay finite and inside the operators' domains.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 from gradconform.errors import UsageError
 from gradconform.program.steps import Apply, Backward, Input, Options, Program, Ref
-from gradconform.program.vocabulary import OPERATORS
 from gradconform.randomize.chooser import Chooser
 from gradconform.randomize.values import fill
 from gradconform.spec.dtypes import FLOATING
 
 Range = Literal["unit", "small", "positive", "any"]
-"""What is known of a value: from -1 to 1; from -8 to 8 (leaves); about 0.001 to 1000; nothing."""
+"""What is known of a value: from -1 to 1; from -8 to 8 (leaves); from about 0.001 to 1000; nothing."""
 
-_UNARY: dict[Range, dict[str, Range]] = {
-    "unit": {
-        "neg": "unit",
-        "square": "unit",
-        "exp": "positive",
-        "sigmoid": "positive",
-        "sin": "unit",
-        "cos": "unit",
-        "tanh": "unit",
+_UNARY: dict[str, dict[Range, tuple[str, Range]]] = {
+    # For each range of the operand: what is applied, which is another operator where this one's numbers would
+    # grow or leave its domain, and the range of the result.
+    "neg": {
+        "unit": ("neg", "unit"),
+        "small": ("neg", "small"),
+        "positive": ("neg", "any"),
+        "any": ("neg", "any"),
     },
-    "small": {
-        "neg": "small",
-        "square": "any",
-        "exp": "positive",
-        "sigmoid": "positive",
-        "sin": "unit",
-        "cos": "unit",
-        "tanh": "unit",
+    "exp": {
+        "unit": ("exp", "positive"),
+        "small": ("exp", "positive"),
+        "positive": ("log", "small"),
+        "any": ("tanh", "unit"),
     },
-    "positive": {
-        "neg": "any",
-        "log": "small",
-        "sqrt": "positive",
-        "rsqrt": "positive",
-        "reciprocal": "positive",
-        "sin": "unit",
-        "cos": "unit",
-        "tanh": "unit",
+    "log": {
+        "unit": ("exp", "positive"),
+        "small": ("exp", "positive"),
+        "positive": ("log", "small"),
+        "any": ("sin", "unit"),
     },
-    "any": {"neg": "any", "sigmoid": "unit", "sin": "unit", "cos": "unit", "tanh": "unit"},
+    "sqrt": {
+        "unit": ("sigmoid", "positive"),
+        "small": ("sigmoid", "positive"),
+        "positive": ("sqrt", "positive"),
+        "any": ("cos", "unit"),
+    },
+    "rsqrt": {
+        "unit": ("exp", "positive"),
+        "small": ("exp", "positive"),
+        "positive": ("rsqrt", "positive"),
+        "any": ("sin", "unit"),
+    },
+    "reciprocal": {
+        "unit": ("sigmoid", "positive"),
+        "small": ("sigmoid", "positive"),
+        "positive": ("reciprocal", "positive"),
+        "any": ("cos", "unit"),
+    },
+    "square": {
+        "unit": ("square", "unit"),
+        "small": ("square", "any"),
+        "positive": ("sqrt", "positive"),
+        "any": ("tanh", "unit"),
+    },
+    "sin": dict.fromkeys(get_args(Range), ("sin", "unit")),
+    "cos": dict.fromkeys(get_args(Range), ("cos", "unit")),
+    "tanh": dict.fromkeys(get_args(Range), ("tanh", "unit")),
+    "sigmoid": {
+        "unit": ("sigmoid", "positive"),
+        "small": ("sigmoid", "positive"),
+        "positive": ("sigmoid", "positive"),
+        "any": ("sigmoid", "unit"),
+    },
 }
 
 
-def _binary(left: Range, right: Range) -> dict[str, Range]:
-    sums: Range = "small" if left == right == "unit" else "any"
-    found: dict[str, Range] = {"add": sums, "sub": sums}
-    if left != "any" or right in {"unit", "small"}:
-        # Never two values of unknown size: eight squarings of 10 overflow.
-        found["mul"] = "unit" if left == right == "unit" else "any"
-    if right == "positive":
-        found["div"] = "any"
-    return found
+def _sum(name: str, left: Range, right: Range) -> tuple[str, Range]:
+    return name, "small" if left == right == "unit" else "any"
 
 
-Row = tuple[str, bool, Range]
-"""An operator, whether it takes two operands, and the range of its result."""
+def _product(left: Range, right: Range) -> tuple[str, Range]:
+    if left == right == "unit":
+        return "mul", "unit"
+    # Never two large values: eight squarings of 10 overflow.
+    return ("mul", "any") if "unit" in {left, right} or "small" in {left, right} else ("add", "any")
 
-_ROWS: dict[tuple[Range, Range], tuple[Row, ...]] = {
+
+def _quotient(left: Range, right: Range) -> tuple[str, Range]:
+    return ("div", "any") if right == "positive" else _product(left, right)
+
+
+OPERATORS = (*_UNARY, "add", "sub", "mul", "div")
+"""The operators of random programs, the simplest first."""
+
+_ROWS: dict[tuple[Range, Range], tuple[tuple[str, bool, Range], ...]] = {
+    # For each operator: what is applied, whether to two operands, and the range of the result.
     (left, right): (
-        *((name, False, result) for name, result in _UNARY[left].items()),
-        *((name, True, result) for name, result in _binary(left, right).items()),
+        *((by[left][0], False, by[left][1]) for by in _UNARY.values()),
+        *(
+            (name, True, result)
+            for name, result in (
+                _sum("add", left, right),
+                _sum("sub", left, right),
+                _product(left, right),
+                _quotient(left, right),
+            )
+        ),
     )
-    for left in _UNARY
-    for right in _UNARY
+    for left in get_args(Range)
+    for right in get_args(Range)
 }
-_SPREAD = 120
-"""How many values of a choice are spread over the rows: many more than rows, so that all are as likely."""
 
 _WINDOW = 3
 """The first operand is one of so many latest values, so that programs become deep; the second is any."""
@@ -98,24 +133,24 @@ def random_program(
         )
     leaves = _LEAVES[: 2 + chooser.below(2)]
     data = fill("real", (len(leaves), *shape), dtype, chooser.seed())
-    live: list[tuple[str, Range]] = [(name, "small") for name in leaves]
+    # A value that is missing is another name of the one before it: what later choices mean does not change.
+    live: list[tuple[str, Range]] = [("x", "small"), ("y", "small"), (leaves[-1], "small")]
     applied = []
     for index in range(steps):
         size = len(live)
-        window = min(size, _WINDOW)
-        number = chooser.below(1 + _SPREAD * size * window)
-        if not number:
+        number = chooser.below(1 + len(OPERATORS) * size * _WINDOW)
+        if number == 0:
+            live.append(live[-1])
             continue
-        number, back = divmod(number - 1, window)
+        number, back = divmod(number - 1, _WINDOW)
         number, other = divmod(number, size)
         left, left_range = live[size - 1 - back]
         right, right_range = live[other]
-        rows = _ROWS[left_range, right_range]
-        operator, binary, result = rows[number * len(rows) // _SPREAD]
-        applied.append(_apply(index, operator, left, right if binary else ""))
+        name, binary, result = _ROWS[left_range, right_range][number]
+        applied.append(_apply(index, name, left, right if binary else ""))
         live.append((f"v{index}", result))
-    inputs = tuple(Input(name, data[index], True) for index, name in enumerate(leaves))
-    return Program(inputs, (*applied, _sum(live[-1][0]), _BACKWARD))
+    inputs = tuple(Input(name, leaf, True) for name, leaf in zip(leaves, data.unbind(), strict=True))
+    return Program(inputs, (*applied, _total(live[-1][0]), _BACKWARD))
 
 
 @lru_cache(maxsize=65536)
@@ -125,10 +160,8 @@ def _apply(index: int, operator: str, left: str, right: str) -> Apply:
 
 
 @lru_cache(maxsize=1024)
-def _sum(name: str) -> Apply:
+def _total(name: str) -> Apply:
     return Apply("total", "sum", (Ref(name),), _PLAIN)
 
 
 _BACKWARD = Backward((Ref("total"),), _PLAIN)
-
-assert all(row[0] in OPERATORS for rows in _ROWS.values() for row in rows)  # noqa: S101
