@@ -15,11 +15,12 @@ from dataclasses import replace
 
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.interpreter import Detail, run
-from gradconform.oracle.anchor import Anchor, Opinion, Rerun
+from gradconform.oracle.anchor import Anchor
 from gradconform.oracle.compare import Comparison, compare
 from gradconform.oracle.facts import check
 from gradconform.oracle.failures import describe_error
 from gradconform.oracle.forward import forward_differs
+from gradconform.oracle.opinions import Opinion, Rerun
 from gradconform.oracle.spots import STAGES, NumericMiss
 from gradconform.oracle.spread import Spread
 from gradconform.program.render import step_texts
@@ -53,7 +54,10 @@ def judge(
     differences = _first(
         [_refused(miss, opinion) for miss, opinion in verdicts if opinion.vote == "against"], comparison
     )
-    differences += _facts(program, got, numbers.stage, torch_errors=torch_errors)
+    told = {difference.what for difference in differences}
+    facts = _facts(program, got, numbers.stage, torch_errors=torch_errors)
+    # What a `raises` block misses, the comparison with torch tells already, at the step that did not raise.
+    differences += [fact for fact in facts if fact.what not in told]
     if differences:
         return Diverges(_located(program, differences))
     for miss, opinion in verdicts:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import torch
 
-from gradconform.oracle.anchor import Opinion, Rerun
+from gradconform.oracle.opinions import Opinion, Rerun
 from gradconform.oracle.precision import one_ulp_away
 from gradconform.oracle.spots import NumericMiss, numbers_at
 from gradconform.oracle.tolerance import parts, within
