@@ -18,6 +18,7 @@ from typing import Any, Self, TextIO, TypeVar
 
 from gradconform.cases import CaseResult, Example
 from gradconform.errors import GradconformError, UsageError, did_you_mean
+from gradconform.program.json_form import from_json, to_json
 from gradconform.spec.scenario import Scenario, Source
 from gradconform.verdict import (
     KINDS,
@@ -190,7 +191,11 @@ class ResultsWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as failure:  # what could not be written before cannot be written now
+            if error is None:
+                raise self._failed(failure) from None
 
 
 def read_results(path: Path) -> Results:
@@ -270,8 +275,6 @@ def case_form(case: CaseResult) -> dict[str, Any]:
         "verdict": _verdict_form(case.verdict),
     }
     if case.example is not None:
-        from gradconform.program.json_form import to_json
-
         example = case.example
         document["example"] = {
             "program": to_json(example.program),
@@ -286,8 +289,6 @@ def read_case(document: Mapping[str, Any]) -> CaseResult:
     found = {name: value for name, value in document.items() if name != "id"}
     found["verdict"] = _read_verdict(found.get("verdict"))
     example = found.get("example")
-    from gradconform.program.json_form import from_json
-
     if example is not None:
         if not isinstance(example, Mapping) or not {"program", "text", "script"} <= example.keys():
             raise ResultsError("an 'example' has a 'program', a 'text' and a 'script'")
@@ -308,6 +309,8 @@ def _read_verdict(document: object) -> Verdict:
         raise ResultsError(f"unknown kind of verdict {kind!r}. {did_you_mean(str(kind), KINDS)}".rstrip(" ."))
     found = dict(document)
     if "divergences" in found:
+        if not isinstance(found["divergences"], list):
+            raise ResultsError(f"'divergences' is a list, got {found['divergences']!r}")
         found["divergences"] = tuple(_value(Divergence, each) for each in found["divergences"])
     return _value(_VERDICTS[kind], found)
 

@@ -68,9 +68,7 @@ def test_an_error_that_ends_the_program_ends_the_trace() -> None:
     program = Program(
         (Input("x", torch.tensor([1.0])),), (Backward((Ref("x"),)), Apply("y", "neg", (Ref("x"),)))
     )
-    assert story(program) == [
-        "     x = tensor([1.0], dtype=float32)",
-        "  0  x.backward()",
-        "         raises RuntimeError: element 0 of tensors does not require grad and does not have a grad_fn (backward)",
-        "  1  y = -x  # not reached",
-    ]
+    _, raising, error, skipped = story(program)
+    assert raising == "  0  x.backward()"
+    assert error.startswith("         raises RuntimeError: element 0 of tensors does not require grad")
+    assert skipped == "  1  y = -x  # not reached"

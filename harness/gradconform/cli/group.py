@@ -16,6 +16,10 @@ USAGE, INTERRUPTED, BROKEN_PIPE, BUG = 2, 130, 141, 70
 """Exit codes, beside those that commands return. 141 and 70 are what shells and sysexits.h use for them."""
 
 
+class ReaderGone(Exception):  # noqa: N818 - how a pipe ends, and no error
+    """Whoever read the output has gone (`gradconform list | head`)."""
+
+
 class Cli(click.Group):
     """A group whose commands return their exit code. A GradconformError is a message on standard error and
     exit 2; an unexpected exception is a bug of gradconform and is shown whole."""
@@ -40,8 +44,8 @@ class Cli(click.Group):
         except (KeyboardInterrupt, click.Abort):
             click.echo("gradconform: interrupted", err=True)
             code = INTERRUPTED
-        except BrokenPipeError:
-            # Whoever read the output has gone; Python must not find that out again at its exit.
+        except (ReaderGone, BrokenPipeError):
+            # Python must not find that out again when it flushes at its exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = BROKEN_PIPE
         except Exception:  # noqa: BLE001 - the last place where it can be told from a finding
@@ -53,6 +57,13 @@ class Cli(click.Group):
             )
             code = BUG
         sys.exit(code)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As in click, which would end a broken pipe by itself with exit code 1: "something diverges"."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderGone from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

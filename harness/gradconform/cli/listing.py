@@ -29,6 +29,10 @@ def _rows(files: tuple[Path, ...]) -> Iterator[Row]:
         )
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def list_command(options: Options, *, as_json: bool) -> int:
     """Prints the scenarios. Returns the exit code."""
     rows = rows_of(options)
@@ -40,5 +44,6 @@ def list_command(options: Options, *, as_json: bool) -> int:
     width = max((len(row.id) for row in rows), default=0)
     lines = [f"{row.id:<{width}}  level {row.level}  {row.says}\n" for row in rows]
     features = len({row.feature for row in rows})
-    click.echo("".join(lines) + f"{len(rows)} scenarios in {features} features")
+    count = f"{_counted(len(rows), 'scenario')} in {_counted(features, 'feature')}"
+    click.echo("".join(lines) + count)
     return 0

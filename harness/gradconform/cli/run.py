@@ -35,7 +35,8 @@ def run_command(target: str, options: Options) -> int:
     try:
         results = campaign.run(out)
     except GradconformError:
-        out.lines(run_report(campaign.results()))
+        if campaign.cases:
+            out.lines(run_report(campaign.results()))
         raise
     out.lines(run_report(results))
     return exit_code(results)

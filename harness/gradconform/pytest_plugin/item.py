@@ -32,7 +32,8 @@ class ScenarioItem(pytest.Item):
     @classmethod
     def make(cls, parent: pytest.Collector, task: Task, checks: Session, head: Head) -> ScenarioItem:
         """The item of a task."""
-        item: ScenarioItem = cls.from_parent(parent, name=task.id)
+        # Given in full: pytest 9 makes ids of names with brackets that --lf does not find again.
+        item: ScenarioItem = cls.from_parent(parent, name=task.id, nodeid=f"{parent.nodeid}::{task.id}")
         item.task, item.checks, item.head = task, checks, head
         return item
 

@@ -107,7 +107,7 @@ def report(failure: Failure, head: Head, notes: Mapping[str, ScenarioNote]) -> I
         if note.source:
             yield Line(f"  source: {note.source}", "faint")
     yield Line("")
-    yield from _verdict(case, head.engine)
+    yield from _verdict(case, head.target if head.engine == "torch" else head.engine)
     yield from _program(case)
     if failure.alike:
         yield Line(f"fails alike: {', '.join(each.id.removeprefix(case.scenario) for each in failure.alike)}")

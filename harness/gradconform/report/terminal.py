@@ -115,7 +115,7 @@ def _notes(results: Results) -> Iterator[Line]:
     for case in results.cases:
         if isinstance(case.verdict, Inconclusive):
             reasons.setdefault(case.id, case.verdict.reason)
-    yield from (Line(f"inconclusive: {id} {reason}") for id, reason in reasons.items())
+    yield from (Line(f"inconclusive: {name} {reason}") for name, reason in reasons.items())
     yield Line(head.compared)
     for reason in head.absent:
         yield Line(f"not run: device {reason}", "bad")
