@@ -24,7 +24,8 @@ Handle = Any
 class Engine(ABC):
     """An autograd implementation under test.
 
-    name: how reports call it. torch_errors: whether it raises torch's exception classes (they are compared then).
+    name: how reports call it. torch_errors: whether it raises torch's exception classes; they are compared
+    then.
     """
 
     name: str
@@ -41,8 +42,10 @@ class Engine(ABC):
 
     @abstractmethod
     def to_torch(self, handle: Handle) -> torch.Tensor:
-        """The numbers of a handle, detached, with its shape and dtype. It may share the engine's memory; the harness
-        only reads it, and copies what it keeps."""
+        """The numbers of a handle, detached, with its shape and dtype.
+
+        It may share the engine's memory; the harness only reads it, and copies what it keeps.
+        """
 
     @abstractmethod
     def is_tensor(self, value: object) -> bool:
@@ -86,6 +89,10 @@ class Engine(ABC):
 
     # what can be seen
 
+    def look(self, handle: Handle, attribute: str) -> Any:
+        """As `get`, where warnings are already off: an engine may warn about the read itself."""
+        return self.get(handle, attribute)
+
     def dtype(self, name: str) -> Any:
         """The engine's dtype of that name. Raises Unsupported where it has none."""
         raise Unsupported(f"dtype {name}")
@@ -94,13 +101,13 @@ class Engine(ABC):
         """The grad mode of the calling thread."""
         return UNSEEN
 
-    def storage(self, handle: Handle) -> int | Unseen:
+    def storage(self, handle: Handle) -> int | Unseen:  # noqa: ARG002 - engines that show it use it
         """A number that is equal for tensors that share memory, and for no others that live now."""
         return UNSEEN
 
-    def device(self, handle: Handle) -> str:
+    def device(self, handle: Handle) -> str:  # noqa: ARG002 - engines that have several use it
         """The device of a tensor, as torch writes it (`cpu`, `cuda:0`)."""
         return "cpu"
 
-    def reset(self) -> None:
+    def reset(self) -> None:  # noqa: B027 - an engine without global state has nothing to do
         """Puts global state (the grad mode) back to its default, so that one case cannot spoil the next."""

@@ -19,8 +19,8 @@ def registered() -> tuple[str, ...]:
 
 
 def find_engine(name: str) -> Engine:
-    """The engine with a registered name, or the one that `package.module:attribute` names: an Engine, or a callable
-    that makes one.
+    """The engine with a registered name, or the one that `package.module:attribute` names: an Engine, or a
+    callable that makes one.
 
     Raises EngineError where there is none or its import fails, AdapterError where what is found is no engine.
     """
@@ -41,17 +41,7 @@ def _make(target: str, name: str) -> Engine:
     module_name, _, attribute = target.partition(":")
     found: Any = _import(module_name, name)
     for part in filter(None, attribute.split(".")):
-        if not hasattr(found, part):
-            known = (
-                [word for word in vars(found) if not word.startswith("_")]
-                if hasattr(found, "__dict__")
-                else []
-            )
-            hint = did_you_mean(part, known)
-            raise EngineError(
-                f"engine '{name}': module {module_name} has no attribute '{part}'. {hint}".rstrip()
-            )
-        found = getattr(found, part)
+        found = _attribute(found, part, module_name, name)
     if isinstance(found, Engine):
         return found
     if not callable(found):
@@ -62,7 +52,7 @@ def _make(target: str, name: str) -> Engine:
         engine = found()
     except GradconformError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise AdapterError(f"engine '{name}' could not be made: {_reason(error)}") from error
     if not isinstance(engine, Engine):
         raise AdapterError(
@@ -70,6 +60,18 @@ def _make(target: str, name: str) -> Engine:
             "(TorchLikeEngine(module, name=...) makes one)"
         )
     return engine
+
+
+def _attribute(owner: Any, part: str, module_name: str, name: str) -> Any:
+    try:
+        return getattr(owner, part)
+    except AttributeError:
+        hint = did_you_mean(part, (word for word in dir(owner) if not word.startswith("_")))
+        hint = f"; {hint}" if hint else ""
+        raise EngineError(f"engine '{name}': module {module_name} has no attribute '{part}'{hint}") from None
+    except Exception as error:
+        message = f"engine '{name}': reading '{part}' of module {module_name} failed: {_reason(error)}"
+        raise EngineError(message) from error
 
 
 def _import(module_name: str, name: str) -> Any:
@@ -83,7 +85,7 @@ def _import(module_name: str, name: str) -> Any:
         raise EngineError(
             f"engine '{name}' needs the module '{error.name}', which is not installed"
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise EngineError(f"engine '{name}': importing {module_name} failed: {_reason(error)}") from error
 
 

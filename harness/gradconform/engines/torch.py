@@ -26,10 +26,16 @@ class TorchEngine(TorchLikeEngine):
         return handle.detach()  # type: ignore[no-any-return]
 
     def get(self, handle: Handle, attribute: str) -> Any:
+        return self.look(handle, attribute)
+
+    def look(self, handle: Handle, attribute: str) -> Any:
         # Reading .grad of a non-leaf that does not retain it warns, and the answer is always None.
         if attribute == "grad" and handle is not None and not (handle.is_leaf or handle.retains_grad):
             return None
-        return super().get(handle, attribute)
+        try:
+            return getattr(handle, attribute)
+        except AttributeError:
+            return super().look(handle, attribute)
 
 
 def engine() -> TorchEngine:

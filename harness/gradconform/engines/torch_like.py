@@ -3,8 +3,8 @@
     from gradconform.engines import TorchLikeEngine
     engine = TorchLikeEngine(module, name="mine")
 
-Tensors cross through numpy unless `to_torch` and `from_torch` are overridden. A name that the module or its tensors
-lack is unsupported; nothing is imitated on the engine's behalf.
+Tensors cross through numpy unless `to_torch` and `from_torch` are overridden. A name that the module or its
+tensors lack is unsupported; nothing is imitated on the engine's behalf.
 """
 
 from __future__ import annotations
@@ -42,14 +42,22 @@ SYMBOLS: dict[str, Callable[..., Any]] = {
 }
 """Operators that programs write with Python's own notation."""
 
+IN_PLACE: dict[str, Callable[..., Any]] = {
+    "add_": python.iadd,
+    "sub_": python.isub,
+    "mul_": python.imul,
+    "div_": python.itruediv,
+}
+"""`x += v` and its like, for what is no tensor of the engine (an array, a number)."""
+
 _MISSING = object()
 
 
 class TorchLikeEngine(Engine):
     """An engine whose module mirrors torch's names.
 
-    module: has `tensor`, `no_grad`, `autograd.grad`, ... as far as the engine supports them. Handles need not be
-    torch tensors. torch_errors: whether the engine means to raise torch's exception classes.
+    module: has `tensor`, `no_grad`, `autograd.grad`, ... as far as the engine supports them. Handles need not
+    be torch tensors. torch_errors: whether the engine means to raise torch's exception classes.
     """
 
     def __init__(self, module: Any, *, name: str, torch_errors: bool = True) -> None:
@@ -68,7 +76,7 @@ class TorchLikeEngine(Engine):
             raise Unsupported("dtype bfloat16 (override from_torch: numpy has none)")
         if tensor.device.type != "cpu":
             raise Unsupported(f"device {tensor.device.type} (override from_torch: numpy has none)")
-        # A transposed or strided tensor keeps its strides in numpy; whether the engine keeps them is its affair.
+        # A transposed or strided tensor keeps its strides in numpy; whether the engine does is its affair.
         handle = self.lookup("tensor")(tensor.numpy())
         if requires_grad:
             handle.requires_grad = True
@@ -80,12 +88,14 @@ class TorchLikeEngine(Engine):
 
         detach = getattr(handle, "detach", None)
         array = np.asarray((detach() if callable(detach) else handle).numpy())
+        if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+            array = array.copy()  # torch has neither
         try:
-            return torch.from_numpy(array if array.flags.writeable else array.copy())
+            return torch.from_numpy(array)
         except TypeError as error:
             raise AdapterError(
-                f"engine {self.name}: a tensor came back as numpy dtype {array.dtype}, which torch does not have; "
-                f"override to_torch ({error})"
+                f"engine {self.name}: a tensor came back as numpy dtype {array.dtype}, which torch does not "
+                f"have; override to_torch ({error})"
             ) from None
 
     def is_tensor(self, value: object) -> bool:
@@ -115,6 +125,8 @@ class TorchLikeEngine(Engine):
             return SYMBOLS[name]
         if name == "asarray":
             return _asarray
+        if name in IN_PLACE:
+            return self._in_place(name)
         if OPERATORS[name].method:
             return _method(name)
         try:
@@ -123,6 +135,16 @@ class TorchLikeEngine(Engine):
             if isinstance(self._tensor_type, type) and hasattr(self._tensor_type, name):
                 return _method(name)
             raise
+
+    def _in_place(self, name: str) -> Callable[..., Any]:
+        on_tensor, on_others = _method(name), IN_PLACE[name]
+
+        def call(handle: Any, *arguments: Any, **options: Any) -> Any:
+            if handle is None or self.is_tensor(handle):
+                return on_tensor(handle, *arguments, **options)
+            return on_others(handle, *arguments, **options)
+
+        return call
 
     def mode(self, name: str) -> Callable[..., AbstractContextManager[Any]]:
         return self.lookup(name)  # type: ignore[no-any-return]
@@ -142,9 +164,11 @@ class TorchLikeEngine(Engine):
             # torch warns about this read; an engine that mirrors it may too. What it answers is what counts.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found = getattr(handle, attribute, _MISSING)
-        else:
-            found = getattr(handle, attribute, _MISSING)
+                return self.look(handle, attribute)
+        return self.look(handle, attribute)
+
+    def look(self, handle: Handle, attribute: str) -> Any:
+        found = getattr(handle, attribute, _MISSING)
         if found is _MISSING:
             if handle is None:
                 raise AttributeError(f"'NoneType' object has no attribute '{attribute}'")
@@ -152,7 +176,8 @@ class TorchLikeEngine(Engine):
         return found
 
     def set(self, handle: Handle, attribute: str, value: Any) -> None:
-        if handle is not None and not hasattr(handle, attribute):
+        # The class is asked first: reading .grad of a non-leaf warns.
+        if handle is not None and not (hasattr(type(handle), attribute) or hasattr(handle, attribute)):
             raise Unsupported(f"attribute {attribute}")
         setattr(handle, attribute, value)
 
@@ -193,8 +218,8 @@ class TorchLikeEngine(Engine):
 
 
 def _method(name: str) -> Callable[..., Any]:
-    """Calls the method of its first argument. A tensor without it is unsupported; None without it is the program's
-    own AttributeError, as in torch (`x.grad.zero_()` before any backward)."""
+    """Calls the method of its first argument. A tensor without it is unsupported; None without it is the
+    program's own AttributeError, as in torch (`x.grad.zero_()` before any backward)."""
 
     def call(handle: Any, *arguments: Any, **options: Any) -> Any:
         method = getattr(handle, name, _MISSING)

@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from gradconform.engines.base import Engine
+from gradconform.program.render import RAISED_BY_FAIL
 from gradconform.program.steps import (
     Apply,
     Argument,
@@ -74,6 +75,7 @@ class Compiler:
         return block
 
     def step(self, number: int, step: Step) -> Run:
+        """What runs one step. Raises Unsupported."""
         engine, machine = self.engine, self.machine
         match step:
             case Apply(target, name, arguments, options) | Mutate(target, name, arguments, options):
@@ -86,22 +88,23 @@ class Compiler:
                 )
             case Grad(target, arguments, options):
                 return self.call(engine.grad, target, arguments, options)
-            case Invoke(target, name, method, arguments, options):
+            case Invoke(result, name, method, arguments, options):
                 owner = self.fetch(Ref(name))
                 pack = self.pack(arguments, options)
 
                 def invoke(environment: Environment) -> None:
                     thing = owner(environment)
-                    result = engine.invoke(thing, method, *pack(environment))
-                    if target:
-                        environment[target] = result
+                    positional, named = pack(environment)
+                    value = engine.invoke(thing, method, tuple(positional), named)
+                    if result:
+                        environment[result] = value
 
                 return invoke
-            case Get(target, name, attribute):
+            case Get(result, name, attribute):
                 owner = self.fetch(Ref(name))
 
                 def get(environment: Environment) -> None:
-                    environment[target] = engine.get(owner(environment), attribute)
+                    environment[result] = engine.get(owner(environment), attribute)
 
                 return get
             case Set(name, attribute, argument):
@@ -111,11 +114,11 @@ class Compiler:
                     engine.set(owner(environment), attribute, value(environment))
 
                 return assign
-            case Let(target, argument):
+            case Let(result, argument):
                 value = self.fetch(argument)
 
                 def let(environment: Environment) -> None:
-                    environment[target] = value(environment)
+                    environment[result] = value(environment)
 
                 return let
             case Delete(name):
@@ -133,7 +136,7 @@ class Compiler:
                 block = self.block(body)
                 return lambda environment: machine.expect(number, block, environment)
             case Fail(error):
-                return lambda environment: _fail(error)
+                return lambda _: _fail(error)
             case Fact():
                 return lambda environment: machine.look(number, step, environment)
 
@@ -144,7 +147,7 @@ class Compiler:
         arguments: tuple[Argument, ...],
         options: Mapping[str, Argument],
     ) -> Run:
-        """`target = function(*arguments, **options)`; the commonest forms have a closure of their own, for speed."""
+        """`target = function(*arguments, **options)`; the commonest forms have closures of their own."""
         if isinstance(target, str) and target and not options:
             match arguments:
                 case [Ref(a)] if not is_temporary(a):
@@ -166,6 +169,7 @@ class Compiler:
     def pack(
         self, arguments: tuple[Argument, ...], options: Mapping[str, Argument]
     ) -> Callable[[Environment], tuple[list[Any], dict[str, Any]]]:
+        """What fetches the arguments of a call out of the environment."""
         fetches = [self.fetch(argument) for argument in arguments]
         named = [(name, self.fetch(argument)) for name, argument in options.items()]
         return lambda environment: (
@@ -174,6 +178,7 @@ class Compiler:
         )
 
     def fetch(self, argument: Argument) -> Fetch:
+        """What fetches one argument; a temporary is taken out of the environment."""
         match argument:
             case Ref(name):
                 return (lambda environment: environment.pop(name)) if is_temporary(name) else itemgetter(name)
@@ -186,9 +191,15 @@ class Compiler:
                 return lambda environment: slice(*(part(environment) for part in parts))
             case Dtype(name):
                 dtype = self.engine.dtype(name)
-                return lambda environment: dtype
+                return lambda _: dtype
             case _:
-                return lambda environment: argument
+                return lambda _: argument
+
+
+def drop_temporaries(environment: Environment) -> None:
+    """Forgets what the expressions that an error has cut short had computed."""
+    for name in [name for name in environment if is_temporary(name)]:
+        del environment[name]
 
 
 def _unary(function: Callable[..., Any], target: str, a: str) -> Run:
@@ -213,4 +224,4 @@ def _unpacked(names: tuple[str, ...], result: Any) -> dict[str, Any]:
 
 
 def _fail(error: str) -> None:
-    raise getattr(builtins, error)("raised by the program itself")
+    raise getattr(builtins, error)(RAISED_BY_FAIL)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gradconform.engines.base import Engine
 from gradconform.errors import AdapterError, Unsupported
-from gradconform.execution.compile import Block, Compiler, Environment
+from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries
 from gradconform.execution.observe import Observer
 from gradconform.program.layouts import fresh
 from gradconform.program.steps import Backward, Fact, Grad, Invoke, Mutate, Program, Set
@@ -28,14 +28,17 @@ class Detail(Enum):
 def run(program: Program, engine: Engine, device: str = "cpu", detail: Detail = Detail.CHANGES) -> Trace:
     """The trace of a program on an engine, its errors included.
 
-    Raises Unsupported where the engine lacks something that the program needs, and AdapterError where the adapter
-    breaks its contract.
+    Raises Unsupported where the engine lacks something that the program needs, and AdapterError where the
+    adapter breaks its contract.
     """
     return _Run(program, engine, device, detail).trace()
 
 
 def make_inputs(program: Program, engine: Engine, device: str) -> Environment:
-    """The program's inputs as the engine's own tensors, in new memory. Raises Unsupported and AdapterError."""
+    """The program's inputs as the engine's own tensors, in new memory.
+
+    Raises Unsupported and AdapterError.
+    """
     environment: Environment = {}
     for item in program.inputs:
         try:
@@ -46,8 +49,8 @@ def make_inputs(program: Program, engine: Engine, device: str) -> Environment:
             kind = str(item.data.dtype).removeprefix("torch.")
             raise AdapterError(
                 f"engine {engine.name}: from_torch failed for input '{item.name}' ({kind}, shape "
-                f"{tuple(item.data.shape)}): {type(error).__name__}: {error}; raise gradconform.engines.Unsupported "
-                "for what the engine does not have"
+                f"{tuple(item.data.shape)}): {type(error).__name__}: {error}; raise "
+                "gradconform.engines.Unsupported for what the engine does not have"
             ) from error
     return environment
 
@@ -72,6 +75,7 @@ class _Run:
         self._last = len(steps) - 1
 
     def trace(self) -> Trace:
+        """Runs the program and looks."""
         self.engine.reset()
         error = None
         try:
@@ -79,11 +83,9 @@ class _Run:
             block = Compiler(self.engine, self, self.device).block(self.program.steps)
             try:
                 self.execute(block, environment)
-            except Unsupported:
+            except (AdapterError, Unsupported):
                 raise
-            except AdapterError:
-                raise
-            except Exception as raised:
+            except Exception as raised:  # noqa: BLE001 - whatever an engine raises is an observation
                 error = self._seen(raised)
             self.states.append(self.observer.state(self._last, environment))
         finally:
@@ -91,6 +93,7 @@ class _Run:
         return Trace(self.engine.name, tuple(self.states), self.facts, self.caught, error)
 
     def execute(self, block: Block, environment: Environment) -> None:
+        """The steps of the program or of a body."""
         for number, phase, step in block:
             try:
                 step(environment)
@@ -102,18 +105,22 @@ class _Run:
                 self.states.append(self.observer.state(number, environment))
 
     def expect(self, number: int, block: Block, environment: Environment) -> None:
+        """The body of `raises`: what it raises is noted, and the program goes on."""
         self.caught[number] = None
         try:
             self.execute(block, environment)
         except (AdapterError, Unsupported):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever an engine raises is an observation
             self.caught[number] = self._seen(error)
+            drop_temporaries(environment)
 
     def look(self, number: int, step: Fact, environment: dict[str, Any]) -> None:
+        """Notes what the places of a fact show."""
         self.facts[number] = tuple(self.observer.place(place, environment) for place in step.places)
 
     def _seen(self, error: Exception) -> ErrorSeen:
         number, phase = self._where
+        self._raised = None  # its traceback holds the engine's tensors
         classes = tuple(kind.__name__ for kind in type(error).__mro__ if kind is not object)
         return ErrorSeen(number, phase, classes, str(error))

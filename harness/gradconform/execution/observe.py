@@ -28,6 +28,7 @@ class Observer:
         return StateSeen(number, live, self.engine.is_grad_enabled())
 
     def see(self, value: Any) -> Seen:
+        """A value of any kind."""
         if value is None or isinstance(value, bool | int | float | complex | str):
             return value
         if self.engine.is_tensor(value):
@@ -37,6 +38,7 @@ class Observer:
         return OpaqueSeen("array" if hasattr(value, "__array_interface__") else "object")
 
     def tensor(self, handle: Handle, grad: TensorSeen | Unseen | None) -> TensorSeen:
+        """A tensor, given what its gradient shows."""
         engine = self.engine
         try:
             value = engine.to_torch(handle).detach().clone()
@@ -44,7 +46,8 @@ class Observer:
             raise
         except Exception as error:
             raise AdapterError(
-                f"engine {engine.name}: to_torch failed on a {type(handle).__name__}: {type(error).__name__}: {error}"
+                f"engine {engine.name}: to_torch failed on a {type(handle).__name__}: "
+                f"{type(error).__name__}: {error}"
             ) from error
         return TensorSeen(
             value=value,
@@ -58,6 +61,7 @@ class Observer:
         )
 
     def gradient(self, handle: Handle) -> TensorSeen | Unseen | None:
+        """What `.grad` shows."""
         try:
             grad = self.engine.get(handle, "grad")
         except Unsupported:
@@ -65,19 +69,24 @@ class Observer:
         return None if grad is None else self.tensor(grad, UNSEEN)
 
     def flag(self, handle: Handle, attribute: str) -> bool | Unseen:
+        """A boolean attribute."""
         try:
             return bool(self.engine.get(handle, attribute))
         except Unsupported:
             return UNSEEN
 
     def presence(self, handle: Handle, attribute: str) -> bool | Unseen:
+        """Whether an attribute is not None."""
         try:
             return self.engine.get(handle, attribute) is not None
         except Unsupported:
             return UNSEEN
 
     def place(self, place: Place, environment: dict[str, Any]) -> Seen:
-        """What a place of a fact shows. A path that leads through None shows an opaque value that no fact accepts."""
+        """What a place of a fact shows.
+
+        A path that leads through None shows an opaque value that no fact accepts.
+        """
         if not place.name:
             return self.engine.is_grad_enabled()
         value = environment[place.name]

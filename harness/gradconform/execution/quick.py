@@ -1,112 +1,149 @@
-"""The fast path: a program run without looking at anything before its end, and compared bit for bit.
+"""The fast path: a program run without looking at anything before its end, and compared number for number.
 
-Only equality is decided here. Whatever is not equal in every bit is run again by the interpreter and judged by
-the oracle.
+Only sameness is decided here. Whatever is not the same is run again by the interpreter and judged by the
+oracle. Which tensors share memory, and what facts say, is left to them too.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from gradconform.engines.base import Engine, Handle
 from gradconform.errors import AdapterError, Unsupported
-from gradconform.execution.compile import Block, Compiler, Environment
+from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries
 from gradconform.execution.interpreter import make_inputs
 from gradconform.program.steps import Fact, Program, is_temporary
-from gradconform.trace import Phase
+from gradconform.trace import UNSEEN, Phase, Unseen
+
+Raised = tuple[int, Phase, str]
+"""Where and how something was raised: the step's number, the phase, the class."""
 
 
 @dataclass(slots=True)
 class Quick:
-    """A finished run: the live names, and where and how it raised, if it did (step, phase, class)."""
+    """A finished run: the live names, the error that ended it, what each `raises` block caught (None where
+    nothing was raised), and the grad mode at the end."""
 
     environment: Environment
-    error: tuple[int, Phase, str] | None = None
+    error: Raised | None
+    caught: tuple[Raised | None, ...]
+    grad_enabled: bool | Unseen
 
 
 class _Machine:
     """Runs steps without observing; facts are not looked at."""
 
-    __slots__ = ("caught", "where")
+    __slots__ = ("caught", "raised", "where")
 
     def __init__(self) -> None:
+        self.raised: Exception | None = None
         self.where: tuple[int, Phase] = (-1, "forward")
-        self.caught: list[tuple[int, Phase, str] | None] = []
+        self.caught: list[Raised | None] = []
 
     def execute(self, block: Block, environment: Environment) -> None:
         number, phase = -1, "forward"
-        entered = self.where
         try:
             for number, phase, step in block:  # noqa: B007 - read where a step raises
                 step(environment)
-        except Exception:
-            if self.where is entered:
-                self.where = (number, phase)  # type: ignore[assignment]
+        except Exception as error:
+            if self.raised is not error:  # the innermost step is the one that raised it
+                self.raised, self.where = error, (number, phase)  # type: ignore[assignment]
             raise
 
-    def expect(self, number: int, block: Block, environment: Environment) -> None:
+    def expect(self, number: int, block: Block, environment: Environment) -> None:  # noqa: ARG002
         try:
             self.execute(block, environment)
         except (AdapterError, Unsupported):
             raise
-        except Exception as error:
-            self.caught.append((*self.where, type(error).__name__))
-            self.where = (-1, "forward")
+        except Exception as error:  # noqa: BLE001 - whatever an engine raises is an observation
+            self.caught.append(self.seen(error))
+            drop_temporaries(environment)
         else:
             self.caught.append(None)
 
     def look(self, number: int, step: Fact, environment: Environment) -> None:
-        return
+        """Facts are not looked at."""
+
+    def seen(self, error: Exception) -> Raised:
+        self.raised = None
+        return (*self.where, type(error).__name__)
 
 
 def run_quick(program: Program, engine: Engine, device: str = "cpu") -> Quick:
-    """Runs a program with no observation at all. Raises Unsupported and AdapterError, as the interpreter does."""
+    """Runs a program with no observation at all. Raises Unsupported and AdapterError, as `run` does.
+
+    The grad mode must be the default one, and is afterwards.
+    """
     machine = _Machine()
     environment = make_inputs(program, engine, device)
     block = Compiler(engine, machine, device).block(program.steps)
+    error = None
     try:
         machine.execute(block, environment)
     except (AdapterError, Unsupported):
         engine.reset()
         raise
-    except Exception as error:
+    except Exception as raised:  # noqa: BLE001 - whatever an engine raises is an observation
+        error = machine.seen(raised)
+    grad_enabled = engine.is_grad_enabled()
+    if grad_enabled is not True:
         engine.reset()
-        return Quick(environment, (*machine.where, type(error).__name__))
-    return Quick(environment)
+    return Quick(environment, error, tuple(machine.caught), grad_enabled)
 
 
 def equal(a: Quick, engine_a: Engine, b: Quick, engine_b: Engine) -> bool:
-    """Whether two finished runs agree in every bit of every live tensor and gradient, and in their errors.
-
-    False says nothing but "look closer".
-    """
-    if a.error != b.error or a.environment.keys() != b.environment.keys():
+    """Whether two finished runs agree in every number of every live value and gradient, in what raised, and
+    in the grad mode. False says nothing but "look closer"."""
+    if a.error != b.error or a.caught != b.caught or a.environment.keys() != b.environment.keys():
         return False
-    for name, value in a.environment.items():
-        if is_temporary(name):
-            continue
-        other = b.environment[name]
-        if engine_a.is_tensor(value):
-            if not (engine_b.is_tensor(other) and _same(value, engine_a, other, engine_b)):
-                return False
-            if not engine_a.get(value, "is_leaf"):  # reading .grad of a non-leaf warns; the interpreter looks there
-                continue
-            grad, other_grad = engine_a.get(value, "grad"), engine_b.get(other, "grad")
-            if grad is None or other_grad is None:
-                if grad is not other_grad:
+    if UNSEEN not in {a.grad_enabled, b.grad_enabled} and a.grad_enabled != b.grad_enabled:
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # reading .grad of a non-leaf may warn
+        try:
+            for name, value in a.environment.items():
+                if not (is_temporary(name) or _agree(value, engine_a, b.environment[name], engine_b)):
                     return False
-            elif not _same(grad, engine_a, other_grad, engine_b):
-                return False
-    return True
+        except Unsupported:  # one of them does not show what is compared here
+            return False
+        return True
+
+
+def _agree(a: Any, engine_a: Engine, b: Any, engine_b: Engine) -> bool:
+    if engine_a.is_tensor(a):
+        if not (engine_b.is_tensor(b) and _same(a, engine_a, b, engine_b)):
+            return False
+        if engine_a.look(a, "is_leaf") != engine_b.look(b, "is_leaf"):
+            return False
+        grad, other = engine_a.look(a, "grad"), engine_b.look(b, "grad")
+        if grad is None or other is None:
+            return grad is other
+        return _same(grad, engine_a, other, engine_b)
+    if engine_b.is_tensor(b):
+        return False
+    if isinstance(a, list | tuple):
+        if not (isinstance(b, list | tuple) and len(a) == len(b)):
+            return False
+        return all(_agree(x, engine_a, y, engine_b) for x, y in zip(a, b, strict=True))
+    if a is None or isinstance(a, bool | int | float | complex | str):
+        return type(a) is type(b) and repr(a) == repr(b)
+    return not (b is None or isinstance(b, bool | int | float | complex | str | list | tuple))
 
 
 def _same(a: Handle, engine_a: Engine, b: Handle, engine_b: Engine) -> bool:
-    if engine_a.get(a, "requires_grad") != engine_b.get(b, "requires_grad"):
+    if engine_a.look(a, "requires_grad") != engine_b.look(b, "requires_grad"):
         return False
     x, y = engine_a.to_torch(a), engine_b.to_torch(b)
     if x.dtype != y.dtype:
         return False
+    try:
+        if torch.equal(x, y):
+            return True
+    except RuntimeError:  # they are on different devices
+        return False
     # torch.equal holds nan unequal to itself; where both are nan the runs agree.
-    return torch.equal(x, y) or (x.shape == y.shape and bool(((x == y) | ((x != x) & (y != y))).all()))
+    return x.shape == y.shape and bool(((x == y) | (x.isnan() & y.isnan())).all())
