@@ -264,7 +264,7 @@ def test_fail_fast_stops_at_the_first_failure(gradconform: Invoke, tmp_path: Pat
     [
         (["run"], "Missing argument 'ENGINE'"),
         (["run", "torhc"], "no engine is registered as 'torhc'; did you mean 'torch'?"),
-        (["run", "engines:Forget"], "module engines has no attribute 'Forget'. did you mean 'Forgets'?"),
+        (["run", "engines:Forget"], "module engines has no attribute 'Forget'; did you mean 'Forgets'?"),
         (["run", "engines:not_an_engine"], "is a int; expected an Engine"),
         (["run", "no_such_module:engine"], "there is no module 'no_such_module' to import"),
         (

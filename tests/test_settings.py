@@ -108,3 +108,12 @@ def test_each_setting_is_an_option_of_run_and_the_other_way_round(project: Path)
         from_file(project.parent)
     listed = str(caught.value).partition("the settings are ")[2].split(", ")
     assert {name.replace("-", "_") for name in listed} == named
+
+
+def test_the_settings_in_the_readme_are_read(project: Path) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    block = readme.partition("```toml\n[tool.gradconform]\n")[2].partition("```")[0]
+    project.write_text(f"[tool.gradconform]\n{block}")
+    found = from_file(project.parent)
+    assert (found["select"], found["examples"]) == (("level:1-3",), 50)
+    assert found["specs"] == (project.parent / "my_specs",)

@@ -88,6 +88,15 @@ def test_the_torch_script_of_a_report_runs_as_it_stands() -> None:
     assert (done.returncode, done.stdout) == (0, "tensor([5.])\n"), done.stderr
 
 
+def test_the_excerpt_in_the_readme_is_real() -> None:
+    readme = (HERE.parents[1] / "README.md").read_text(encoding="utf-8")
+    excerpt = readme.partition("```text\n")[2].partition("```")[0].splitlines()
+    output = iter(run("liars:overwrites_grad", "--select", "accumulation/two-branches").output.splitlines())
+    assert len(excerpt) > 10
+    for line in excerpt:
+        assert line in output, line  # in this order: what was searched is gone from the iterator
+
+
 @pytest.mark.parametrize("feature", sorted({scenario.partition("/")[0] for scenario in CAUGHT_BY.values()}))
 def test_torch_itself_is_not_caught(feature: str) -> None:
     result = run("torch", "--select", feature, "--dtype", "float32")
