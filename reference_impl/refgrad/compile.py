@@ -100,10 +100,8 @@ def _late(operations: dict[str, Operation], name: str) -> Callable[..., Any]:
     return call
 
 
-def _not_implemented(node: Node, tensor: str) -> NotImplementedError:
-    return NotImplementedError(
-        f"the derivative of {node.name()} with respect to {tensor!r} is not implemented"
-    )
+def _not_implemented(name: str) -> RuntimeError:
+    return RuntimeError(f"derivative for aten::{name} is not implemented")
 
 
 def _unpack(node: Any, name: str) -> Any:
@@ -245,7 +243,7 @@ def _evaluate(rule: Rule, chosen: list[str], plain: bool, graph: bool) -> list[s
     for name in chosen:
         formula = rule.formula(name)
         if formula is None:
-            return [f"raise not_implemented(node, {name!r})"]
+            return [f"raise not_implemented({rule.name!r})"]
         text = _rewrite(formula, plain, graph)
         values.append(text if plain else f"fit({text}, {name}_shape, {name}_dtype)")
     return [f"grads = {values[0] if len(values) == 1 else '(' + ', '.join(values) + ')'}"]

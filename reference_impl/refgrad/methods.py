@@ -66,6 +66,7 @@ def install() -> None:
     given |= {
         "__abs__": given["abs"],
         "__add__": OPERATIONS["add"].apply,
+        "__floordiv__": OPERATIONS["floor_divide"].apply,
         "__getitem__": indexing.getitem,
         "__iadd__": given["add_"],
         "__imul__": given["mul_"],

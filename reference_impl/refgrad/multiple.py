@@ -122,7 +122,7 @@ def _divide(input: Tensor, parts: list[Tensor], kind: type[Divide]) -> tuple[Ten
 
 
 def _last_step(part: Tensor) -> Callable[[Any], Any]:
-    return cast("ViewOf", part._view).path.steps[-1].give_back
+    return cast("ViewOf", part._view).path.give_back
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:

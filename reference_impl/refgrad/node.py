@@ -14,12 +14,16 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
+
 from .versions import VersionCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEQUENCE = itertools.count()
+# Types that torch's messages have no old name for.
+_NEW_TYPES = frozenset(("BFloat16", "Bool", "ComplexDouble", "ComplexFloat", "ComplexHalf"))
 
 
 class Node:
@@ -151,16 +155,28 @@ def check_version(node: Node, name: str, counter: VersionCounter, data: Any, ori
     expected = versions.get(name, 0)
     if counter.value == expected:
         return
-    of = "" if origin is None else f", which is output {origin.as_edge()[1]} of {plain_name(origin)},"
+    if isinstance(data, tuple):  # the index tensors of one expression
+        data = next(index for index in data if isinstance(index, torch.Tensor))
+    of = (
+        ""
+        if origin is None
+        else f", which is output {origin.as_edge()[1]} of {plain_name(origin.as_edge()[0])},"
+    )
     raise RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[{data.type()} {list(data.shape)}]{of} is at version {counter.value}; expected version "
-        f"{expected} instead. "
-        "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+        f"[{_type_name(data)} {list(data.shape)}]{of} is at version {counter.value}; expected version {expected} "
+        "instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
         "torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
 
 
-def plain_name(node: Node) -> str:
+def _type_name(data: torch.Tensor) -> str:
+    """Return the name of the type of `data` in torch's messages: the old one, where there is an old one."""
+    name = data.type()
+    kind = name.rpartition(".")[2].removesuffix("Tensor")
+    return f"{data.device.type.upper()}{kind}Type" if kind in _NEW_TYPES else name
+
+
+def plain_name(node: Node | None) -> str:
     """Return the name of the operation without `Backward` and its number, as torch's messages print it."""
-    return node.name().rstrip("0123456789").removesuffix("Backward")
+    return "" if node is None else node.name().rstrip("0123456789").removesuffix("Backward")

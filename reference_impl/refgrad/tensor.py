@@ -43,7 +43,7 @@ _GRAD_OF_NON_LEAF = (
     "non-leaf Tensor, "
     "use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure "
     "you access the "
-    "leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations."
+    "leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information."
 )
 _C_NAMES = {
     torch.uint8: "unsigned char",

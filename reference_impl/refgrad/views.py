@@ -26,38 +26,36 @@ from .node import LEAF, UNTRACKED, Node
 from .versions import counter_of
 
 if TYPE_CHECKING:
-    import torch
-
     from .tensor import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One view operation: how to take it, and how its gradient goes back, on plain data and on tensors
-    alike.
+class Path:
+    """The way from a base to a view of it: one view operation, after those of `before`.
+
+    `take` takes the view and `give_back` brings its gradient back, each for plain data and tensors alike.
     """
 
+    before: Path | None
     take: Callable[[Any], Any]
     give_back: Callable[[Any], Any]
 
+    def _steps(self) -> list[Path]:
+        """Return this step and those before it, the last one first."""
+        steps = [self]
+        while (before := steps[-1].before) is not None:
+            steps.append(before)
+        return steps
 
-@dataclass(frozen=True, slots=True)
-class Path:
-    """The steps from a base to a view of it."""
-
-    steps: tuple[Step, ...]
-    shape: torch.Size
-    dtype: torch.dtype
-
-    def take(self, base: Any) -> Any:
-        """Return the view of `base`, which is plain data or a tensor."""
-        for step in self.steps:
+    def view(self, base: Any) -> Any:
+        """Return the view of `base`."""
+        for step in reversed(self._steps()):
             base = step.take(base)
         return base
 
-    def give_back(self, grad: Any) -> Any:
+    def embed(self, grad: Any) -> Any:
         """Return the gradient of the base: `grad` in the place of the view, zeros elsewhere."""
-        for step in reversed(self.steps):
+        for step in self._steps():
             grad = step.give_back(grad)
         return grad
 
@@ -105,15 +103,11 @@ IN_NO_GRAD = (
 
 def track(out: Tensor, source: Tensor, take: Callable[[Any], Any], give_back: Callable[[Any], Any]) -> None:
     """Make `out` a view of `source` (of its base, if `source` is a view) by one more step."""
-    step = Step(take, give_back)
     above = source._view
     if above is None:
-        base, path = source, Path((step,), source._shape, source._dtype)
-        guard = None
+        base, path, guard = source, Path(None, take, give_back), None
     else:
-        base = above.base
-        path = Path((*above.path.steps, step), base._shape, base._dtype)
-        guard = above.guard
+        base, path, guard = above.base, Path(above.path, take, give_back), above.guard
     if not mode.enabled:
         guard = IN_NO_GRAD
         if source._node is not None:

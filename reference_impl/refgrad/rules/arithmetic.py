@@ -1,6 +1,6 @@
 """Arithmetic with two operands: formulas of add, sub, rsub, mul, div, pow, maximum, minimum and where."""
 
-from .registry import NON_DIFFERENTIABLE, rule
+from .registry import NON_DIFFERENTIABLE, NOT_IMPLEMENTED, rule
 
 rule(
     "add",
@@ -86,6 +86,18 @@ rule(
     self="grad / conj(other)",
     other="-grad * conj(self / other / other)",
     saves="self other",
+    elementwise=True,
+    number="other",
+)
+# torch records it under this name, and says so when a gradient arrives.
+rule(
+    "floor_divide",
+    grad_fn="NotImplemented",
+    tensors="self other",
+    forward="self // other",
+    self=NOT_IMPLEMENTED,
+    other=NOT_IMPLEMENTED,
+    saves="",
     elementwise=True,
     number="other",
 )

@@ -199,7 +199,7 @@ def _as_optional(indices: tuple[Any, ...]) -> list[torch.Tensor | None]:
 def copy_slices(base: torch.Tensor, source: torch.Tensor, path: Any) -> torch.Tensor:
     """Return `base` with `source` in the place of the view that `path` leads to."""
     out = base.clone()
-    path.take(out).copy_(source)
+    path.view(out).copy_(source)
     return out
 
 

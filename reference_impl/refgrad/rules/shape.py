@@ -107,8 +107,8 @@ rule(
     tensors="base source",
     args="path",
     forward="copy_slices(base, source, path)",
-    base="copy_slices(grad, zeros_like(path.take(grad)), path)",
-    source="path.take(grad)",
+    base="copy_slices(grad, zeros_like(path.view(grad)), path)",
+    source="path.view(grad)",
     saves="",
 )
 rule(
@@ -116,7 +116,7 @@ rule(
     grad_fn="AsStridedBackward0",
     tensors="base",
     args="path",
-    forward="path.take(base)",
-    base="path.give_back(grad)",
+    forward="path.view(base)",
+    base="path.embed(grad)",
     saves="",
 )

@@ -1,0 +1,56 @@
+"""Runs one program on torch and on refgrad, and compares everything it prints and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import textwrap
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import refgrad as rg
+
+Same = Callable[[str], str]
+
+
+def transcript(lib: Any, program: str) -> str:
+    """Return what `program` prints with `torch` bound to `lib`: its output, its warnings and its error."""
+    out = io.StringIO()
+    names = {"torch": lib, "np": np, "leaf": lambda value, **kw: lib.tensor(value, requires_grad=True, **kw)}
+    before = lib.is_grad_enabled()
+    lib.manual_seed(0)
+    try:
+        with contextlib.redirect_stdout(out), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            exec(compile(textwrap.dedent(program), "<program>", "exec"), names)  # noqa: S102 - this file's own text
+    except Exception as error:  # noqa: BLE001 - how a program ends is part of its transcript
+        out.write(f"{type(error).__name__}: {error}\n")
+    finally:
+        lib.set_grad_enabled(before)
+    for warning in caught:
+        # torch adds the place in its own sources.
+        text = re.sub(r" \(Triggered internally at .*", "", str(warning.message).splitlines()[0])
+        out.write(f"{warning.category.__name__}: {text}\n")
+    return re.sub(r"0x[0-9a-f]+", "0x", out.getvalue())
+
+
+@pytest.fixture
+def same() -> Iterator[Same]:
+    """Check that a program has the same transcript on both, and return it."""
+    # torch prints some warnings once in a process; here each program must see them.
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+
+    def check(program: str) -> str:
+        expected = transcript(torch, program)
+        assert transcript(rg, program) == expected
+        return expected
+
+    yield check
+    torch.set_warn_always(always)
