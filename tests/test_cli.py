@@ -193,6 +193,7 @@ def test_a_spec_that_torch_breaks_exits_with_2(gradconform: Invoke, own: Path) -
     assert result.exit_code == 2
     assert "ORACLE DISPUTED own/doubling[cpu-float32]" in result.stdout
     assert "the engine is not to blame" in result.stdout
+    assert "--seed 0 --examples 0 --specs own.yaml --no-corpus\n" in result.stdout
 
 
 def test_own_specs_come_beside_the_corpus_or_instead_of_it(gradconform: Invoke, own: Path) -> None:

@@ -77,7 +77,13 @@ def head_of(engine: Engine, target: str, options: Options, planned: Plan) -> Hea
         absent=planned.absent,
         dtypes=options.dtype,
         select=options.select,
-        specs=tuple(map(str, options.specs)),
+        specs=tuple(map(_shown, options.specs)),
         corpus=options.corpus,
         tasks=len(planned.tasks),
     )
+
+
+def _shown(path: Path) -> str:
+    """A path as it is written from here, so that results do not depend on where a project stands."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
