@@ -157,16 +157,12 @@ def check_version(node: Node, name: str, counter: VersionCounter, data: Any, ori
         return
     if isinstance(data, tuple):  # the index tensors of one expression
         data = next(index for index in data if isinstance(index, torch.Tensor))
-    of = (
-        ""
-        if origin is None
-        else f", which is output {origin.as_edge()[1]} of {plain_name(origin.as_edge()[0])},"
-    )
+    of = "" if origin is None else f", which is output {origin.as_edge()[1]} of {plain_name(origin)},"
     raise RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[{_type_name(data)} {list(data.shape)}]{of} is at version {counter.value}; expected version {expected} "
-        "instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
-        "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+        f"[{_type_name(data)} {list(data.shape)}]{of} is at version {counter.value}; expected version "
+        f"{expected} instead. Hint: enable anomaly detection to find the operation that failed to compute its "
+        "gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
 
 
@@ -177,6 +173,6 @@ def _type_name(data: torch.Tensor) -> str:
     return f"{data.device.type.upper()}{kind}Type" if kind in _NEW_TYPES else name
 
 
-def plain_name(node: Node | None) -> str:
+def plain_name(node: Node) -> str:
     """Return the name of the operation without `Backward` and its number, as torch's messages print it."""
-    return "" if node is None else node.name().rstrip("0123456789").removesuffix("Backward")
+    return (node.as_edge()[0] or node).name().rstrip("0123456789").removesuffix("Backward")

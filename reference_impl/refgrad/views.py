@@ -9,8 +9,8 @@ histories:
     a write to any of them   each live view is taken again from the base (`AsStridedBackward0`)
 
 so a gradient always follows the memory.
-Source: "In-place operations" in https://docs.pytorch.org/docs/stable/notes/autograd.html and Note [View + Inplace
-update for base tensor] in torch/csrc/autograd/variable.h.
+Source: "In-place operations" in https://docs.pytorch.org/docs/stable/notes/autograd.html and the note
+"View + Inplace update for base tensor" in torch/csrc/autograd/variable.h.
 torch takes views again when their history is next read; doing it at the write gives the same graph.
 """
 

@@ -24,9 +24,11 @@ def transcript(lib: Any, program: str) -> str:
     out = io.StringIO()
     names = {"torch": lib, "np": np, "leaf": lambda value, **kw: lib.tensor(value, requires_grad=True, **kw)}
     before = lib.is_grad_enabled()
+    caught: list[warnings.WarningMessage] = []
     lib.manual_seed(0)
     try:
-        with contextlib.redirect_stdout(out), warnings.catch_warnings(record=True) as caught:
+        with contextlib.redirect_stdout(out), warnings.catch_warnings(record=True) as seen:
+            caught = seen
             warnings.simplefilter("always")
             exec(compile(textwrap.dedent(program), "<program>", "exec"), names)  # noqa: S102 - this file's own text
     except Exception as error:  # noqa: BLE001 - how a program ends is part of its transcript

@@ -125,7 +125,7 @@ def test_a_released_graph_is_gone_without_the_collector() -> None:
         lambda: rg.cat([x, x]).sigmoid().relu(),
         lambda: rg.autograd.grad((x**3).sum(), x, create_graph=True)[0],
     ):
-        y = build()  # type: ignore[no-untyped-call]
+        y = build()
         node = weak(y)
         y.sum().backward()
         del y
@@ -200,7 +200,7 @@ def test_threads_share_a_graph_and_a_leaf() -> None:
 def test_graphs_built_in_threads_join() -> None:
     x = rg.ones(1, requires_grad=True)
     parts: list[rg.Tensor] = []
-    threads = [threading.Thread(target=lambda n=n: parts.append(x * n)) for n in range(1, 5)]  # type: ignore[misc]
+    threads = [threading.Thread(target=lambda n=n: parts.append(x * n)) for n in range(1, 5)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -231,7 +231,7 @@ def test_a_fresh_gradient_is_taken_over_and_a_shared_one_is_copied() -> None:
     pointers = []
     x = rg.ones(2, requires_grad=True)
     y = x * 3
-    y._add_hook(lambda grad: None)
+    y._add_hook(lambda _: None)
     product = y.grad_fn
     assert product is not None
     original = type(product).vjp

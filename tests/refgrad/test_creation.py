@@ -13,32 +13,44 @@ import refgrad as rg
 PROGRAMS = {
     "leaves": """
         for make in (torch.zeros, torch.ones, torch.rand, torch.randn, torch.empty):
-            x = make(2, requires_grad=True); print(x.requires_grad, x.is_leaf, x.shape, make(2, 3).requires_grad)
-        print(torch.full((2,), 1.5, requires_grad=True), torch.arange(3., requires_grad=True), torch.eye(2))
-        print(torch.linspace(0, 1, 3), torch.arange(1, 7, 2), torch.full((2,), 7), torch.zeros((2, 2), dtype=torch.int8))
+            x = make(2, requires_grad=True)
+            print(x.requires_grad, x.is_leaf, x.shape, make(2, 3).requires_grad)
+        print(torch.full((2,), 1.5, requires_grad=True), torch.arange(3.0, requires_grad=True), torch.eye(2))
+        print(torch.linspace(0, 1, 3), torch.arange(1, 7, 2), torch.full((2,), 7), torch.zeros((2, 2),
+            dtype=torch.int8))
         """,
     "draws": """
-        torch.manual_seed(1); a = torch.randn(2, 2); torch.manual_seed(1); b = torch.randn(2, 2, requires_grad=True)
+        torch.manual_seed(1)
+        a = torch.randn(2, 2)
+        torch.manual_seed(1)
+        b = torch.randn(2, 2, requires_grad=True)
         print(a, b, torch.equal(a, b), torch.rand(2), torch.randint(0, 9, (3,)), torch.randperm(4))
         """,
     "like": """
-        x = leaf([1., 2.]); makes = (torch.ones_like, torch.zeros_like, torch.randn_like, torch.rand_like)
-        print([make(x) for make in makes], torch.full_like(x, 2.), torch.zeros_like(x, requires_grad=True))
-        print(x.new_ones(2), x.new_zeros((1, 2)), x.new_tensor([1.]), x.new_full((1,), 3.), torch.empty_like(x).shape)
+        x = leaf([1.0, 2.0])
+        makes = (torch.ones_like, torch.zeros_like, torch.randn_like, torch.rand_like)
+        print([make(x) for make in makes], torch.full_like(x, 2.0), torch.zeros_like(x, requires_grad=True))
+        print(x.new_ones(2), x.new_zeros((1, 2)), x.new_tensor([1.0]), x.new_full((1,), 3.0),
+            torch.empty_like(x).shape)
         """,
     "tensor": """
-        print(torch.tensor([1., 2.]), torch.tensor([1, 2]), torch.tensor(True), torch.tensor([1j]), torch.tensor([]))
+        print(torch.tensor([1.0, 2.0]), torch.tensor([1, 2]), torch.tensor(True), torch.tensor([1j]),
+            torch.tensor([]))
         print(torch.tensor([[1, 2.5]], dtype=torch.float64), torch.tensor(np.ones(2)), torch.tensor((1, 2)))
         """,
     "tensor of tensors": "x = leaf(1.); print(torch.tensor([x, x * 2]))",
     "tensor of a tensor": "x = leaf([1.]); y = torch.tensor(x * 2); print(y, y.is_leaf)",
-    "as_tensor": "x = leaf([1.]); print(torch.as_tensor(x) is x, torch.as_tensor(x * 2), torch.as_tensor([1., 2.]))",
+    "as_tensor": """
+        x = leaf([1.0])
+        print(torch.as_tensor(x) is x, torch.as_tensor(x * 2), torch.as_tensor([1.0, 2.0]))
+        """,
     "the old constructor": """
         print(torch.Tensor([[1., 2.], [2., 3.]]), torch.Tensor(2, 0).shape, torch.Tensor().shape)
         """,
     "from_numpy": "a = np.array([1., 2.]); x = torch.from_numpy(a).requires_grad_(True); a[0] = 9.; print(x)",
     "equal and allclose": """
-        a = torch.ones(2); print(torch.equal(a, a + 0), torch.equal(a, torch.ones(3)), torch.allclose(a, a + 1e-9), a.equal(a))
+        a = torch.ones(2)
+        print(torch.equal(a, a + 0), torch.equal(a, torch.ones(3)), torch.allclose(a, a + 1e-09), a.equal(a))
         """,
     "default dtype": """
         torch.set_default_dtype(torch.float64)

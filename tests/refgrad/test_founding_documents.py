@@ -1,6 +1,7 @@
 """The five documents that this project started from: their code, run with refgrad in the place of torch.
 
-`founding/*.cells` holds the code of each document, cell by cell, without its prose. Where a document plots, the
+`founding/*.cells` holds the code of each document, cell by cell,
+    without its prose. Where a document plots, the
 numpy conversion that plotting does stands in. As in a notebook, a cell prints its last expression.
 """
 

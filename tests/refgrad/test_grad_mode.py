@@ -51,7 +51,8 @@ PROGRAMS = {
         print(f(2), torch.is_grad_enabled())
         """,
     "a decorated class": """
-        C = torch.no_grad()(type('C', (), {'__init__': lambda self: setattr(self, 'm', torch.is_grad_enabled())}))
+        C = torch.no_grad()(type('C', (), {'__init__': lambda self: setattr(self, 'm',
+            torch.is_grad_enabled())}))
         print(C().m, torch.is_grad_enabled())
         """,
     "generators": """
@@ -92,8 +93,10 @@ PROGRAMS = {
         """,
     "views made in no_grad": """
         x = torch.ones(2, requires_grad=True).clone()
-        with torch.no_grad(): v = x.view_as(x)
-        print(v.requires_grad, v._is_view(), v.is_leaf); print((v * v).requires_grad, (v * v).grad_fn.next_functions)
+        with torch.no_grad():
+            v = x.view_as(x)
+        print(v.requires_grad, v._is_view(), v.is_leaf)
+        print((v * v).requires_grad, (v * v).grad_fn.next_functions)
         v.add_(1)
         """,
     "view and write in no_grad": """

@@ -37,7 +37,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def plain(tensor: rg.Tensor) -> None:
-    """Check that the data of a tensor, and of everything reachable through its graph, is out of torch's graph."""
+    """Check that the data of a tensor, and all that its graph holds, is out of torch's graph."""
     stack: list[Any] = [tensor]
     seen: set[int] = set()
     while stack:
@@ -80,6 +80,8 @@ def test_everything_runs_with_torchs_autograd_poisoned() -> None:
             assert leaf.grad is not None
             plain(leaf)
             plain(leaf.grad)
+    x = rg.ones(2, requires_grad=True)
+    x.grad = rg.ones(2)
     optimizer = rg.optim.SGD([x], lr=0.1, momentum=0.9)
     optimizer.step()
     plain(x)

@@ -8,9 +8,22 @@ import pytest
 
 PROGRAMS = {
     "versions": """
-        x = torch.ones(2); print(x._version); x.add_(1).mul_(2); print(x._version); y = x + 1; x[0] = 5; x.zero_()
-        print(x._version, y._version); d = x.detach(); e = x.data; v = x.view(2); c = x.clone(); d.add_(1); e.add_(1)
-        v.fill_(3); print(x._version, d._version, e._version, v._version, c._version)
+        x = torch.ones(2)
+        print(x._version)
+        x.add_(1).mul_(2)
+        print(x._version)
+        y = x + 1
+        x[0] = 5
+        x.zero_()
+        print(x._version, y._version)
+        d = x.detach()
+        e = x.data
+        v = x.view(2)
+        c = x.clone()
+        d.add_(1)
+        e.add_(1)
+        v.fill_(3)
+        print(x._version, d._version, e._version, v._version, c._version)
         """,
     "a leaf": "leaf([1., 2.]).add_(1)",
     "a leaf, augmented": "x = leaf([1.]); x += 1",
@@ -22,7 +35,12 @@ PROGRAMS = {
         y -= 1; y /= 3; y **= 2; print(y)
         """,
     "a constant joins the graph": """
-        a = torch.ones(2); b = leaf([1., 1.]); a += b; print(a, a.is_leaf); a.sum().backward(); print(b.grad, a.grad)
+        a = torch.ones(2)
+        b = leaf([1.0, 1.0])
+        a += b
+        print(a, a.is_leaf)
+        a.sum().backward()
+        print(b.grad, a.grad)
         """,
     "a saved input": "x = leaf([1., 2., 3.]); y = x + 1; z = y * y; y.add_(1); z.sum().backward()",
     "a saved leaf": "x = leaf([1.]); z = x * x; x.detach().add_(1); z.backward()",
@@ -33,29 +51,56 @@ PROGRAMS = {
         """,
     "a saved index": "i = torch.tensor([0, 1]); y = leaf([1., 2.])[i]; i.add_(-1); y.sum().backward()",
     "a saved condition": """
-        c = torch.tensor([True, False]); x = leaf([1., 2.]); y = torch.where(c, x, x * 2); c.fill_(True); y.sum().backward()
+        c = torch.tensor([True, False])
+        x = leaf([1.0, 2.0])
+        y = torch.where(c, x, x * 2)
+        c.fill_(True)
+        y.sum().backward()
         """,
     "a saved exponent": "x = leaf([2.]); e = torch.tensor([2.]); y = x ** e; e.add_(1); y.backward()",
     "saved under create_graph": """
         x = leaf([1., 2.]); y = x.exp(); y.add_(1); torch.autograd.grad(y.sum(), x, create_graph=True)
         """,
     "undoing does not help": "x = leaf([1.]); y = x + 1; z = y * y; y.add_(1); y.sub_(1); z.backward()",
-    "before it is saved": "x = leaf([2.]); y = x + 1; y.mul_(2); z = y * y; y = z + 1; y.backward(); print(x.grad)",
-    "not needed": "x = leaf([1.]); z = x * torch.tensor([3.]); x.detach().add_(1); z.backward(); print(x.grad)",
+    "before it is saved": """
+        x = leaf([2.0])
+        y = x + 1
+        y.mul_(2)
+        z = y * y
+        y = z + 1
+        y.backward()
+        print(x.grad)
+        """,
+    "not needed": """
+        x = leaf([1.0])
+        z = x * torch.tensor([3.0])
+        x.detach().add_(1)
+        z.backward()
+        print(x.grad)
+        """,
     "through detach": "x = leaf(3.); y = x ** 2; x.detach().zero_(); y.backward()",
     "through data, unnoticed": "x = leaf(3.); y = x ** 2; x.data.zero_(); y.backward(); print(y, x.grad)",
     "through numpy, unnoticed": "x = torch.zeros(2); x.numpy()[0] = 5.; print(x, x._version)",
     "operands of an add": """
-        x = torch.ones(2, requires_grad=True); y = torch.full((2,), 4., requires_grad=True); z = x * y; q = z + y
-        z.add_(2); q.sum().backward(); print(x.grad, y.grad)
+        x = torch.ones(2, requires_grad=True)
+        y = torch.full((2,), 4.0, requires_grad=True)
+        z = x * y
+        q = z + y
+        z.add_(2)
+        q.sum().backward()
+        print(x.grad, y.grad)
         """,
     "outputs that may be changed": """
         def ok(f):
-            y = f(torch.full((2,), 0.5, requires_grad=True)); y.mul_(2)
-            try: y.sum().backward()
-            except RuntimeError: return False
+            y = f(torch.full((2,), 0.5, requires_grad=True))
+            y.mul_(2)
+            try:
+                y.sum().backward()
+            except RuntimeError:
+                return False
             return True
-        names = ["exp", "sqrt", "sigmoid", "tanh", "relu", "reciprocal", "rsqrt", "tan", "sin", "log", "abs", "square"]
+        names = ['exp', 'sqrt', 'sigmoid', 'tanh', 'relu', 'reciprocal', 'rsqrt', 'tan', 'sin', 'log',
+            'abs', 'square']
         print({name: ok(getattr(torch, name)) for name in names})
         """,
     "with itself": "y = leaf([3.]).clone(); y.mul_(y); y.backward()",
@@ -65,33 +110,71 @@ PROGRAMS = {
         x = leaf([1., 2.]); v = leaf(5.); y = x * 3; y.zero_(); y.sum().backward(); print(x.grad)
         y = x * 3; y.fill_(7.); print(y); y.fill_(v); y.sum().backward(); print(x.grad, v.grad)
         """,
-    "zero_ of a recorded gradient": "x = leaf([2.]); (x ** 3).backward(create_graph=True); print(x.grad.zero_()); x.grad = None",
+    "zero_ of a recorded gradient": """
+        x = leaf([2.0])
+        (x ** 3).backward(create_graph=True)
+        print(x.grad.zero_())
+        x.grad = None
+        """,
     "integers": "torch.tensor([1]).add_(leaf([0.5]))",
     "integers, an item": "t = torch.zeros(2, dtype=torch.int64); t[0] = leaf(1.5); print(t, t.requires_grad)",
     "a shape that would grow": "torch.ones(1, 3).add_(torch.ones(2, 3))",
     "expanded": "torch.ones(1).expand(3).add_(1)",
     "doubles into floats": """
-        x = leaf([1.]); b = leaf([2.], dtype=torch.float64); y = x * 1; y.mul_(b); y.sum().backward(); print(x.grad, b.grad)
+        x = leaf([1.0])
+        b = leaf([2.0], dtype=torch.float64)
+        y = x * 1
+        y.mul_(b)
+        y.sum().backward()
+        print(x.grad, b.grad)
         """,
     "items": """
         x = torch.ones(3, requires_grad=True); t = leaf(7.); y = x + 2; y[1] = 2.; y[0] = t
         y.backward(torch.ones(3)); print(x.grad, t.grad, y._version)
         """,
-    "items, twice": "a = leaf(1.); b = leaf(2.); y = torch.zeros(2); y[0] = a; y[0] = b; y.sum().backward(); print(a.grad, b.grad)",
-    "items, broadcast": """
-        x = leaf([1.]); y = torch.zeros(2, 3); y[1] = x; y.backward(torch.arange(6.).view(2, 3)); print(x.grad)
+    "items, twice": """
+        a = leaf(1.0)
+        b = leaf(2.0)
+        y = torch.zeros(2)
+        y[0] = a
+        y[0] = b
+        y.sum().backward()
+        print(a.grad, b.grad)
         """,
-    "items, a mask": "x = leaf([1., -2., 3.]); y = x * 2; y[y < 0] = 0.; y.sum().backward(); print(x.grad, y.grad_fn)",
+    "items, broadcast": """
+        x = leaf([1.0])
+        y = torch.zeros(2, 3)
+        y[1] = x
+        y.backward(torch.arange(6.0).view(2, 3))
+        print(x.grad)
+        """,
+    "items, a mask": """
+        x = leaf([1.0, -2.0, 3.0])
+        y = x * 2
+        y[y < 0] = 0.0
+        y.sum().backward()
+        print(x.grad, y.grad_fn)
+        """,
     "items, augmented": """
-        x = leaf([1., 2., 3.]); y = x * 1; y[0] += 5; y[1:] *= 2; y[[0, 2]] -= 1; y.sum().backward(); print(y, x.grad)
+        x = leaf([1.0, 2.0, 3.0])
+        y = x * 1
+        y[0] += 5
+        y[1:] *= 2
+        y[[0, 2]] -= 1
+        y.sum().backward()
+        print(y, x.grad)
         """,
     "rows of a buffer": """
         x = torch.zeros(2, 2); y = leaf([1., 2.]); z = leaf([3., 4.]); x[0] = y; x[1] = 2 * z
         print(x); x.sum().backward(); print(y.grad, z.grad)
         """,
     "masked with itself": """
-        a = torch.tensor([1., 0., 0.]); b = torch.zeros(3, requires_grad=True); t = b + 0; t[a != 0] = t[a != 0]
-        t.backward(torch.zeros_like(t)); print(b.grad)
+        a = torch.tensor([1.0, 0.0, 0.0])
+        b = torch.zeros(3, requires_grad=True)
+        t = b + 0
+        t[a != 0] = t[a != 0]
+        t.backward(torch.zeros_like(t))
+        print(b.grad)
         """,
     "a buffer in a loop": """
         mu = torch.ones(1, requires_grad=True); x = torch.empty(1); loss = 0
@@ -99,7 +182,12 @@ PROGRAMS = {
         loss.backward(); print(mu.grad)
         """,
     "between forward and step": """
-        w = leaf([1.]); o = torch.optim.SGD([w], lr=0.1); y = w * w; y.backward(retain_graph=True); o.step(); y.backward()
+        w = leaf([1.0])
+        o = torch.optim.SGD([w], lr=0.1)
+        y = w * w
+        y.backward(retain_graph=True)
+        o.step()
+        y.backward()
         """,
 }
 

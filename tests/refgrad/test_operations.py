@@ -69,20 +69,9 @@ MATMUL: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
     ((5, 2, 3), (5, 3, 2)),
 ]
 IN_PLACE = (
-    "neg",
-    "exp",
-    "log",
-    "sqrt",
-    "rsqrt",
-    "reciprocal",
-    "sin",
-    "cos",
-    "tan",
-    "tanh",
-    "sigmoid",
-    "square",
+    *("neg", "exp", "log", "sqrt", "rsqrt", "reciprocal", "sin", "cos", "tan", "tanh", "sigmoid", "square"),
+    *("expm1", "log1p", "sgn"),
 )
-IN_PLACE += ("expm1", "log1p", "sgn")
 
 
 def in_place(name: str) -> Function:

@@ -10,7 +10,8 @@ RUN = """
 w = leaf([1., -2.]); u = leaf([[3.]]); frozen = leaf([1.])
 optimizer = torch.optim.SGD([w, u, frozen], {options})
 for step in range(4):
-    optimizer.zero_grad(); ((w * w).sum() * u.sum() + w.sum()).backward(); print(optimizer.step(), w, u, frozen, w._version)
+    optimizer.zero_grad(); ((w * w).sum() * u.sum() + w.sum()).backward(); print(optimizer.step(), w, u,
+        frozen, w._version)
 """
 PROGRAMS = {
     "plain": RUN.format(options="lr=0.1"),
@@ -21,10 +22,20 @@ PROGRAMS = {
     "maximize": RUN.format(options="lr=0.1, maximize=True"),
     "the default rate": RUN.format(options=""),
     "groups": """
-        a = leaf([1.]); b = leaf([1.]); o = torch.optim.SGD([{'params': [a]}, {'params': b, 'lr': 1.}], lr=0.1)
-        (a + b).backward(); o.step(); print(a, b)
+        a = leaf([1.0])
+        b = leaf([1.0])
+        o = torch.optim.SGD([{'params': [a]}, {'params': b, 'lr': 1.0}], lr=0.1)
+        (a + b).backward()
+        o.step()
+        print(a, b)
         """,
-    "complex": "z = leaf([3 + 4j]); o = torch.optim.SGD([z], lr=0.25); (z.abs() ** 2).sum().backward(); o.step(); print(z)",
+    "complex": """
+        z = leaf([3 + 4j])
+        o = torch.optim.SGD([z], lr=0.25)
+        (z.abs() ** 2).sum().backward()
+        o.step()
+        print(z)
+        """,
     "None and zero": """
         a = leaf([1.]); b = leaf([1.]); o = torch.optim.SGD([a, b], lr=0.1, weight_decay=1.)
         b.grad = torch.zeros(1); o.step(); print(a, b)
@@ -35,7 +46,9 @@ PROGRAMS = {
         o.zero_grad(set_to_none=False); print(w.grad, w.grad is g, u.grad)
         """,
     "zero_grad of a recorded gradient": """
-        x = leaf([2.]); (x ** 3).backward(create_graph=True); torch.optim.SGD([x], lr=1.).zero_grad(set_to_none=False)
+        x = leaf([2.0])
+        (x ** 3).backward(create_graph=True)
+        torch.optim.SGD([x], lr=1.0).zero_grad(set_to_none=False)
         print(x.grad)
         """,
     "step with a closure": """
@@ -43,7 +56,11 @@ PROGRAMS = {
         def closure(): o.zero_grad(); loss = (w * 2).sum(); loss.backward(); return loss
         with torch.no_grad(): print(o.step(closure), w)
         """,
-    "a stateless step": "w = leaf([1.]); o = torch.optim.SGD([w], lr=0.01); print(o.step(), o.zero_grad(), w, w.grad)",
+    "a stateless step": """
+        w = leaf([1.0])
+        o = torch.optim.SGD([w], lr=0.01)
+        print(o.step(), o.zero_grad(), w, w.grad)
+        """,
     "by hand": """
         w = leaf(1.)
         for _ in range(3):
@@ -65,17 +82,35 @@ PROGRAMS = {
         """,
     "Module": """
         class Layer(torch.nn.Module):
+
             def __init__(self, n, m):
-                super().__init__(); self.weight = torch.nn.Parameter(torch.ones(n, m)); self.bias = torch.nn.Parameter(torch.zeros(m))
-            def forward(self, x): return x @ self.weight + self.bias
+                super().__init__()
+                self.weight = torch.nn.Parameter(torch.ones(n, m))
+                self.bias = torch.nn.Parameter(torch.zeros(m))
+
+            def forward(self, x):
+                return x @ self.weight + self.bias
+
         class Net(torch.nn.Module):
+
             def __init__(self):
-                super().__init__(); self.a = Layer(2, 3); self.b = Layer(3, 1); self.tied = self.a; self.scale = torch.nn.Parameter(torch.ones(1))
-            def forward(self, x): return self.b(self.a(x).relu()) * self.scale
-        net = Net(); net(torch.ones(4, 2)).mean().backward()
-        for name, p in net.named_parameters(): print(name, p.grad)
-        net.zero_grad(); print([p.grad for p in net.parameters()]); net(torch.ones(1, 2)).sum().backward()
-        net.zero_grad(set_to_none=False); print([p.grad for p in net.parameters()])
+                super().__init__()
+                self.a = Layer(2, 3)
+                self.b = Layer(3, 1)
+                self.tied = self.a
+                self.scale = torch.nn.Parameter(torch.ones(1))
+
+            def forward(self, x):
+                return self.b(self.a(x).relu()) * self.scale
+        net = Net()
+        net(torch.ones(4, 2)).mean().backward()
+        for name, p in net.named_parameters():
+            print(name, p.grad)
+        net.zero_grad()
+        print([p.grad for p in net.parameters()])
+        net(torch.ones(1, 2)).sum().backward()
+        net.zero_grad(set_to_none=False)
+        print([p.grad for p in net.parameters()])
         print(net.training, net.eval().training, net.b.training, net.train() is net, len(list(net.modules())))
         """,
 }

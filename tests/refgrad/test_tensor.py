@@ -8,8 +8,11 @@ import pytest
 
 PROGRAMS = {
     "flags of computed tensors": """
-        x = torch.ones(2, 2, requires_grad=True); y = x + 2; z = torch.ones(2) * 3
-        print([(t.is_leaf, t.requires_grad, t.grad_fn, t.output_nr) for t in (x, z)], y.is_leaf, y.requires_grad)
+        x = torch.ones(2, 2, requires_grad=True)
+        y = x + 2
+        z = torch.ones(2) * 3
+        print([(t.is_leaf, t.requires_grad, t.grad_fn, t.output_nr) for t in (x, z)], y.is_leaf,
+            y.requires_grad)
         """,
     "requires_grad_": """
         x = torch.ones(1); print(x.requires_grad_() is x, x.requires_grad); y = x * 2
@@ -27,8 +30,16 @@ PROGRAMS = {
     "data is no tensor": "x = torch.ones(1); x.data = None",
     "grad of a non-leaf": "y = leaf(1.) * 2; print(y.grad)",
     "assigning grad": """
-        x = leaf([1., 2.]); g = torch.tensor([10., 20.]); x.grad = g; (x * 2).sum().backward(); print(x.grad, x.grad is g)
-        y = torch.ones(2); y.grad = torch.ones(2); print(y.grad); x.grad = None; print(x.grad)
+        x = leaf([1.0, 2.0])
+        g = torch.tensor([10.0, 20.0])
+        x.grad = g
+        (x * 2).sum().backward()
+        print(x.grad, x.grad is g)
+        y = torch.ones(2)
+        y.grad = torch.ones(2)
+        print(y.grad)
+        x.grad = None
+        print(x.grad)
         """,
     "grad: a number": "torch.ones(2).grad = 0",
     "grad: another shape": "torch.ones(2, 2).grad = torch.ones(3)",
@@ -38,12 +49,25 @@ PROGRAMS = {
     "grad: another device": "torch.ones(2).grad = torch.ones(2, device='meta')",
     "grad: itself": "x = torch.ones(2); x.grad = x",
     "retain_grad": """
-        x = leaf([1., 2.]); y = x * 2; y.retain_grad(); print(y.retains_grad, x.retains_grad)
-        (y * y).sum().backward(); g = y.grad; print(y.grad); (y + 0).sum().backward(); print(y.grad, y.grad is g)
-        x.retain_grad(); print(x.retains_grad)
+        x = leaf([1.0, 2.0])
+        y = x * 2
+        y.retain_grad()
+        print(y.retains_grad, x.retains_grad)
+        (y * y).sum().backward()
+        g = y.grad
+        print(y.grad)
+        (y + 0).sum().backward()
+        print(y.grad, y.grad is g)
+        x.retain_grad()
+        print(x.retains_grad)
         """,
     "retain_grad follows a write": """
-        x = leaf([1., 2.]); y = x * 2; y.retain_grad(); y.mul_(3); (y * y).sum().backward(); print(y.grad, x.grad)
+        x = leaf([1.0, 2.0])
+        y = x * 2
+        y.retain_grad()
+        y.mul_(3)
+        (y * y).sum().backward()
+        print(y.grad, x.grad)
         """,
     "retain_grad without history": "torch.ones(2).retain_grad()",
     "numpy": "x = leaf([1.]); print(x.numpy(force=True), x.detach().numpy()); x.numpy()",
@@ -58,12 +82,19 @@ PROGRAMS = {
         """,
     "iteration over 0-d": "list(leaf(1.))",
     "index": "print([10, 20, 30][torch.tensor(1)])",
-    "comparisons": "x = leaf([1., 3.]); print(x == x, x != 1, x < 2, x <= 3, x > 2, x >= 3, (x > 2).requires_grad)",
+    "comparisons": """
+        x = leaf([1.0, 3.0])
+        print(x == x, x != 1, x < 2, x <= 3, x > 2, x >= 3, (x > 2).requires_grad)
+        """,
     "hash": "x = torch.ones(1); print(hash(x) == id(x), x in {x: 1})",
-    "constants": "x = leaf([1., -2.]); print(x.argmax(), x.isnan(), x.long(), x.bool(), x.int(), x.any(), x.all())",
+    "constants": """
+        x = leaf([1.0, -2.0])
+        print(x.argmax(), x.isnan(), x.long(), x.bool(), x.int(), x.any(), x.all())
+        """,
     "facts": """
-        x = torch.arange(6.).view(2, 3).t()
-        print(x.shape, x.size(), x.size(0), x.dim(), x.ndim, x.numel(), x.stride(), x.is_contiguous(), x.dtype, x.device)
+        x = torch.arange(6.0).view(2, 3).t()
+        print(x.shape, x.size(), x.size(0), x.dim(), x.ndim, x.numel(), x.stride(), x.is_contiguous(),
+            x.dtype, x.device)
         print(x.is_floating_point(), x.is_complex(), x.type(), x.storage_offset(), x.element_size(), x.layout)
         """,
     "data": """
@@ -71,31 +102,59 @@ PROGRAMS = {
         x.data.mul_(10); print(x, x._version); x.data = torch.ones(2, 2); print(x, x._version)
         x.data = torch.ones(1, dtype=torch.float64); print(x); x.data = torch.ones(1, dtype=torch.int64)
         """,
-    "stale grad": "x = leaf([1., 2.]); (x * 3).sum().backward(); x.data = torch.ones(3); (x * 2).sum().backward()",
-    "detach": """
-        x = leaf([1., 2.]); z = x * 2; d = z.detach(); print(d, d.grad_fn, d.is_leaf, d.data_ptr() == z.data_ptr())
-        (x * x.detach()).sum().backward(); print(x.grad, x.detach() is x, x.detach()._base)
+    "stale grad": """
+        x = leaf([1.0, 2.0])
+        (x * 3).sum().backward()
+        x.data = torch.ones(3)
+        (x * 2).sum().backward()
         """,
-    "detach_": "x = leaf([1.]); a = x * 2; s = (x + a).sum(); a.detach_(); print(a); s.backward(); print(x.grad)",
+    "detach": """
+        x = leaf([1.0, 2.0])
+        z = x * 2
+        d = z.detach()
+        print(d, d.grad_fn, d.is_leaf, d.data_ptr() == z.data_ptr())
+        (x * x.detach()).sum().backward()
+        print(x.grad, x.detach() is x, x.detach()._base)
+        """,
+    "detach_": """
+        x = leaf([1.0])
+        a = x * 2
+        s = (x + a).sum()
+        a.detach_()
+        print(a)
+        s.backward()
+        print(x.grad)
+        """,
     "detach_ of a leaf": "x = leaf([1.]); x.detach_(); print(x)",
     "detach_ of a view": "leaf([1., 2.])[0:1].detach_()",
     "casts that do nothing": """
-        x = leaf([1.]); print(x.float() is x, x.to(torch.float32) is x, x.contiguous() is x, x.cpu() is x, (+x) is x)
-        print(x.to("cpu") is x, x.to(torch.ones(1)) is x, x.type(torch.float32) is x, x.to("cpu", copy=True).grad_fn)
+        x = leaf([1.0])
+        print(x.float() is x, x.to(torch.float32) is x, x.contiguous() is x, x.cpu() is x, +x is x)
+        print(x.to('cpu') is x, x.to(torch.ones(1)) is x, x.type(torch.float32) is x, x.to('cpu',
+            copy=True).grad_fn)
         """,
-    "casts to integers": "x = leaf([1.9]); print(x.to(torch.int64), x.type(torch.uint8), x.to(torch.ones(1).int()))",
-    "casts": "x = leaf([1.]); print(x.double(), x.to(torch.float64), x.half(), x.bfloat16(), x.type_as(x.double()))",
+    "casts to integers": """
+        x = leaf([1.9])
+        print(x.to(torch.int64), x.type(torch.uint8), x.to(torch.ones(1).int()))
+        """,
+    "casts": """
+        x = leaf([1.0])
+        print(x.double(), x.to(torch.float64), x.half(), x.bfloat16(), x.type_as(x.double()))
+        """,
     "no-operand": "leaf([1.]) + None",
     "no-operand, text": "leaf([1.]) - 'a'",
     "no-operand, power": "leaf([1.]) ** 'a'",
     "shapes that do not broadcast": "leaf([1., 2.]) + leaf([1., 2., 3.])",
     "printing": """
-        print(torch.zeros(3, 4, requires_grad=True), leaf([[1., 2.]], dtype=torch.float64) * 2)
-        print(leaf(1.5), torch.empty(0, requires_grad=True), torch.empty(0, 3), leaf([1j, 2.]), torch.arange(3))
-        print(torch.arange(20.).double().requires_grad_(), (torch.arange(20.) * 1000).double().requires_grad_() * 2.5)
-        print(torch.arange(12.).requires_grad_() * 100, torch.ones(1000, requires_grad=True).exp())
-        print(torch.ones(17, dtype=torch.bfloat16, requires_grad=True), f"{leaf(2.5):.3f}", f"{leaf([2.5])}")
-        print(torch.ones(13, dtype=torch.float64, requires_grad=True), torch.ones(12, dtype=torch.float64).requires_grad_())
+        print(torch.zeros(3, 4, requires_grad=True), leaf([[1.0, 2.0]], dtype=torch.float64) * 2)
+        print(leaf(1.5), torch.empty(0, requires_grad=True), torch.empty(0, 3), leaf([1j, 2.0]),
+            torch.arange(3))
+        print(torch.arange(20.0).double().requires_grad_(),
+            (torch.arange(20.0) * 1000).double().requires_grad_() * 2.5)
+        print(torch.arange(12.0).requires_grad_() * 100, torch.ones(1000, requires_grad=True).exp())
+        print(torch.ones(17, dtype=torch.bfloat16, requires_grad=True), f'{leaf(2.5):.3f}', f'{leaf([2.5])}')
+        print(torch.ones(13, dtype=torch.float64, requires_grad=True), torch.ones(12,
+            dtype=torch.float64).requires_grad_())
         """,
     "deepcopy": """
         import copy

@@ -17,15 +17,23 @@ PROGRAMS = {
         print(x.t().reshape(6)._is_view(), x.view(3, 2)[0]._base is x)
         """,
     "names after a write": """
-        x = torch.ones(2, 2, requires_grad=True).clone(); v = x[0]; v.mul_(2); print(x.grad_fn, v.grad_fn, x, v)
+        x = torch.ones(2, 2, requires_grad=True).clone()
+        v = x[0]
+        v.mul_(2)
+        print(x.grad_fn, v.grad_fn, x, v)
         """,
     "the base sees a write to a view": """
         r = torch.randn(2, 2, requires_grad=True); x = r.clone(); v = x.narrow(0, 0, 1); v.mul_(2)
         x.sum().backward(); print(r.grad)
         """,
     "another view sees it": """
-        r = torch.randn(2, 2, requires_grad=True); x = r.clone(); a = x.narrow(0, 0, 1); b = x.narrow(0, 0, 1); a.mul_(2)
-        b.sum().backward(); print(r.grad)
+        r = torch.randn(2, 2, requires_grad=True)
+        x = r.clone()
+        a = x.narrow(0, 0, 1)
+        b = x.narrow(0, 0, 1)
+        a.mul_(2)
+        b.sum().backward()
+        print(r.grad)
         """,
     "a view of a view": """
         r = torch.randn(2, 2, requires_grad=True); x = r.clone(); x.narrow(0, 0, 1).narrow(1, 1, 1).mul_(2)
@@ -61,8 +69,12 @@ PROGRAMS = {
         x.sum().backward(); print(r.grad)
         """,
     "second order through a write": """
-        r = leaf([1., 2., 3.]); x = r ** 2; x[1:].mul_(r[:2]); g, = torch.autograd.grad(x.sum(), r, create_graph=True)
-        print(g); print(torch.autograd.grad(g.sum(), r))
+        r = leaf([1.0, 2.0, 3.0])
+        x = r ** 2
+        x[1:].mul_(r[:2])
+        g, = torch.autograd.grad(x.sum(), r, create_graph=True)
+        print(g)
+        print(torch.autograd.grad(g.sum(), r))
         """,
     "retain_grad over a write to another view": """
         b = leaf([1.]).clone(); v = b[:]; w = b[:]; v.retain_grad(); w.retain_grad(); v.mul_(2)
@@ -72,15 +84,25 @@ PROGRAMS = {
         x = torch.ones(2, requires_grad=True).clone(); v = x[0]; v.detach().fill_(9.); print(x, x.grad_fn)
         """,
     "some parts unused": """
-        x = torch.ones(4, 2, requires_grad=True); o = x.chunk(2)[1]; (o * 4 + 2).sum().backward(); print(x.grad)
+        x = torch.ones(4, 2, requires_grad=True)
+        o = x.chunk(2)[1]
+        (o * 4 + 2).sum().backward()
+        print(x.grad)
         """,
     "view that strides do not allow": "torch.ones(2, 3).t().view(6)",
     "copies and views by reshape": """
-        x = torch.arange(6.).view(2, 3); a = x.reshape(6); b = x.t().reshape(6); a.zero_(); b.add_(1); print(x)
+        x = torch.arange(6.0).view(2, 3)
+        a = x.reshape(6)
+        b = x.t().reshape(6)
+        a.zero_()
+        b.add_(1)
+        print(x)
         """,
     "indices": """
-        x = torch.arange(6.).view(2, 3); print(x[-1], x[:, ::2], x[None, ..., 1], x[1, 1], x[True].shape, x[False].shape)
-        print(x[[1, 0]], x[x > 2], x[torch.tensor([1, 1])], x[:, torch.tensor([0, 2])], x[np.array([1])], x[5:])
+        x = torch.arange(6.0).view(2, 3)
+        print(x[-1], x[:, ::2], x[None, ..., 1], x[1, 1], x[True].shape, x[False].shape)
+        print(x[[1, 0]], x[x > 2], x[torch.tensor([1, 1])], x[:, torch.tensor([0, 2])], x[np.array([1])],
+            x[5:])
         """,
     "index out of range": "torch.ones(2)[5]",
     "index of a scalar": "leaf(3.)[0]",
