@@ -89,9 +89,12 @@ class Engine(ABC):
 
     # what can be seen
 
-    def look(self, handle: Handle, attribute: str) -> Any:
-        """As `get`, where warnings are already off: an engine may warn about the read itself."""
-        return self.get(handle, attribute)
+    def glance(self, handle: Handle) -> tuple[torch.Tensor, Any, Any, Handle | None]:
+        """What the fast path compares, read at once: the numbers, `requires_grad`, `is_leaf` and `grad`.
+
+        Warnings are off, since an engine may warn about the read itself. Raises Unsupported.
+        """
+        return self.to_torch(handle), *(self.get(handle, name) for name in ("requires_grad", "is_leaf", "grad"))  # type: ignore[return-value]
 
     def dtype(self, name: str) -> Any:
         """The engine's dtype of that name. Raises Unsupported where it has none."""

@@ -26,16 +26,15 @@ class TorchEngine(TorchLikeEngine):
         return handle.detach()  # type: ignore[no-any-return]
 
     def get(self, handle: Handle, attribute: str) -> Any:
-        return self.look(handle, attribute)
-
-    def look(self, handle: Handle, attribute: str) -> Any:
         # Reading .grad of a non-leaf that does not retain it warns, and the answer is always None.
         if attribute == "grad" and handle is not None and not (handle.is_leaf or handle.retains_grad):
             return None
-        try:
-            return getattr(handle, attribute)
-        except AttributeError:
-            return super().look(handle, attribute)
+        return super().get(handle, attribute)
+
+    def glance(self, handle: Handle) -> tuple[torch.Tensor, Any, Any, Handle | None]:
+        is_leaf = handle.is_leaf
+        # Not detached: whether numbers are equal can be asked of any tensor.
+        return handle, handle.requires_grad, is_leaf, self.get(handle, "grad") if not is_leaf else handle.grad
 
 
 def engine() -> TorchEngine:

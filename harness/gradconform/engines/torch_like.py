@@ -164,10 +164,10 @@ class TorchLikeEngine(Engine):
             # torch warns about this read; an engine that mirrors it may too. What it answers is what counts.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return self.look(handle, attribute)
-        return self.look(handle, attribute)
+                return self._get(handle, attribute)
+        return self._get(handle, attribute)
 
-    def look(self, handle: Handle, attribute: str) -> Any:
+    def _get(self, handle: Handle, attribute: str) -> Any:
         found = getattr(handle, attribute, _MISSING)
         if found is _MISSING:
             if handle is None:
@@ -190,6 +190,12 @@ class TorchLikeEngine(Engine):
         return found(*arguments, **options)  # type: ignore[operator]
 
     # what can be seen
+
+    def glance(self, handle: Handle) -> tuple[torch.Tensor, Any, Any, Handle | None]:
+        try:
+            return self.to_torch(handle), handle.requires_grad, handle.is_leaf, handle.grad
+        except AttributeError as error:
+            raise Unsupported(str(error)) from None
 
     def dtype(self, name: str) -> Any:
         found = getattr(self.module, name, _MISSING)

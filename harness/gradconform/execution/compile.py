@@ -34,6 +34,7 @@ from gradconform.program.steps import (
     Slice,
     Step,
     Within,
+    TEMPORARY,
     is_temporary,
 )
 from gradconform.program.vocabulary import OPERATORS
@@ -71,8 +72,25 @@ class Compiler:
             self._number += 1
             number = self._number
             phase: Phase = "backward" if isinstance(step, Backward | Grad) else "forward"
-            block.append((number, phase, self.step(number, step)))
+            block.append((number, phase, self.plain(step) or self.step(number, step)))
         return block
+
+    def plain(self, step: Step) -> Run | None:
+        """The commonest steps, one or two live names and nothing else, in closures of their own, for speed."""
+        if type(step) is Apply and not step.options and type(step.target) is str:
+            function, target = self.engine.operation(step.operator), step.target
+            if OPERATORS[step.operator].effect == "factory":
+                return None
+        elif type(step) is Backward and not step.options and not step.function:
+            function, target = self.engine.backward, ""
+        else:
+            return None
+        match step.arguments:
+            case (Ref() as a,) if a.name[0] != TEMPORARY:
+                return _unary(function, target, a.name) if target else _effect(function, a.name)
+            case (Ref() as a, Ref() as b) if target and TEMPORARY not in (a.name[0], b.name[0]):
+                return _binary(function, target, a.name, b.name)
+        return None
 
     def step(self, number: int, step: Step) -> Run:
         """What runs one step. Raises Unsupported."""
@@ -147,13 +165,7 @@ class Compiler:
         arguments: tuple[Argument, ...],
         options: Mapping[str, Argument],
     ) -> Run:
-        """`target = function(*arguments, **options)`; the commonest forms have closures of their own."""
-        if isinstance(target, str) and target and not options:
-            match arguments:
-                case [Ref(a)] if not is_temporary(a):
-                    return _unary(function, target, a)
-                case [Ref(a), Ref(b)] if not (is_temporary(a) or is_temporary(b)):
-                    return _binary(function, target, a, b)
+        """`target = function(*arguments, **options)`."""
         pack = self.pack(arguments, options)
 
         def run(environment: Environment) -> None:
@@ -205,6 +217,13 @@ def drop_temporaries(environment: Environment) -> None:
 def _unary(function: Callable[..., Any], target: str, a: str) -> Run:
     def run(environment: Environment) -> None:
         environment[target] = function(environment[a])
+
+    return run
+
+
+def _effect(function: Callable[..., Any], a: str) -> Run:
+    def run(environment: Environment) -> None:
+        function(environment[a])
 
     return run
 

@@ -115,14 +115,7 @@ def equal(a: Quick, engine_a: Engine, b: Quick, engine_b: Engine) -> bool:
 
 def _agree(a: Any, engine_a: Engine, b: Any, engine_b: Engine) -> bool:
     if engine_a.is_tensor(a):
-        if not (engine_b.is_tensor(b) and _same(a, engine_a, b, engine_b)):
-            return False
-        if engine_a.look(a, "is_leaf") != engine_b.look(b, "is_leaf"):
-            return False
-        grad, other = engine_a.look(a, "grad"), engine_b.look(b, "grad")
-        if grad is None or other is None:
-            return grad is other
-        return _same(grad, engine_a, other, engine_b)
+        return engine_b.is_tensor(b) and _same(a, engine_a, b, engine_b)
     if engine_b.is_tensor(b):
         return False
     if isinstance(a, list | tuple):
@@ -135,15 +128,17 @@ def _agree(a: Any, engine_a: Engine, b: Any, engine_b: Engine) -> bool:
 
 
 def _same(a: Handle, engine_a: Engine, b: Handle, engine_b: Engine) -> bool:
-    if engine_a.look(a, "requires_grad") != engine_b.look(b, "requires_grad"):
-        return False
-    x, y = engine_a.to_torch(a), engine_b.to_torch(b)
-    if x.dtype != y.dtype:
+    x, x_requires_grad, x_is_leaf, x_grad = engine_a.glance(a)
+    y, y_requires_grad, y_is_leaf, y_grad = engine_b.glance(b)
+    if x.dtype != y.dtype or x_requires_grad != y_requires_grad or x_is_leaf != y_is_leaf:
         return False
     try:
-        if torch.equal(x, y):
-            return True
+        same = torch.equal(x, y)
     except RuntimeError:  # they are on different devices
         return False
     # torch.equal holds nan unequal to itself; where both are nan the runs agree.
-    return x.shape == y.shape and bool(((x == y) | (x.isnan() & y.isnan())).all())
+    if not same and (x.shape != y.shape or not bool(((x == y) | (x.isnan() & y.isnan())).all())):
+        return False
+    if x_grad is None or y_grad is None:
+        return x_grad is y_grad
+    return _same(x_grad, engine_a, y_grad, engine_b)

@@ -272,9 +272,13 @@ def flatten(steps: tuple[Step, ...]) -> Iterator[Step]:
             yield from flatten(step.body)
 
 
+TEMPORARY = "_"
+"""What names of temporaries start with."""
+
+
 def is_temporary(name: str) -> bool:
     """Whether a name stands for an intermediate value of an expression."""
-    return name.startswith("_")
+    return name.startswith(TEMPORARY)
 
 
 def refs(argument: Argument) -> Iterator[str]:
