@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import weakref
 from sys import getrefcount
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from .backward import execute
 from .node import LEAF, SEQUENCE, Node
+from .tensor import Tensor
 from .versions import bump
-
-if TYPE_CHECKING:
-    from .tensor import Tensor
 
 _new = object.__new__
 # Accumulation runs as soon as it can, as in torch, where these nodes have the largest sequence number there
@@ -63,7 +61,7 @@ class AccumulateGrad(Node):
             return ()
         have = leaf._grad
         if have is None:
-            leaf._grad = leaf._wrap(torch.empty_like(leaf._data)).copy_(grad)
+            leaf._grad = Tensor._of(torch.empty_like(leaf._data)).copy_(grad)
         else:
             leaf._grad = have + grad
         return ()

@@ -52,12 +52,9 @@ def backward(  # noqa: PLR0917 - torch's signature
     if create_graph:
         warnings.warn(
             "Using backward() with create_graph=True will create a reference cycle between the parameter "
-            "and its "
-            "gradient which can cause a memory leak. We recommend using autograd.grad when creating the "
-            "graph to "
-            "avoid this. If you have to use this function, make sure to reset the .grad fields of your "
-            "parameters to "
-            "None after use to break the cycle and avoid the leak.",
+            "and its gradient which can cause a memory leak. We recommend using autograd.grad when "
+            "creating the graph to avoid this. If you have to use this function, make sure to reset the "
+            ".grad fields of your parameters to None after use to break the cycle and avoid the leak.",
             UserWarning,
             stacklevel=2,
         )
@@ -101,8 +98,7 @@ def grad(  # noqa: PLR0917 - torch's signature
     if not only_inputs:
         warnings.warn(
             "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate "
-            "gradient for "
-            "other parts of the graph, please use torch.autograd.backward.",
+            "gradient for other parts of the graph, please use torch.autograd.backward.",
             FutureWarning,
             stacklevel=2,
         )
@@ -119,17 +115,16 @@ def grad(  # noqa: PLR0917 - torch's signature
     capture = Capture(dict.fromkeys(edges))
     keep = create_graph if retain_graph is None else retain_graph
     execute(seeds, keep=keep, graph=create_graph, capture=capture)
-    results = _results(wanted, edges, capture.wanted, cotangents, bool(allow_unused or materialize_grads))
+    results = _results(edges, capture.wanted, cotangents, bool(allow_unused or materialize_grads))
     if materialize_grads:
         results = [
-            tensor._wrap(torch.zeros_like(tensor._data)) if result is None else result
+            Tensor._of(torch.zeros_like(tensor._data)) if result is None else result
             for tensor, result in zip(wanted, results, strict=True)
         ]
     return tuple(results) if keys is None else dict(zip(keys, results, strict=True))
 
 
 def _results(
-    inputs: Sequence[Tensor],
     edges: Sequence[Node],
     found: Mapping[Node, Any],
     cotangents: Sequence[Tensor | None],
@@ -138,7 +133,7 @@ def _results(
     """Return what arrived at each edge as tensors: one object for one piece of memory, as torch has it."""
     made: dict[int, Tensor] = {id(given._data): given for given in cotangents if given is not None}
     results: list[Tensor | None] = []
-    for index, (tensor, edge) in enumerate(zip(inputs, edges, strict=True)):
+    for index, edge in enumerate(edges):
         value = found[edge]
         if value is None and not allow_unused:
             raise RuntimeError(
@@ -146,7 +141,7 @@ def _results(
                 "Set allow_unused=True if this is the desired behavior."
             )
         if isinstance(value, torch.Tensor):
-            value = made.setdefault(id(value), tensor._wrap(value))
+            value = made.setdefault(id(value), Tensor._of(value))
         results.append(value)
     return results
 
@@ -181,7 +176,8 @@ def _seeds(roots: Sequence[Any], given: Sequence[Any], graph: bool) -> list[tupl
     """
     seeds: list[tuple[Node, Any]] = []
     missing = None
-    for index, (root, cotangent) in enumerate(zip(roots, given, strict=False)):
+    index = 0
+    for root, cotangent in zip(roots, given, strict=False):
         node = edge_of(root)
         if cotangent is not None:
             _check_cotangent(root, cotangent, index)
@@ -189,15 +185,15 @@ def _seeds(roots: Sequence[Any], given: Sequence[Any], graph: bool) -> list[tupl
             if cotangent._dtype is not root._dtype:
                 value = value.to(root._dtype)
         elif node is not None:
-            value = _ones_for(root)
-            if graph:
-                value = root._wrap(value)
+            value = root._like(_ones_for(root)) if graph else _ones_for(root)
         else:
             value = None
-        if missing is None and (node is None or node is UNTRACKED):
-            missing = index
-        seeds.append((node, value))  # type: ignore[arg-type]
-    if len(roots) > len(given):
+        if node is None or node is UNTRACKED:
+            missing = index if missing is None else missing
+        else:
+            seeds.append((node, value))
+        index += 1
+    if len(roots) > index:
         raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
     if missing is not None:
         raise RuntimeError(f"element {missing} of tensors does not require grad and does not have a grad_fn")
@@ -211,16 +207,13 @@ def _check_cotangent(root: Tensor, cotangent: Any, index: int) -> None:
     if cotangent._shape != root._shape:
         raise RuntimeError(
             f"Mismatch in shape: grad_output[{index}] has a shape of {cotangent._shape} and "
-            f"output[{index}] has a "
-            f"shape of {root._shape}."
+            f"output[{index}] has a shape of {root._shape}."
         )
     if cotangent._dtype.is_complex != root._dtype.is_complex:
         raise RuntimeError(
             "For complex Tensors, both grad_output and output are required to have the same dtype. "
-            "Mismatch in "
-            f"dtype: grad_output[{index}] has a dtype of {cotangent._dtype} and output[{index}] has a "
-            "dtype of "
-            f"{root._dtype}."
+            f"Mismatch in dtype: grad_output[{index}] has a dtype of {cotangent._dtype} and "
+            f"output[{index}] has a dtype of {root._dtype}."
         )
 
 

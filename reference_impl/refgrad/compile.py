@@ -126,8 +126,7 @@ def _unpack_result(node: Any) -> Tensor:
     return out
 
 
-# --- the text
-# ------------------------------------------------------------------------------------------------
+# --- the text ---
 
 
 def source(rule: Rule) -> str:

@@ -107,8 +107,7 @@ def _walk(input: Tensor, key: Any) -> tuple[Tensor, list[Tensor | None]]:
         if rank == 0 and any(isinstance(item, int) for item in items):
             raise IndexError(
                 "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in "
-                "C++ to "
-                "convert a 0-dim tensor to a number"
+                "C++ to convert a 0-dim tensor to a number"
             )
         raise IndexError(f"too many indices for tensor of dimension {rank}")
     view, dim = input, 0
@@ -165,8 +164,7 @@ def _normal(item: Any) -> Any:
     if not isinstance(item, Tensor):
         raise TypeError(
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
-            "indices "
-            f"(got {type(item).__name__})"
+            f"indices (got {type(item).__name__})"
         )
     if item.dtype.is_floating_point or item.dtype.is_complex:
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
@@ -195,8 +193,7 @@ def _check_mask(view: Tensor, dim: int, mask: Tensor) -> None:
         if size != view.shape[dim + offset]:
             raise IndexError(
                 f"The shape of the mask {list(mask.shape)} at index {offset} does not match the shape of "
-                "the indexed "
-                f"tensor {list(view.shape)} at index {dim + offset}"
+                f"the indexed tensor {list(view.shape)} at index {dim + offset}"
             )
 
 

@@ -108,10 +108,9 @@ def _divide(input: Tensor, parts: list[Tensor], kind: type[Divide]) -> tuple[Ten
         if view is not None and view.guard is None:
             guard = (
                 f"Output {index} of {name} is a view and is being modified inplace. This view is the "
-                "output of a "
-                "function that returns multiple views. Such functions do not allow the output views to be "
-                "modified "
-                "inplace. You should replace the inplace operation by an out-of-place one."
+                "output of a function that returns multiple views. Such functions do not allow the output "
+                "views to be modified inplace. You should replace the inplace operation by an "
+                "out-of-place one."
             )
             part._view = ViewOf(view.base, view.path, guard)
         if owner is not None:

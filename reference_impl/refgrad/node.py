@@ -121,19 +121,16 @@ LEAF = Sentinel()
 UNTRACKED = Sentinel()
 
 
-# --- what generated nodes call
-# -------------------------------------------------------------------------------
+# --- what generated nodes call ---
 
 
 def freed() -> RuntimeError:
     """Return torch's error for a saved tensor that was released by an earlier backward."""
     return RuntimeError(
         "Trying to backward through the graph a second time (or directly access saved tensors after they "
-        "have "
-        "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
-        "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second "
-        "time or if "
-        "you need to access saved tensors after calling backward."
+        "have already been freed). Saved intermediate values of the graph are freed when you call "
+        ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
+        "graph a second time or if you need to access saved tensors after calling backward."
     )
 
 
@@ -161,8 +158,8 @@ def check_version(node: Node, name: str, counter: VersionCounter, data: Any, ori
     raise RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[{_type_name(data)} {list(data.shape)}]{of} is at version {counter.value}; expected version "
-        f"{expected} instead. Hint: enable anomaly detection to find the operation that failed to compute its "
-        "gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False)."
+        f"{expected} instead. Hint: enable anomaly detection to find the operation that failed to compute "
+        "its gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
 
 

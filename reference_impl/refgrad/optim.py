@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .grad_mode import enable_grad, no_grad
 from .tensor import Tensor
+from .versions import bump
 
 if TYPE_CHECKING:
     import torch
@@ -95,7 +96,7 @@ class SGD:
                 kept.mul_(momentum).add_(grad, alpha=1 - group["dampening"])
             grad = grad.add(kept, alpha=momentum) if group["nesterov"] else kept
         parameter._data.add_(grad, alpha=-group["lr"])
-        parameter._bump()
+        bump(parameter)
 
 
 def _listed(group: dict[str, Any]) -> list[Tensor]:

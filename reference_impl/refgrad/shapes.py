@@ -19,8 +19,7 @@ def _apply(name: str, *args: Any) -> Tensor:
     return OPERATIONS[name].apply(*args)  # type: ignore[no-any-return]
 
 
-# --- reductions
-# ----------------------------------------------------------------------------------------------
+# --- reductions ---
 
 
 # The default of `dim`: None, if it is given, means another overload, with a node of another name.
@@ -49,8 +48,7 @@ def _dims(dim: Any) -> Any:
     return tuple(dim) if isinstance(dim, Sequence) else dim
 
 
-# --- products
-# ------------------------------------------------------------------------------------------------
+# --- products ---
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
@@ -137,8 +135,7 @@ def _batched(input: Tensor, other: Tensor) -> Tensor:
     return _apply("unsafe_view", bmm(left, right), (*batch, *rows, *columns))
 
 
-# --- views
-# ---------------------------------------------------------------------------------------------------
+# --- views ---
 
 
 def _size(args: tuple[Any, ...]) -> tuple[int, ...]:
@@ -230,8 +227,7 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     return _apply("slice", input, dim % rank, begin, begin + length, 1)
 
 
-# --- copies
-# --------------------------------------------------------------------------------------------------
+# --- copies ---
 
 
 def clone(input: Tensor, *, memory_format: torch.memory_format | None = None) -> Tensor:

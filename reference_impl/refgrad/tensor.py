@@ -18,8 +18,8 @@ import torch
 
 from . import printing
 from .grad_mode import mode
-from .node import LEAF, UNTRACKED, Node, plain_name
-from .versions import VersionCounter, bump, counter_of
+from .node import LEAF, UNTRACKED, Node
+from .versions import VersionCounter, counter_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,17 +33,14 @@ _new = object.__new__
 _OPTIONAL = frozenset(("_accumulator", "_grad", "_hooks", "_retained", "_view", "_views"))
 _NOT_A_LEAF = (
     "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
-    "a subgraph "
-    "that doesn't require differentiation use var_no_grad = var.detach()."
+    "a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
 )
 _GRAD_OF_NON_LEAF = (
     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
-    "won't be "
-    "populated during autograd.backward(). If you indeed want the .grad field to be populated for a "
-    "non-leaf Tensor, "
-    "use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure "
-    "you access the "
-    "leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information."
+    "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated "
+    "for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor "
+    "by mistake, make sure you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 "
+    "for more information."
 )
 _C_NAMES = {
     torch.uint8: "unsigned char",
@@ -114,10 +111,6 @@ class Tensor(Operations):
         out._node = None
         return out
 
-    @staticmethod
-    def _wrap(data: torch.Tensor) -> Tensor:
-        return Tensor._of(data)
-
     def _like(self, data: torch.Tensor) -> Tensor:
         """Return a tensor on `data`, which has the shape and dtype of this one."""
         out: Tensor = _new(Tensor)
@@ -132,8 +125,7 @@ class Tensor(Operations):
         """Return the data as a torch tensor on the same memory; it does not require grad."""
         return self._data.detach()
 
-    # --- place in the graph
-    # ----------------------------------------------------------------------------------
+    # --- place in the graph ---
 
     @property
     def requires_grad(self) -> bool:
@@ -218,20 +210,16 @@ class Tensor(Operations):
             name = self._data.type().rpartition(".")[2].removesuffix("Tensor")
             raise RuntimeError(
                 f"attempting to assign a gradient with dtype '{_C_NAMES.get(value._dtype, value._dtype)}' "
-                "to a tensor "
-                f"with grad_dtype '{name}'. The gradient must match the tensor's grad_dtype (defaults to "
-                "the tensor's "
-                "dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to "
-                "allow any "
-                "dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient "
-                "may break "
-                "downstream systems that assume they match."
+                f"to a tensor with grad_dtype '{name}'. The gradient must match the tensor's grad_dtype "
+                "(defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute with a "
+                "specific dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging the "
+                "dtypes of a tensor and its gradient may break downstream systems that assume they match."
             )
         if value.device.type != self.device.type:
             raise RuntimeError(
                 f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with "
-                "device type "
-                f"'{self.device.type}'. Please ensure that the gradient and the tensor are on the same device"
+                f"device type '{self.device.type}'. Please ensure that the gradient and the tensor are on "
+                "the same device"
             )
         if value._shape != self._shape:
             raise RuntimeError(
@@ -282,11 +270,10 @@ class Tensor(Operations):
         if self._view is not None:
             raise RuntimeError(
                 "Can't detach views in-place. Use detach() instead. If you are using "
-                "DistributedDataParallel (DDP) for "
-                "training, and gradient_as_bucket_view is set as True, gradients are views of DDP "
-                "buckets, and hence "
-                "detach_() cannot be called on these gradients. To fix this error, please refer to the "
-                "Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
+                "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as True, "
+                "gradients are views of DDP buckets, and hence detach_() cannot be called on these "
+                "gradients. To fix this error, please refer to the Optimizer.zero_grad() function in "
+                "torch/optim/optimizer.py as the solution."
             )
         self._node = None
         return self
@@ -314,9 +301,6 @@ class Tensor(Operations):
     def _version(self) -> int:
         return 0 if self._counter is None else self._counter.value
 
-    def _bump(self) -> None:
-        bump(self)
-
     @property
     def _base(self) -> Tensor | None:
         return None if self._view is None else self._view.base
@@ -324,8 +308,7 @@ class Tensor(Operations):
     def _is_view(self) -> bool:
         return self._view is not None
 
-    # --- data
-    # ------------------------------------------------------------------------------------------------
+    # --- data ---
 
     @property
     def shape(self) -> torch.Size:
@@ -423,10 +406,8 @@ class Tensor(Operations):
         if not self.is_leaf:
             raise RuntimeError(
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol "
-                "at the "
-                "moment.  If you were attempting to deepcopy a module, this may be because of a "
-                "torch.nn.utils."
-                "weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
+                "at the moment.  If you were attempting to deepcopy a module, this may be because of a "
+                "torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
             )
         if id(self) in memo:
             made: Tensor = memo[id(self)]
@@ -438,9 +419,3 @@ class Tensor(Operations):
         if self._grad is not None:
             out._grad = self._grad.__deepcopy__(memo)
         return out
-
-
-def describe_output(tensor: Tensor) -> str:
-    """Return "Output 0 of Mul", as torch's messages call the result of an operation."""
-    node = tensor._node
-    return "Output 0" if node is None else f"Output {node.as_edge()[1]} of {plain_name(node)}"

@@ -19,14 +19,12 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from .grad_mode import mode
 from .node import LEAF, UNTRACKED, Node
+from .tensor import Tensor
 from .versions import counter_of
-
-if TYPE_CHECKING:
-    from .tensor import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +90,9 @@ class Views:
 
 IN_NO_GRAD = (
     "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that "
-    "this use case "
-    "is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and "
-    "the inplace "
-    "either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside "
-    "(if you want "
-    "the inplace to be tracked)."
+    "this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
+    "both the view and the inplace either both inside the no_grad block (if you don't want the inplace to "
+    "be tracked) or both outside (if you want the inplace to be tracked)."
 )
 
 
@@ -128,10 +123,10 @@ def rebase(tensor: Tensor, node: Node, operations: Any) -> None:
         _set_history(base, node)
     else:
         base = view.base
-        written = tensor._wrap(tensor._data)
+        written = Tensor._of(tensor._data)
         written._node = node
-        merged = base._wrap(base._data)
-        old = base._wrap(base._data)
+        merged = Tensor._of(base._data)
+        old = Tensor._of(base._data)
         old._node = base._node
         operations["copy_slices"].record(merged, old, written, view.path)
         _set_history(base, merged._node)
@@ -145,7 +140,7 @@ def retake(view: Tensor, operations: Any) -> None:
     of = cast("ViewOf", view._view)
     if of.guard is IN_NO_GRAD:
         return
-    again = view._wrap(view._data)
+    again = Tensor._of(view._data)
     operations["as_strided"].record(again, of.base, of.path)
     _set_history(view, again._node)
 

@@ -376,6 +376,44 @@ def test_second_order(case: Case, dtype: torch.dtype) -> None:
         assert_same(got, expected, f"second order {index}")
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.complex64], ids=["float32", "complex64"])
+def test_on_device(dtype: torch.dtype, device: str) -> None:
+    failed = []
+    for case in CASES:
+        if dtype not in case.dtypes:
+            continue
+        inputs = [value.to(device) for value in case.inputs(dtype)]
+        ours, theirs = leaves(rg, inputs), leaves(torch, inputs)
+        mine, expected = case.run(On(rg, device), *ours), case.run(On(torch, device), *theirs)
+        v = cotangent(expected.detach().cpu()).to(device)
+        try:
+            assert mine.device == expected.device
+            assert mine.device.type == device
+            assert_same(mine, expected, "value")
+            mine.backward(rg.from_torch(v))
+            expected.backward(v)
+            for leaf, other in zip(ours, theirs, strict=True):
+                assert_same(leaf.grad, other.grad, "gradient")
+        except AssertionError as error:
+            failed.append(f"{case.name}: {error}")
+    assert not failed
+
+
+class On:
+    """A namespace whose factories make tensors on one device."""
+
+    def __init__(self, lib: Any, device: str) -> None:
+        self.lib = lib
+        self.device = device
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.lib, name)
+        if name in ("zeros", "tensor"):
+            return lambda *args, **kwargs: found(*args, device=self.device, **kwargs)
+        return found
+
+
 # torch has two nodes where refgrad has one (real, imag), and one where refgrad has two: CopySlices holds the
 # node of the write in torch, and has an edge to it here.
 _OTHER_NODES = {"real", "imag", "mH", "plain base"}
