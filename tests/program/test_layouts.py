@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradconform.errors import UsageError
@@ -23,6 +23,7 @@ def numbers(shape: tuple[int, ...], dtype: torch.dtype, layout: Layout) -> torch
     return data
 
 
+@settings(max_examples=300)
 @given(
     shape=st.lists(st.integers(0, 4), max_size=4).map(tuple),
     dtype=st.sampled_from(DTYPES),

@@ -15,9 +15,9 @@ Steps = tuple[Step, ...]
 
 
 def reduce(program: Program, fails: Callable[[Program], bool], *, calls: int = 200) -> Program:
-    """The smallest program found by leaving out one step after another, the last first, for which `fails` holds.
+    """The smallest program for which `fails` holds, found by leaving out one step after another, the last first.
 
-    `fails` is asked about well-formed programs only, at most `calls` times; it must hold for `program` itself.
+    `fails` is asked about well-formed programs only, up to `calls` times; it must hold for `program` itself.
     """
     left = calls
     smaller = True
@@ -41,7 +41,7 @@ def _candidates(program: Program) -> Iterator[Program]:
 
 
 def _shorter(steps: Steps) -> Iterator[Steps]:
-    """Each way to leave out one step, from the last to the first; a block may also be replaced by its body."""
+    """Each way to leave out one step, the last first; a block may also be replaced by its body."""
     for index in range(len(steps) - 1, -1, -1):
         step, before, after = steps[index], steps[:index], steps[index + 1 :]
         yield before + after

@@ -70,11 +70,10 @@ def _fill(domain: str, shape: tuple[int, ...], dtype: str, seed: int, start: int
     if domain == "distinct":
         return _distinct(size, dtype, seed, start).reshape(shape)
     if seed == 0:
-        order = torch.arange(start, start + size, device=_CPU)
-        numbers = _pool(domain, dtype)
+        order, numbers = torch.arange(size, device=_CPU), _pool(domain, dtype)
         if domain == "ties":
             order = order.div(2, rounding_mode="floor")
-        return numbers[order.remainder_(len(numbers))].reshape(shape)
+        return numbers[(order + start).remainder_(len(numbers))].reshape(shape)
     generator = _generator(seed, start)
     if seed < SIMPLE or dtype not in FLOATING:
         filled = _picked(_pool(domain, dtype), size, generator)
