@@ -15,7 +15,7 @@ Steps = tuple[Step, ...]
 
 
 def reduce(program: Program, fails: Callable[[Program], bool], *, calls: int = 200) -> Program:
-    """The smallest program for which `fails` holds, found by leaving out one step after another, the last first.
+    """The smallest program for which `fails` holds: one step after another is left out, the last first.
 
     `fails` is asked about well-formed programs only, up to `calls` times; it must hold for `program` itself.
     """
