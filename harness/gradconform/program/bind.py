@@ -219,13 +219,13 @@ class _Binder:
                 yield from (*before, Mutate(name, f"{operator}_", (Ref(name), argument), {}, line))
             case ast.Attribute(value=ast.Name(id=owner), attr=attribute):
                 # As Python does: read, change in place, write back.
-                item, result = lowering.temporary(), lowering.temporary()
+                result, item = lowering.temporary(), lowering.temporary()
                 yield Get(item, owner, attribute, line)
                 before, argument = lowering.argument(value, line)
                 yield from (*before, Mutate(result, f"{operator}_", (Ref(item), argument), {}, line))
                 yield Set(owner, attribute, Ref(result), line)
             case ast.Subscript(value=ast.Name(id=owner), slice=index):
-                item, result = lowering.temporary(), lowering.temporary()
+                result, item = lowering.temporary(), lowering.temporary()
                 _, position = lowering.index(index, line)
                 yield Apply(item, "getitem", (Ref(owner), position), {}, line)
                 before, argument = lowering.argument(value, line)

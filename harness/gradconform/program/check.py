@@ -8,15 +8,13 @@ Arithmetic on plain Python values, which no engine bounds, is kept to what canno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from keyword import iskeyword
-from typing import Any, get_args
+from typing import get_args
 
 from gradconform.errors import did_you_mean
 from gradconform.program import vocabulary as words
 from gradconform.program.check_facts import check_fact
+from gradconform.program.checking import Checking, Flaw, Rules, is_name
 from gradconform.program.kinds import (
     LIST,
     NUMBER,
@@ -27,7 +25,6 @@ from gradconform.program.kinds import (
     WHAT,
     Kind,
     arithmetic,
-    of_constant,
 )
 from gradconform.program.sizes import SIZED, size_error
 from gradconform.program.steps import (
@@ -42,33 +39,15 @@ from gradconform.program.steps import (
     Grad,
     Input,
     Invoke,
-    Items,
     Layout,
     Let,
     Mutate,
-    Options,
     Program,
     Ref,
     Set,
     Slice,
-    Step,
     Within,
 )
-
-MAX_DEPTH = 64
-"""How deep bodies, lists and expressions may be nested."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flaw:
-    """One thing that is wrong with a program: the number of its step (-1: an input), its line, and why."""
-
-    step: int
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"step {self.step}: {self.message}" if self.step >= 0 else self.message
 
 
 def check(program: Program) -> tuple[str, ...]:
@@ -78,182 +57,11 @@ def check(program: Program) -> tuple[str, ...]:
 
 def flaws(program: Program) -> tuple[Flaw, ...]:
     """As `check`, with the number and the line of each step."""
-    checking = Checking()
+    checking = Checking(RULES)
     for item in program.inputs:
         _input(checking, item)
     checking.block(program.steps)
     return tuple(checking.found)
-
-
-class Checking:
-    """What is known at one point of a program: the names that have a value, each with its kind, and the
-    temporaries that wait for their use, oldest first."""
-
-    __slots__ = ("depth", "found", "kinds", "line", "number", "taken", "waiting")
-
-    def __init__(self) -> None:
-        self.found: list[Flaw] = []
-        self.kinds: dict[str, Kind] = {}
-        self.waiting: list[str] = []
-        self.taken: list[str] = []
-        self.number = -1
-        self.line = 0
-        self.depth = 0
-
-    def report(self, message: str, hint: str = "") -> None:
-        """One more flaw of the current step."""
-        self.found.append(Flaw(self.number, self.line, f"{message}; {hint}" if hint else message))
-
-    def unknown(self, what: str, word: object, known: Iterable[str]) -> None:
-        """A word that the language does not have."""
-        self.report(f"unknown {what} {word!r}", did_you_mean(str(word), known))
-
-    def block(self, steps: tuple[Step, ...]) -> None:
-        """The steps of a program or of a body."""
-        if self.depth > MAX_DEPTH:
-            self.report(f"bodies are nested more than {MAX_DEPTH} deep")
-            return
-        self.depth += 1
-        for step in steps:
-            self.number += 1
-            self.line = step.line
-            RULES[type(step)](self, step)
-            if self.waiting:
-                self.settle(step)
-        if self.waiting:
-            self.unused()
-        self.depth -= 1
-
-    def settle(self, step: Step) -> None:
-        """A step that is no part of a larger expression ends a statement; no temporary outlives it."""
-        target = getattr(step, "target", "")
-        if not (isinstance(target, str) and target[:1] == "_"):
-            self.unused()
-
-    def unused(self) -> None:
-        """Reports the temporaries that wait in vain."""
-        for name in self.waiting:
-            self.report(f"temporary '{name}' is never used")
-            self.kinds.pop(name, None)
-        self.waiting.clear()
-
-    # reading
-
-    def read(self, argument: Argument) -> Kind:
-        """The kind of an argument, whose names must have a value."""
-        if type(argument) is Ref:
-            name = argument.name
-            kind = self.kinds.get(name)
-            if kind is None:
-                self.undefined(name)
-                return TENSOR
-            if name[0] == "_":
-                self.taken.append(name)
-            return kind
-        if type(argument) is Items:
-            kinds = {self.read(item) for item in argument.items} if nested(argument) < MAX_DEPTH else {PLAIN}
-            return LIST if kinds <= {TENSOR} else PLAIN
-        if type(argument) is Slice or argument is ...:
-            self.report("slices and ... stand in an index only")
-        return of_constant(argument)
-
-    def index(self, argument: Argument) -> None:
-        """As `read`, for what stands between brackets."""
-        if isinstance(argument, Items) and argument.kind == "tuple":
-            for item in argument.items:
-                self.index_item(item)
-        else:
-            self.index_item(argument)
-
-    def index_item(self, argument: Argument) -> None:
-        """One part of an index."""
-        if isinstance(argument, Slice):
-            for part in (argument.start, argument.stop, argument.step):
-                self.read(part)
-        elif argument is not ...:
-            self.read(argument)
-
-    def undefined(self, name: str) -> None:
-        """A name without a value; temporaries have been used already."""
-        if name[:1] == "_":
-            self.report(f"temporary '{name}' is used without a value, or twice")
-        else:
-            self.report(f"name '{name}' has no value here", did_you_mean(name, self.kinds))
-
-    def take(self) -> None:
-        """Forgets the temporaries that the step has read; they must be the latest, in order."""
-        taken = self.taken
-        if not taken:
-            return
-        if self.waiting[-len(taken) :] == taken:
-            del self.waiting[-len(taken) :]
-        else:
-            self.report(f"temporaries {', '.join(taken)} are not used in the order in which they were made")
-            self.waiting = [name for name in self.waiting if name not in taken]
-        for name in taken:
-            self.kinds.pop(name, None)
-        taken.clear()
-
-    def arguments(self, arguments: tuple[Argument, ...], options: Options) -> list[Kind]:
-        """The kinds of the positional arguments; reads the others too."""
-        kinds: list[Kind] = []
-        for argument in arguments:
-            # Inlined for speed: most arguments are names of tensors.
-            if type(argument) is Ref and argument.name[:1] != "_" and self.kinds.get(argument.name) == TENSOR:
-                kinds.append(TENSOR)
-            else:
-                kinds.append(self.read(argument))
-        if options:
-            for argument in options.values():
-                self.read(argument)
-        if self.taken:
-            self.take()
-        return kinds
-
-    # writing
-
-    def assign(self, target: object, kind: Kind) -> None:
-        """Gives a value to the target of a step."""
-        if isinstance(target, tuple):
-            for name in target:
-                if _is_name(name, temporaries=False):
-                    self.kinds[name] = kind
-                else:
-                    self.report(f"{name!r} cannot name one of several results")
-        elif target:
-            if not _is_name(target, temporaries=True):
-                self.report(f"{target!r} cannot be a name")
-                return
-            name = str(target)
-            if name[0] == "_":
-                if name in self.kinds:
-                    self.report(f"temporary '{name}' is made again before it is used")
-                self.waiting.append(name)
-            self.kinds[name] = kind
-
-    def fits(self, name: str, signature: str, arguments: tuple[Argument, ...], options: Options) -> None:
-        """Reports a call that does not fit a signature."""
-        why = words.arity_error(signature, len(arguments), tuple(options))
-        if why or (options and "input" in options):
-            self.report(f"call of '{name}' does not fit its signature: {why or 'input stands first'}")
-
-
-@lru_cache(maxsize=4096)
-def _is_name(name: object, *, temporaries: bool) -> bool:
-    if not isinstance(name, str) or not name.isascii():
-        return False
-    if name[:1] == "_":
-        return temporaries and name[1:].isdigit()
-    return name.isidentifier() and not iskeyword(name) and name not in words.RESERVED
-
-
-def nested(argument: Argument) -> int:
-    """How deep lists are nested."""
-    depth, level = 0, [argument]
-    while level and depth <= MAX_DEPTH:
-        level = [item for outer in level if isinstance(outer, Items) for item in outer.items]
-        depth += 1
-    return depth
 
 
 @lru_cache(maxsize=4096)
@@ -278,7 +86,7 @@ def _call(name: str, effect_is_write: bool, count: int, keywords: tuple[str, ...
 
 
 def _input(checking: Checking, item: Input) -> None:
-    if not _is_name(item.name, temporaries=False):
+    if not is_name(item.name, temporaries=False):
         checking.report(f"{item.name!r} cannot name an input")
     if item.name in checking.kinds:
         checking.report(f"two inputs are called '{item.name}'")
@@ -422,7 +230,7 @@ def _fact(checking: Checking, step: Fact) -> None:
         checking.report(wrong)
 
 
-RULES: dict[type[Step], Callable[[Checking, Any], None]] = {
+RULES: Rules = {
     Apply: _operation,
     Mutate: _operation,
     Invoke: _invoke,

@@ -22,6 +22,8 @@ def fresh(input: Input, device: str) -> torch.Tensor:
     Raises UsageError for an expanded input whose rows differ.
     """
     data = input.data
+    if input.layout == "contiguous":
+        return data.clone() if device == "cpu" else data.to(device, copy=True)
     match input.layout:
         case "transposed" if data.dim() > 1:
             storage = torch.empty(data.transpose(-1, -2).shape, dtype=data.dtype, device=device)

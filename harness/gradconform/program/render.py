@@ -90,10 +90,11 @@ class Renderer:
         """`raises` in plain Python."""
         yield f"{indent}try:"
         yield from self.lines(step.body, indent + "    ")
-        yield f"{indent}except {step.error} as _error:"
-        yield f'{indent}    print("{step.error}, as expected:", str(_error).partition("\\n")[0])'
+        yield f"{indent}except Exception as _error:"
+        first_line = 'str(_error).partition("\\n")[0]'
+        yield f'{indent}    print("expected {step.error}, got", type(_error).__name__ + ":", {first_line})'
         yield f"{indent}else:"
-        yield f'{indent}    print("no error; expected a {step.error}")'
+        yield f'{indent}    print("expected {step.error}, got no error")'
 
     def line(self, step: Step) -> str:
         """The one line of a step without a body."""
