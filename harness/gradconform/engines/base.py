@@ -92,9 +92,9 @@ class Engine(ABC):
     def glance(self, handle: Handle) -> tuple[torch.Tensor, Any, Any, Handle | None]:
         """What the fast path compares, read at once: the numbers, `requires_grad`, `is_leaf` and `grad`.
 
-        Warnings are off, since an engine may warn about the read itself. Raises Unsupported.
+        Raises Unsupported.
         """
-        return self.to_torch(handle), *(self.get(handle, name) for name in ("requires_grad", "is_leaf", "grad"))  # type: ignore[return-value]
+        return self.to_torch(handle), *(self.get(handle, name) for name in ("requires_grad", "is_leaf", "grad"))
 
     def dtype(self, name: str) -> Any:
         """The engine's dtype of that name. Raises Unsupported where it has none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradconform.engines.base import Handle
 from gradconform.engines.torch_like import TorchLikeEngine
@@ -25,6 +25,12 @@ class RefgradEngine(TorchLikeEngine):
 
     def to_torch(self, handle: Handle) -> torch.Tensor:
         return handle.to_torch()  # type: ignore[no-any-return]
+
+    def glance(self, handle: Handle) -> tuple[torch.Tensor, Any, Any, Handle | None]:
+        is_leaf = handle.is_leaf
+        # Reading .grad of a non-leaf warns, which costs more than all the rest; the interpreter does read it.
+        grad = handle.grad if is_leaf or handle.retains_grad else None
+        return handle._data, handle.requires_grad, is_leaf, grad  # noqa: SLF001 - to_torch detaches once more
 
 
 def engine() -> RefgradEngine:

@@ -64,7 +64,8 @@ class TorchLikeEngine(Engine):
         self.module = module
         self.name = name
         self.torch_errors = torch_errors
-        self._tensor_type = getattr(module, "Tensor", None)
+        found = getattr(module, "Tensor", None)
+        self._tensor_type = found if isinstance(found, type) else None
         self._operations: dict[str, Callable[..., Any]] = {}
 
     # tensors in and out
@@ -99,9 +100,8 @@ class TorchLikeEngine(Engine):
             ) from None
 
     def is_tensor(self, value: object) -> bool:
-        if isinstance(self._tensor_type, type):
-            return isinstance(value, self._tensor_type)
-        return hasattr(value, "backward")
+        kind = self._tensor_type
+        return hasattr(value, "backward") if kind is None else isinstance(value, kind)
 
     # what programs do
 
@@ -132,7 +132,7 @@ class TorchLikeEngine(Engine):
         try:
             return self.lookup(name)  # type: ignore[no-any-return]
         except Unsupported:
-            if isinstance(self._tensor_type, type) and hasattr(self._tensor_type, name):
+            if self._tensor_type is not None and hasattr(self._tensor_type, name):
                 return _method(name)
             raise
 
@@ -190,12 +190,6 @@ class TorchLikeEngine(Engine):
         return found(*arguments, **options)  # type: ignore[operator]
 
     # what can be seen
-
-    def glance(self, handle: Handle) -> tuple[torch.Tensor, Any, Any, Handle | None]:
-        try:
-            return self.to_torch(handle), handle.requires_grad, handle.is_leaf, handle.grad
-        except AttributeError as error:
-            raise Unsupported(str(error)) from None
 
     def dtype(self, name: str) -> Any:
         found = getattr(self.module, name, _MISSING)

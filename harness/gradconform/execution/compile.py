@@ -45,6 +45,8 @@ Run = Callable[[Environment], None]
 Block = list[tuple[int, Phase, Run]]
 Fetch = Callable[[Environment], Any]
 
+_BACKWARDS = (Backward, Grad)
+
 
 class Machine(Protocol):
     """What steps with a body, and facts, ask of the run that they are part of."""
@@ -69,35 +71,40 @@ class Compiler:
         """Raises Unsupported for an operator, mode or dtype that the engine does not have."""
         block: Block = []
         for step in steps:
-            self._number += 1
-            number = self._number
-            phase: Phase = "backward" if isinstance(step, Backward | Grad) else "forward"
+            number = self._number = self._number + 1
+            phase: Phase = "backward" if isinstance(step, _BACKWARDS) else "forward"
             block.append((number, phase, self.plain(step) or self.step(number, step)))
         return block
 
     def plain(self, step: Step) -> Run | None:
         """The commonest steps, one or two live names and nothing else, in closures of their own, for speed."""
-        if type(step) is Apply and not step.options and type(step.target) is str:
-            function, target = self.engine.operation(step.operator), step.target
-            if OPERATORS[step.operator].effect == "factory":
+        if isinstance(step, Apply):
+            if step.options or not isinstance(step.target, str) or self.placed(step.operator):
                 return None
-        elif type(step) is Backward and not step.options and not step.function:
+            function, target = self.engine.operation(step.operator), step.target
+        elif isinstance(step, Backward) and not step.options and not step.function:
             function, target = self.engine.backward, ""
         else:
             return None
-        match step.arguments:
-            case (Ref() as a,) if a.name[0] != TEMPORARY:
-                return _unary(function, target, a.name) if target else _effect(function, a.name)
-            case (Ref() as a, Ref() as b) if target and TEMPORARY not in (a.name[0], b.name[0]):
-                return _binary(function, target, a.name, b.name)
-        return None
+        names = []
+        for argument in step.arguments:
+            if not isinstance(argument, Ref) or argument.name[0] == TEMPORARY:
+                return None
+            names.append(argument.name)
+        if len(names) == 1:
+            return _unary(function, target, names[0]) if target else _effect(function, names[0])
+        return _binary(function, target, *names) if len(names) == 2 and target else None
+
+    def placed(self, operator: str) -> bool:
+        """Whether an operator has to be told the device that the case runs on."""
+        return self.device != "cpu" and OPERATORS[operator].effect == "factory"
 
     def step(self, number: int, step: Step) -> Run:
         """What runs one step. Raises Unsupported."""
         engine, machine = self.engine, self.machine
         match step:
             case Apply(target, name, arguments, options) | Mutate(target, name, arguments, options):
-                if self.device != "cpu" and OPERATORS[name].effect == "factory":
+                if self.placed(name):
                     options = {"device": self.device, **options}
                 return self.call(engine.operation(name), target, arguments, options)
             case Backward(arguments, options, function):

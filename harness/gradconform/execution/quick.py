@@ -6,7 +6,6 @@ oracle. Which tensors share memory, and what facts say, is left to them too.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,17 +99,17 @@ def equal(a: Quick, engine_a: Engine, b: Quick, engine_b: Engine) -> bool:
     in the grad mode. False says nothing but "look closer"."""
     if a.error != b.error or a.caught != b.caught or a.environment.keys() != b.environment.keys():
         return False
-    if UNSEEN not in {a.grad_enabled, b.grad_enabled} and a.grad_enabled != b.grad_enabled:
+    modes = a.grad_enabled, b.grad_enabled
+    if modes[0] is not modes[1] and UNSEEN not in modes:
         return False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # reading .grad of a non-leaf may warn
-        try:
-            for name, value in a.environment.items():
-                if not (is_temporary(name) or _agree(value, engine_a, b.environment[name], engine_b)):
-                    return False
-        except Unsupported:  # one of them does not show what is compared here
-            return False
-        return True
+    others = b.environment
+    try:
+        for name, value in a.environment.items():
+            if not (is_temporary(name) or _agree(value, engine_a, others[name], engine_b)):
+                return False
+    except Unsupported:  # one of them does not show what is compared here
+        return False
+    return True
 
 
 def _agree(a: Any, engine_a: Engine, b: Any, engine_b: Engine) -> bool:
