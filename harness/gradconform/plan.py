@@ -16,9 +16,12 @@ _LEVEL = re.compile(r"level:(\d)(?:-(\d))?")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to run. dtypes: restricts each scenario's own dtypes (empty: no restriction). select: ids, globs, features
-    and levels (`level:2`, `level:1-3`); a scenario is in if any of them takes it (empty: all). examples: random
-    draws for each scenario, device and dtype, beside the documented example."""
+    """How to run.
+
+    dtypes: restricts each scenario's own dtypes (empty: no restriction). select: ids, globs, features and
+    levels (`level:2`, `level:1-3`); a scenario is in if any of them takes it (empty: all). examples: random
+    draws for each scenario, device and dtype, beside the documented example.
+    """
 
     devices: tuple[str, ...] = ("cpu",)
     dtypes: tuple[str, ...] = ()
@@ -99,7 +102,8 @@ def present_devices(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, .
 
     wanted: list[str] = []
     for name in names:
-        more = ["cpu", *(f"cuda:{index}" for index in range(max(torch.cuda.device_count(), 1)))] if name == "all" else [name]
+        gpus = range(max(torch.cuda.device_count(), 1))
+        more = ["cpu", *(f"cuda:{index}" for index in gpus)] if name == "all" else [name]
         wanted += [device for device in more if device not in wanted]
     absent = {name: reason for name in wanted if (reason := _absence(name))}
     here = tuple(name for name in wanted if name not in absent)
@@ -115,7 +119,8 @@ def _absence(name: str) -> str:
     try:
         device = torch.device(name)
     except RuntimeError:
-        hint = did_you_mean(name, ("cpu", "cuda", "cuda:0", "all", "mps", "xpu")) or "for instance cpu, cuda, cuda:1 or all"
+        near = did_you_mean(name, ("cpu", "cuda", "cuda:0", "all", "mps", "xpu"))
+        hint = near or "for instance cpu, cuda, cuda:1 or all"
         raise UsageError(f"'{name}' is not a device that torch {torch.__version__} knows; {hint}") from None
     if device.type == "meta":
         raise UsageError("device meta has no numbers to compare")

@@ -28,7 +28,7 @@ UNSEEN: Final = Unseen.UNSEEN
 
 @dataclass(frozen=True, slots=True)
 class OpaqueSeen:
-    """A value that is no tensor and is not compared further (an optimizer, an array): only its kind is seen."""
+    """A value that is no tensor and is not compared further (an optimizer, an array): its kind is seen."""
 
     kind: str
 
@@ -47,12 +47,12 @@ class TensorSeen:
     requires_grad: bool | Unseen
     is_leaf: bool | Unseen
     has_grad_fn: bool | Unseen
-    grad: TensorSeen | None | Unseen
+    grad: TensorSeen | Unseen | None
     identity: int
     storage: int | Unseen
 
 
-Seen = TensorSeen | OpaqueSeen | Unseen | None | bool | int | float | complex | str | tuple["Seen", ...]
+Seen = TensorSeen | OpaqueSeen | Unseen | bool | int | float | complex | str | tuple["Seen", ...] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,12 @@ Stage = Literal["bits", "tolerance", "anchor", "spread"]
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """One difference. `what` names the property ("value", "dtype", "grad is None", "missing error", "law", ...),
-    `where` the place in the program ("x.grad"), `step` the number of the first step that shows it (-1: unknown)
-    and `source` that step's text. `detail` says by how much, with the tolerance that was allowed."""
+    """One difference.
+
+    `what` names the property ("value", "dtype", "grad is None", "missing error", "law", ...), `where` the
+    place in the program ("x.grad"), `step` the number of the first step that shows it (-1: unknown) and
+    `source` that step's text. `detail` says by how much, with the tolerance that was allowed.
+    """
 
     what: str
     where: str

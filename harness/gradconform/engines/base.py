@@ -94,7 +94,9 @@ class Engine(ABC):
 
         Raises Unsupported.
         """
-        return self.to_torch(handle), *(self.get(handle, name) for name in ("requires_grad", "is_leaf", "grad"))
+        return self.to_torch(handle), *(
+            self.get(handle, name) for name in ("requires_grad", "is_leaf", "grad")
+        )
 
     def dtype(self, name: str) -> Any:
         """The engine's dtype of that name. Raises Unsupported where it has none."""

@@ -30,7 +30,7 @@ class RefgradEngine(TorchLikeEngine):
         is_leaf = handle.is_leaf
         # Reading .grad of a non-leaf warns, which costs more than all the rest; the interpreter does read it.
         grad = handle.grad if is_leaf or handle.retains_grad else None
-        return handle._data, handle.requires_grad, is_leaf, grad  # noqa: SLF001 - to_torch detaches once more
+        return handle._data, handle.requires_grad, is_leaf, grad
 
 
 def engine() -> RefgradEngine:

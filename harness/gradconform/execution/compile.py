@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from gradconform.engines.base import Engine
 from gradconform.program.render import RAISED_BY_FAIL
 from gradconform.program.steps import (
+    TEMPORARY,
     Apply,
     Argument,
     Backward,
@@ -34,7 +35,6 @@ from gradconform.program.steps import (
     Slice,
     Step,
     Within,
-    TEMPORARY,
     is_temporary,
 )
 from gradconform.program.vocabulary import OPERATORS
@@ -77,7 +77,7 @@ class Compiler:
         return block
 
     def plain(self, step: Step) -> Run | None:
-        """The commonest steps, one or two live names and nothing else, in closures of their own, for speed."""
+        """The commonest steps, which take one or two live names and nothing else, in closures made for speed."""
         if isinstance(step, Apply):
             if step.options or not isinstance(step.target, str) or self.placed(step.operator):
                 return None
