@@ -21,18 +21,27 @@ Range = Literal["unit", "small", "positive", "any"]
 """What is known of a value: from -1 to 1; from -8 to 8 (leaves); from about 0.001 to 1000; nothing."""
 
 _UNARY: dict[str, dict[Range, tuple[str, Range]]] = {
-    # For each range of the operand: what is applied, which is another operator where this one's numbers would
-    # grow or leave its domain, and the range of the result.
+    # For each range of the operand: what is applied, and the range of the result. Where an operator's numbers
+    # would grow or leave its domain, one from before it takes its place: a simpler choice gives that one too.
     "neg": {
         "unit": ("neg", "unit"),
         "small": ("neg", "small"),
         "positive": ("neg", "any"),
         "any": ("neg", "any"),
     },
+    "sin": dict.fromkeys(get_args(Range), ("sin", "unit")),
+    "cos": dict.fromkeys(get_args(Range), ("cos", "unit")),
+    "tanh": dict.fromkeys(get_args(Range), ("tanh", "unit")),
+    "sigmoid": {
+        "unit": ("sigmoid", "positive"),
+        "small": ("sigmoid", "positive"),
+        "positive": ("sigmoid", "positive"),
+        "any": ("sigmoid", "unit"),
+    },
     "exp": {
         "unit": ("exp", "positive"),
         "small": ("exp", "positive"),
-        "positive": ("log", "small"),
+        "positive": ("sigmoid", "positive"),
         "any": ("tanh", "unit"),
     },
     "log": {
@@ -62,17 +71,8 @@ _UNARY: dict[str, dict[Range, tuple[str, Range]]] = {
     "square": {
         "unit": ("square", "unit"),
         "small": ("square", "any"),
-        "positive": ("sqrt", "positive"),
+        "positive": ("log", "small"),
         "any": ("tanh", "unit"),
-    },
-    "sin": dict.fromkeys(get_args(Range), ("sin", "unit")),
-    "cos": dict.fromkeys(get_args(Range), ("cos", "unit")),
-    "tanh": dict.fromkeys(get_args(Range), ("tanh", "unit")),
-    "sigmoid": {
-        "unit": ("sigmoid", "positive"),
-        "small": ("sigmoid", "positive"),
-        "positive": ("sigmoid", "positive"),
-        "any": ("sigmoid", "unit"),
     },
 }
 
@@ -116,31 +116,31 @@ _ROWS: dict[tuple[Range, Range], tuple[tuple[str, bool, Range], ...]] = {
 _WINDOW = 3
 """The first operand is one of so many latest values, so that programs become deep; the second is any."""
 
-_LEAVES = ("x", "y", "z")
 _PLAIN: Options = {}
 
 
 def random_program(
     chooser: Chooser, *, steps: int = 8, shape: tuple[int, ...] = (3, 3), dtype: str = "float32"
 ) -> Program:
-    """A program of two or three leaves of this shape and dtype, up to `steps` operators, a sum, a backward.
+    """A program of leaves of this shape and dtype, up to `steps` operators, a sum and a backward.
 
+    The leaves are x and y, and z where a step uses it.
     Raises UsageError for a dtype that is not floating: a sum of any other has no implicit gradient.
     """
     if dtype not in FLOATING:
         raise UsageError(
             f"a random program ends in sum().backward(), which {dtype} does not have; use float32"
         )
-    leaves = _LEAVES[: 2 + chooser.below(2)]
-    data = fill("real", (len(leaves), *shape), dtype, chooser.seed())
-    # A value that is missing is another name of the one before it: what later choices mean does not change.
-    live: list[tuple[str, Range]] = [("x", "small"), ("y", "small"), (leaves[-1], "small")]
+    # z stands between the first and the last, which are the simplest to choose.
+    live: list[tuple[str, Range]] = [("x", "small"), ("z", "small"), ("y", "small")]
+    data = dict(zip("xyz", fill("real", (len(live), *shape), dtype, chooser.seed()).unbind(), strict=True))
     applied = []
+    used = set()
     for index in range(steps):
         size = len(live)
         number = chooser.below(1 + len(OPERATORS) * size * _WINDOW)
         if number == 0:
-            live.append(live[-1])
+            live.append(live[-1])  # so that the number of values stays, and what later choices mean
             continue
         number, back = divmod(number - 1, _WINDOW)
         number, other = divmod(number, size)
@@ -148,8 +148,11 @@ def random_program(
         right, right_range = live[other]
         name, binary, result = _ROWS[left_range, right_range][number]
         applied.append(_apply(index, name, left, right if binary else ""))
+        used.add(left)
+        if binary:
+            used.add(right)
         live.append((f"v{index}", result))
-    inputs = tuple(Input(name, leaf, True) for name, leaf in zip(leaves, data.unbind(), strict=True))
+    inputs = tuple(Input(name, leaf, True) for name, leaf in data.items() if name != "z" or name in used)
     return Program(inputs, (*applied, _total(live[-1][0]), _BACKWARD))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from gradconform.program.check import check
-from gradconform.program.steps import Expect, Program, Step, Within, uses
+from gradconform.program.steps import Expect, Program, Step, Within, is_temporary, targets, uses
 
 Steps = tuple[Step, ...]
 
@@ -41,15 +41,30 @@ def _candidates(program: Program) -> Iterator[Program]:
 
 
 def _shorter(steps: Steps) -> Iterator[Steps]:
-    """Each way to leave out one step, the last first; a block may also be replaced by its body."""
+    """Each way to leave out one statement, from the last to the first; a block may also be replaced by its
+    body."""
     for index in range(len(steps) - 1, -1, -1):
-        step, before, after = steps[index], steps[:index], steps[index + 1 :]
+        step, after = steps[index], steps[index + 1 :]
+        if any(map(is_temporary, targets(step))):
+            continue  # it goes with the statement that uses it
+        before = _without(steps[:index], {name for name in uses(step) if is_temporary(name)})
         yield before + after
         if isinstance(step, Within | Expect):
             if isinstance(step, Within):
                 yield before + step.body + after
             for body in _shorter(step.body):
-                yield (*before, replace(step, body=body), *after)
+                yield (*steps[:index], replace(step, body=body), *after)
+
+
+def _without(steps: Steps, temporaries: set[str]) -> Steps:
+    """The steps less those that compute these temporaries, and what is computed for them alone."""
+    kept: list[Step] = []
+    for step in reversed(steps):
+        if temporaries.isdisjoint(targets(step)):
+            kept.append(step)
+        else:
+            temporaries |= {name for name in uses(step) if is_temporary(name)}
+    return tuple(reversed(kept))
 
 
 def _without_unused_inputs(program: Program) -> Program:
