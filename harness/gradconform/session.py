@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Hashable, Iterator
+from dataclasses import replace
 
 from gradconform.cases import CaseResult, Example
 from gradconform.engines.base import Engine
@@ -113,8 +114,11 @@ class Session:
             return isinstance(found, Diverges) and _cause(found) == cause
 
         program = reduce(program, fails)
-        traced = self.judge(program, device, Detail.STEPS)
-        return program, traced if isinstance(traced, Diverges) else self.judge(program, device)
+        for detail in (Detail.STEPS, Detail.CHANGES):
+            again = self.judge(program, device, detail)
+            if isinstance(again, Diverges):
+                return program, again
+        return program, _unsteady(verdict)
 
 
 def _origin(exception: Exception) -> Hashable:
@@ -123,6 +127,13 @@ def _origin(exception: Exception) -> Hashable:
         return raised_at(exception)
     verdict = exception.verdict
     return verdict.kind, _cause(verdict) if isinstance(verdict, Diverges) else None
+
+
+def _unsteady(verdict: Diverges) -> Diverges:
+    """A divergence that did not come back when its program was run again."""
+    first, *rest = verdict.divergences
+    detail = "; ".join(filter(None, (first.detail, "seen once, and not when the program was run again")))
+    return Diverges((replace(first, detail=detail), *rest))
 
 
 def _cause(verdict: Diverges) -> tuple[str, str]:

@@ -77,7 +77,7 @@ class Compiler:
         return block
 
     def plain(self, step: Step) -> Run | None:
-        """The commonest steps, which take one or two live names and nothing else, in closures made for speed."""
+        """The commonest steps, one or two live names and nothing else, in closures made for speed."""
         if isinstance(step, Apply):
             if step.options or not isinstance(step.target, str) or self.placed(step.operator):
                 return None

@@ -1,0 +1,107 @@
+"""What a run takes in: selectors, dtypes, devices, and what is said where they take nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+
+from gradconform.errors import UsageError
+from gradconform.plan import Settings, Task, plan, present_devices, select
+from gradconform.program.parse import Template
+
+Templates = tuple[Template, ...]
+
+
+@pytest.fixture
+def templates(template: Any) -> Templates:
+    one = template("y = x * 2")
+
+    def named(id: str, feature: str, level: int, **changes: Any) -> Template:
+        scenario = dataclasses.replace(one.scenario, id=id, feature=feature, level=level, **changes)
+        made: Template = dataclasses.replace(one, scenario=scenario)
+        return made
+
+    return (
+        named("zeroing/by-hand", "zeroing", 1),
+        named("zeroing/by-optimizer", "zeroing", 2, aliases=("zeroing/sgd",)),
+        named("dtypes/half", "dtypes", 4, dtypes=("float16", "bfloat16")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("selector", "taken"),
+    [
+        ("zeroing", ["zeroing/by-hand", "zeroing/by-optimizer"]),
+        ("zeroing/by-hand", ["zeroing/by-hand"]),
+        ("zeroing/sgd", ["zeroing/by-optimizer"]),
+        ("*/by-*", ["zeroing/by-hand", "zeroing/by-optimizer"]),
+        ("level:4", ["dtypes/half"]),
+        ("level:1-2", ["zeroing/by-hand", "zeroing/by-optimizer"]),
+    ],
+)
+def test_a_selector_takes_ids_aliases_globs_features_and_levels(
+    templates: Templates, selector: str, taken: list[str]
+) -> None:
+    assert [template.id for template in select(templates, (selector,))] == taken
+
+
+def test_several_selectors_take_what_any_takes_in_corpus_order(templates: Templates) -> None:
+    assert [t.id for t in select(templates, ("level:4", "zeroing/by-hand"))] == [
+        "zeroing/by-hand",
+        "dtypes/half",
+    ]
+
+
+def test_a_selector_that_takes_nothing_is_refused_even_beside_one_that_does(templates: Templates) -> None:
+    with pytest.raises(
+        UsageError, match=r"'zeroing/by-hnad' selects no scenario; did you mean 'zeroing/by-hand'"
+    ):
+        select(templates, ("dtypes", "zeroing/by-hnad"))
+
+
+def test_tasks_are_scenario_by_device_by_dtype(templates: Templates) -> None:
+    tasks = plan(templates, Settings(dtypes=("float32", "bfloat16"))).tasks
+    assert [task.id for task in tasks] == [
+        "zeroing/by-hand[cpu-float32]",
+        "zeroing/by-optimizer[cpu-float32]",
+        "dtypes/half[cpu-bfloat16]",
+    ]
+    assert all(isinstance(task, Task) for task in tasks)
+
+
+def test_a_dtype_that_no_scenario_has_is_refused_with_the_nearest(templates: Templates) -> None:
+    with pytest.raises(
+        UsageError, match=r"no selected scenario runs in dtype flaot32; did you mean 'float32'"
+    ):
+        plan(templates, Settings(dtypes=("flaot32",)))
+
+
+def test_an_absent_device_beside_a_present_one_is_not_run_and_said_so() -> None:
+    here, absent = present_devices(("cpu", "cuda:99"))
+    assert here == ("cpu",)
+    assert len(absent) == 1
+    assert absent[0].startswith("cuda:99: ")
+
+
+def test_an_absent_device_alone_is_refused_with_torchs_reason() -> None:
+    with pytest.raises(UsageError, match=r"device cuda:99: \w+"):
+        present_devices(("cuda:99",))
+
+
+def test_all_is_the_cpu_and_the_gpus() -> None:
+    here, absent = present_devices(("all",))
+    assert here == ("cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count())))
+    assert bool(absent) == (not torch.cuda.is_available())
+
+
+def test_a_name_that_is_no_device_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"'cpuu' is not a device .* did you mean 'cpu'"):
+        present_devices(("cpu", "cpuu"))
+
+
+def test_the_meta_device_has_nothing_to_compare() -> None:
+    with pytest.raises(UsageError, match="no numbers"):
+        present_devices(("meta",))
