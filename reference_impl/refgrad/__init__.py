@@ -8,7 +8,8 @@ autograd has no part.
     tensor       data, and a place in the graph
     node         the tape: what an operation leaves behind for its backward
     rules        the derivatives, one row for each operation
-    compile      turns rows into node classes and functions
+    generate     turns rows into text: node classes and functions
+    compile      turns the text into operations
     accumulate   leaves and their .grad
     backward     the loop over the nodes
     versions     how in-place writes are noticed

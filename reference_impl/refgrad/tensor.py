@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 import torch
 
 from . import printing
+from .assignment import check_grad
 from .grad_mode import mode
 from .node import LEAF, UNTRACKED, Node
 from .versions import VersionCounter, counter_of
@@ -42,20 +43,6 @@ _GRAD_OF_NON_LEAF = (
     "by mistake, make sure you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 "
     "for more information."
 )
-_C_NAMES = {
-    torch.uint8: "unsigned char",
-    torch.int8: "signed char",
-    torch.int16: "short int",
-    torch.int32: "int",
-    torch.int64: "long int",
-    torch.float16: "c10::Half",
-    torch.bfloat16: "c10::BFloat16",
-    torch.float32: "float",
-    torch.float64: "double",
-    torch.complex64: "c10::complex<float>",
-    torch.complex128: "c10::complex<double>",
-    torch.bool: "bool",
-}
 
 
 class Tensor(Operations):
@@ -189,43 +176,17 @@ class Tensor(Operations):
         return self._grad
 
     @grad.setter
-    def grad(self, value: Tensor | None) -> None:
+    def grad(self, value: Any) -> None:
         if value is not None:
-            self._check_grad(value)
+            if not isinstance(value, Tensor):
+                kind = type(value).__name__
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {kind}")
+            check_grad(self, value)
         self._grad = value
 
     @grad.deleter
     def grad(self) -> None:
         self._grad = None
-
-    def _check_grad(self, value: Any) -> None:
-        """Raise torch's error if `value` cannot be assigned to `.grad`."""
-        if not isinstance(value, Tensor):
-            raise TypeError(
-                f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
-            )
-        if value is self:
-            raise RuntimeError("can't assign Variable as its own grad")
-        if value._dtype is not self._dtype:
-            name = self._data.type().rpartition(".")[2].removesuffix("Tensor")
-            raise RuntimeError(
-                f"attempting to assign a gradient with dtype '{_C_NAMES.get(value._dtype, value._dtype)}' "
-                f"to a tensor with grad_dtype '{name}'. The gradient must match the tensor's grad_dtype "
-                "(defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute with a "
-                "specific dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging the "
-                "dtypes of a tensor and its gradient may break downstream systems that assume they match."
-            )
-        if value.device.type != self.device.type:
-            raise RuntimeError(
-                f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with "
-                f"device type '{self.device.type}'. Please ensure that the gradient and the tensor are on "
-                "the same device"
-            )
-        if value._shape != self._shape:
-            raise RuntimeError(
-                f"attempting to assign a gradient of size '{list(value._shape)}' to a tensor of size "
-                f"'{list(self._shape)}'. Please ensure that the gradient and the tensor are the same size"
-            )
 
     def retain_grad(self) -> None:
         """Fill `.grad` of this non-leaf in later backward passes; does nothing for a leaf."""
