@@ -11,7 +11,7 @@ from dataclasses import replace
 from gradconform.cases import CaseResult, Example
 from gradconform.engines.base import Engine
 from gradconform.engines.torch import TorchEngine
-from gradconform.errors import Unsupported
+from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.interpreter import Detail, run
 from gradconform.oracle.judge import judge
 from gradconform.plan import Settings, Task
@@ -73,9 +73,16 @@ class Session:
         yield from drawn
         if failure is None:
             return
-        if not isinstance(failure.exception, Failed):
+        if isinstance(failure.exception, Failed):
+            verdict = failure.exception.verdict
+            yield self._result(task, len(drawn) + 1, failure.exception.program, verdict)
+        elif failure.flaky:
+            raise AdapterError(
+                f"engine {self.engine.name} gives other answers when the same case of {task.id} is run again: "
+                f"{failure.exception}"
+            )
+        else:
             raise failure.exception
-        yield self._result(task, len(drawn) + 1, failure.exception.program, failure.exception.verdict)
 
     def judge(self, program: Program, device: str, detail: Detail = Detail.CHANGES) -> Verdict:
         """Runs a program on torch and on the engine, and compares."""

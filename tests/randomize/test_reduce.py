@@ -6,7 +6,7 @@ from typing import Any
 
 from gradconform.program.check import check
 from gradconform.program.render import program_text
-from gradconform.program.steps import Apply, Backward, Program
+from gradconform.program.steps import Apply, Backward, Fact, Program
 from gradconform.randomize.reduce import reduce
 
 
@@ -28,9 +28,27 @@ def test_only_the_step_that_matters_stays(program: Any) -> None:
     assert program_text(reduce(whole, has_tanh)) == "c = tanh(x)"
 
 
+def test_an_operation_goes_and_its_operand_stands_for_its_result(program: Any) -> None:
+    whole = program("a = x * 2\nb = (a + 1) * a\nc = tanh(b - 3)\nassert c.requires_grad")
+    assert program_text(reduce(whole, has_tanh)) == "c = tanh(x)"
+
+
 def test_what_a_step_needs_stays_with_it(program: Any) -> None:
     whole = program("a = x * 2\nb = a + 1\nc = tanh(b)\nc.sum()")
-    assert program_text(reduce(whole, has_tanh)) == "a = x * 2\nb = a + 1\nc = tanh(b)"
+
+    def fails(candidate: Program) -> bool:
+        return has_tanh(candidate) and "a + 1" in program_text(candidate)
+
+    assert program_text(reduce(whole, fails)) == "a = x * 2\nb = a + 1\nc = tanh(b)"
+
+
+def test_a_fact_speaks_of_what_is_left(program: Any) -> None:
+    whole = program("a = x * 2\nb = tanh(a)\nassert b.requires_grad")
+
+    def fails(candidate: Program) -> bool:
+        return any(isinstance(step, Fact) for step in candidate.steps)
+
+    assert program_text(reduce(whole, fails)) == "assert x.requires_grad"
 
 
 def test_a_block_goes_and_its_body_stays(program: Any) -> None:

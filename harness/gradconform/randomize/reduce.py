@@ -9,7 +9,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from gradconform.program.check import check
-from gradconform.program.steps import Expect, Program, Step, Within, is_temporary, targets, uses
+from gradconform.program.rename import read_as
+from gradconform.program.steps import (
+    Apply,
+    Expect,
+    Program,
+    Ref,
+    Step,
+    Within,
+    is_temporary,
+    targets,
+    uses,
+)
 
 Steps = tuple[Step, ...]
 
@@ -41,19 +52,31 @@ def _candidates(program: Program) -> Iterator[Program]:
 
 
 def _shorter(steps: Steps) -> Iterator[Steps]:
-    """Each way to leave out one statement, from the last to the first; a block may also be replaced by its
-    body."""
+    """Each way to leave out one statement or one operation, from the last to the first; a block may also be
+    replaced by its body."""
     for index in range(len(steps) - 1, -1, -1):
         step, after = steps[index], steps[index + 1 :]
         if any(map(is_temporary, targets(step))):
-            continue  # it goes with the statement that uses it
+            yield from _bridged(steps[:index], step, after)
+            continue  # alone, it goes with the statement that uses it
         before = _without(steps[:index], {name for name in uses(step) if is_temporary(name)})
         yield before + after
+        yield from _bridged(steps[:index], step, after)
         if isinstance(step, Within | Expect):
             if isinstance(step, Within):
                 yield before + step.body + after
             for body in _shorter(step.body):
                 yield (*steps[:index], replace(step, body=body), *after)
+
+
+def _bridged(before: Steps, step: Step, after: Steps) -> Iterator[Steps]:
+    """Each way to leave out an operation and use one of its operands for its result."""
+    if not (isinstance(step, Apply) and isinstance(step.target, str) and step.target):
+        return
+    operands = [argument.name for argument in step.arguments if isinstance(argument, Ref)]
+    for operand in dict.fromkeys(operands):
+        others = {name for name in uses(step) if is_temporary(name) and name != operand}
+        yield _without(before, others) + read_as(after, step.target, operand)
 
 
 def _without(steps: Steps, temporaries: set[str]) -> Steps:
