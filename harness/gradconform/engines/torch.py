@@ -25,16 +25,12 @@ class TorchEngine(TorchLikeEngine):
     def to_torch(self, handle: Handle) -> torch.Tensor:
         return handle.detach()  # type: ignore[no-any-return]
 
-    def get(self, handle: Handle, attribute: str) -> Any:
-        # Reading .grad of a non-leaf that does not retain it warns, and the answer is always None.
-        if attribute == "grad" and handle is not None and not (handle.is_leaf or handle.retains_grad):
-            return None
-        return super().get(handle, attribute)
-
     def glance(self, handle: Handle) -> tuple[torch.Tensor, Any, Any, Handle | None]:
         is_leaf = handle.is_leaf
+        # Reading .grad of a non-leaf warns, which costs more than all the rest; the interpreter does read it.
+        grad = handle.grad if is_leaf or handle.retains_grad else None
         # Not detached: whether numbers are equal can be asked of any tensor.
-        return handle, handle.requires_grad, is_leaf, self.get(handle, "grad") if not is_leaf else handle.grad
+        return handle, handle.requires_grad, is_leaf, grad
 
 
 def engine() -> TorchEngine:

@@ -42,6 +42,8 @@ SYMBOLS: dict[str, Callable[..., Any]] = {
 }
 """Operators that programs write with Python's own notation."""
 
+_SPECIAL = {**{name: f"__{name}__" for name in SYMBOLS}, "div": "__truediv__"}
+
 IN_PLACE: dict[str, Callable[..., Any]] = {
     "add_": python.iadd,
     "sub_": python.isub,
@@ -122,6 +124,10 @@ class TorchLikeEngine(Engine):
 
     def _resolve(self, name: str) -> Callable[..., Any]:
         if name in SYMBOLS:
+            kind, special = self._tensor_type, _SPECIAL[name]
+            # Every object compares: what is inherited from `object` is no operator of the engine.
+            if kind is not None and getattr(kind, special, None) in {None, getattr(object, special, None)}:
+                raise Unsupported(f"operator {name}")
             return SYMBOLS[name]
         if name == "asarray":
             return _asarray
