@@ -78,7 +78,7 @@ class Session:
             yield self._result(task, len(drawn) + 1, failure.exception.program, verdict)
         elif failure.flaky:
             raise AdapterError(
-                f"engine {self.engine.name} gives other answers when the same case of {task.id} is run again: "
+                f"engine {self.engine.name}: running the same case of {task.id} twice gave different answers: "
                 f"{failure.exception}"
             )
         else:
