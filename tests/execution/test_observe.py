@@ -1,0 +1,119 @@
+"""What is seen of tensors: labels of identity and storage, flags, gradients, and what stays unseen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from gradconform.engines.torch import TorchEngine
+from gradconform.errors import Unsupported
+from gradconform.execution.interpreter import Detail, run
+from gradconform.execution.observe import Observer
+from gradconform.program.steps import Input, Place
+from gradconform.trace import UNSEEN, OpaqueSeen, TensorSeen
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeProgram
+
+
+def seen(program: MakeProgram, text: str, *inputs: Input) -> dict[str, TensorSeen]:
+    live = run(program(text, *inputs), TorchEngine(), detail=Detail.STEPS).states[-1].live
+    return {name: value for name, value in live.items() if isinstance(value, TensorSeen)}
+
+
+def test_equal_labels_of_identity_mean_the_same_object(program: MakeProgram) -> None:
+    live = seen(program, "y = x\nz = x.detach()\nx.sum().backward()\ng = x.grad\nl = x.clone()")
+    assert live["x"].identity == live["y"].identity
+    grad = live["x"].grad
+    assert isinstance(grad, TensorSeen)
+    assert live["g"].identity == grad.identity
+    assert len({live[name].identity for name in "xzgl"}) == 4
+
+
+def test_equal_labels_of_storage_mean_shared_memory(program: MakeProgram) -> None:
+    live = seen(program, "y = x.detach()\nz = x[0]\nw = x.clone()\nv = x.view(1, 2)\ns = w[1:]")
+    assert live["x"].storage == live["y"].storage == live["z"].storage == live["v"].storage
+    assert live["w"].storage == live["s"].storage
+    assert live["w"].storage != live["x"].storage
+
+
+def test_labels_count_up_in_the_order_of_first_sight(program: MakeProgram) -> None:
+    live = seen(program, "y = x.detach()\nz = x.clone()")
+    assert [live[name].identity for name in "xyz"] == [0, 1, 2]
+    assert [live[name].storage for name in "xyz"] == [0, 0, 1]
+
+
+def test_a_label_is_never_given_twice_though_memory_is_used_again(program: MakeProgram) -> None:
+    bound = program("for i in range(20):\n    y = x * i")
+    states = run(bound, TorchEngine(), detail=Detail.STEPS).states[:-1]
+    shown = [state.live["y"] for state in states]
+    assert len({one.identity for one in shown if isinstance(one, TensorSeen)}) == 20
+    assert len({one.storage for one in shown if isinstance(one, TensorSeen)}) == 20
+
+
+def test_an_empty_tensor_shows_no_storage(program: MakeProgram) -> None:
+    live = seen(program, "y = x.detach()", Input("x", torch.ones(0, 2)))
+    assert live["x"].storage is UNSEEN
+    assert live["y"].storage is UNSEEN
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("y = x", (True, True, False)),
+        ("y = x * 2", (True, False, True)),
+        ("y = x.detach()", (False, True, False)),
+        ("with no_grad():\n    y = x * 2", (False, True, False)),
+        ("y = x[0]", (True, False, True)),
+    ],
+)
+def test_flags(program: MakeProgram, text: str, flags: tuple[bool, bool, bool]) -> None:
+    y = seen(program, text)["y"]
+    assert (y.requires_grad, y.is_leaf, y.has_grad_fn) == flags
+
+
+def test_no_gradient_a_gradient_of_zero_and_one_that_is_not_shown(program: MakeProgram) -> None:
+    assert seen(program, "y = x")["x"].grad is None
+    grad = seen(program, "(x * 0).sum().backward()")["x"].grad
+    assert isinstance(grad, TensorSeen)
+    assert grad.value.tolist() == [0.0, 0.0]
+    assert grad.grad is UNSEEN
+
+    class Hiding(TorchEngine):
+        def get(self, handle: Any, attribute: str) -> Any:
+            raise Unsupported(f"attribute {attribute}")
+
+    hidden = run(program("y = x"), Hiding()).states[-1].live["x"]
+    assert isinstance(hidden, TensorSeen)
+    assert (hidden.grad, hidden.requires_grad, hidden.is_leaf, hidden.has_grad_fn) == (UNSEEN,) * 4
+
+
+def test_retained_and_assigned_gradients_of_non_leaves_are_seen(program: MakeProgram) -> None:
+    retained = seen(program, "y = x * 2\ny.retain_grad()\ny.sum().backward()")["y"].grad
+    assigned = seen(program, "y = x * 2\ny.grad = ones_like(y)")["y"].grad
+    none = seen(program, "y = x * 2\ny.sum().backward()")["y"].grad
+    assert isinstance(retained, TensorSeen)
+    assert isinstance(assigned, TensorSeen)
+    assert none is None
+
+
+def test_places() -> None:
+    x = torch.ones(2, requires_grad=True)
+    y = x * 2
+    observer = Observer(TorchEngine())
+    live = {"x": x, "y": y, "n": None, "f": y.grad_fn}
+    assert observer.place(Place("", ("is_grad_enabled",)), live) is True
+    assert observer.place(Place("y", ("grad_fn", "name()")), live) == "MulBackward0"
+    assert observer.place(Place("y", ("grad_fn",)), live) == OpaqueSeen("object")
+    assert observer.place(Place("x", ("shape",)), live) == (2,)
+    assert observer.place(Place("x", ("dtype",)), live) == "float32"
+    assert observer.place(Place("x", ("device",)), live) == "cpu"
+    assert observer.place(Place("n"), live) is None
+    assert observer.place(Place("x", ("grad_fn",)), live) is None
+    nothing = observer.place(Place("x", ("grad", "data", "shape")), live)
+    assert isinstance(nothing, OpaqueSeen)
+    assert nothing.kind == "nothing: x.grad is None"
+    assert observer.place(Place("f", ("nothing_like_it",)), live) is UNSEEN
+    assert observer.place(Place("x", ("name()",)), live) is UNSEEN
