@@ -84,7 +84,7 @@ def test_a_failure_that_only_draws_show_is_shrunk_to_two_elements_and_three_step
 
 
 def test_the_script_of_a_failure_runs_on_plain_torch(check: Check, tmp_path: Path) -> None:
-    results = check(Changed(mul=lambda a, b: a * 3))  # noqa: ARG005 - the wrong factor is the point
+    results = check(Changed(mul=lambda a, b: a * 3))
     example = results[0].example
     assert example is not None
     script = tmp_path / "smallest.py"

@@ -1,4 +1,4 @@
-"""Running a program and tracing it: what is looked at and when, errors and where they are from, clean ends."""
+"""Running a program and tracing it: what is looked at and when, errors and where they come from, ends."""
 
 from __future__ import annotations
 

@@ -82,11 +82,11 @@ class Cotangents(TorchEngine):
 def _passed(value: torch.Tensor, forward: Change, backward: Change) -> torch.Tensor:
     class Pass(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, value: torch.Tensor) -> torch.Tensor:  # noqa: ARG004 - torch calls it so
+        def forward(ctx: Any, value: torch.Tensor) -> torch.Tensor:
             return forward(value)
 
         @staticmethod
-        def backward(ctx: Any, cotangent: torch.Tensor) -> torch.Tensor:  # noqa: ARG004 - torch calls it so
+        def backward(ctx: Any, cotangent: torch.Tensor) -> torch.Tensor:
             return backward(cotangent)
 
     return Pass.apply(value)  # type: ignore[no-untyped-call, no-any-return]
