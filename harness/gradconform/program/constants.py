@@ -74,8 +74,13 @@ class Constants(dict[str, Argument]):
 
     def lookup(self, node: ast.expr) -> tuple[bool, Argument]:
         """(True, its value) where an expression is a constant, else (False, None). Raises ConstantError."""
-        if isinstance(node, ast.Name) and node.id not in self and node.id not in DTYPES:
-            return False, None  # by far the commonest case, without the cost of an exception
+        # The commonest cases first, without the cost of an exception.
+        if isinstance(node, ast.Name):
+            if node.id in self:
+                return True, self[node.id]
+            return (True, Dtype(node.id)) if node.id in DTYPES else (False, None)
+        if isinstance(node, ast.Attribute | ast.Subscript | ast.List | ast.Tuple):
+            return False, None
         try:
             return True, self.evaluate(node)
         except Unknown:
