@@ -78,7 +78,7 @@ class Session:
             yield self._result(task, len(drawn) + 1, failure.exception.program, verdict)
         elif failure.flaky:
             raise AdapterError(
-                f"engine {self.engine.name}: running the same case of {task.id} twice gave different answers: "
+                f"engine {self.engine.name}: one case of {task.id}, run twice, gave two answers: "
                 f"{failure.exception}"
             )
         else:

@@ -153,6 +153,9 @@ OPERATORS = {
     )
 }
 
+LIKE = ("zeros_like", "ones_like", "full_like")
+"""Operators that take the shape and dtype of their operand and nothing of its numbers."""
+
 METHODS_OF_OBJECTS = {
     "step": Operator("step", "", "object"),
     "zero_grad": Operator("zero_grad", "set_to_none=True", "object"),

@@ -21,6 +21,7 @@ from gradconform.program.steps import (
     targets,
     uses,
 )
+from gradconform.program.vocabulary import LIKE
 
 Steps = tuple[Step, ...]
 
@@ -71,7 +72,10 @@ def _shorter(steps: Steps) -> Iterator[Steps]:
 
 def _bridged(before: Steps, step: Step, after: Steps) -> Iterator[Steps]:
     """Each way to leave out an operation and use one of its operands for its result."""
-    if not (isinstance(step, Apply) and isinstance(step.target, str) and step.target):
+    if (
+        not (isinstance(step, Apply) and isinstance(step.target, str) and step.target)
+        or step.operator in LIKE
+    ):
         return
     operands = [argument.name for argument in step.arguments if isinstance(argument, Ref)]
     for operand in dict.fromkeys(operands):
