@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gradconform.errors import GradconformError, SpecError
 from gradconform.program.json_form import VERSION, from_json, to_json
 from gradconform.program.json_values import little_endian
-from gradconform.program.steps import Input, Layout, Program, Step
+from gradconform.program.steps import Input, Layout, Let, Program, Step
 from gradconform.program.vocabulary import DTYPES
 from gradconform.randomize.values import fill
 
@@ -323,3 +323,22 @@ def test_no_document_raises_anything_but_an_error_for_people(
     owner[key] = other
     with contextlib.suppress(GradconformError):  # the only one that may come
         from_json(document)
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (-0.0, {"float": "-0.0"}),
+        (float("nan"), {"float": "nan"}),
+        (float("-inf"), {"float": "-inf"}),
+        (complex(-0.0, 2.0), {"complex": ["-0.0", 2.0]}),
+        (-(2**63), -(2**63)),
+        (True, True),
+        ("a", "a"),
+    ],
+)
+def test_numbers_that_json_or_other_languages_lose(value: Any, written: object) -> None:
+    document = to_json(Program((), (Let("y", value),)))
+    assert document["steps"][0]["value"] == written
+    (step,) = from_json(document).steps
+    assert repr(step) == repr(Let("y", value))
