@@ -41,7 +41,7 @@ def test_run_holds_refgrad_against_torch(installed: Environment) -> None:
 
 
 def test_corpus_is_found_where_the_installation_keeps_it(installed: Environment, checkout: Path) -> None:
-    where = "from gradconform.spec.corpus import specs_folder; print(specs_folder())"
+    where = "from gradconform.spec.corpus import specs_root; print(specs_root())"
     folder = installed.run("python", "-c", where).strip()
     assert (folder == str(checkout / "specs")) == installed.editable
 
