@@ -266,10 +266,29 @@ def raised(*classes: str, phase: Any = "backward", message: str = "freed (twice)
     ],
 )
 def test_an_expected_error_has_a_class_a_phase_and_a_text(error: ErrorSeen | None, what: str | None) -> None:
-    program = Program((), (Expect("RuntimeError", (Fail("RuntimeError"),), "backward", r"freed \("),))
+    program = Program((), (Expect("RuntimeError", (Fail("RuntimeError"),), "backward", "freed ("),))
     facts = check(program, Trace("engine", caught={0: error}))
     assert [broken.what for broken in facts.broken] == ([] if what is None else [what])
     assert facts.kept == (what is None)
+
+
+@pytest.mark.parametrize(
+    ("match", "message", "kept"),
+    [
+        ("(", "freed (twice)", 1),
+        ("[[a", "it said [[a", 1),
+        ("a{99999999999}", "a", 0),
+        ("FREED", "freed", 0),
+        ("f.eed", "freed", 0),
+        ("(" * 3000, "freed", 0),
+        (r"^(([a-zA-Z ,().])+)+#$", "one of the variables needed (for gradient computation) " * 20, 0),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_the_text_of_an_error_is_a_piece_of_its_message(match: str, message: str, kept: int) -> None:
+    program = Program((), (Expect("RuntimeError", (Fail("RuntimeError"),), match=match),))
+    facts = check(program, Trace("engine", caught={0: raised("RuntimeError", message=message)}))
+    assert (facts.kept, len(facts.broken)) == (kept, 1 - kept)
 
 
 def test_an_engine_with_errors_of_its_own_is_asked_only_whether_and_when_it_raises() -> None:
