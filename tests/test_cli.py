@@ -273,7 +273,13 @@ def test_fail_fast_stops_at_the_first_failure(gradconform: Invoke, tmp_path: Pat
             "'acumulation' selects no scenario; did you mean 'accumulation'",
         ),
         (["run", "torch", "--dtype", "flaot32"], "did you mean 'float32'"),
+        (["run", "torch", "--dtype", "float32,garbage"], "'garbage' is not a dtype; the dtypes are float16,"),
+        (
+            ["run", "torch", "--dtype", "float32,complex64"],
+            "no selected scenario runs in dtype complex64; they",
+        ),
         (["run", "torch", "--device", "cuba"], "'cuba' is not a device"),
+        (["run", "torch", "--device", "cpu:5,cpu"], "'cpu:5': torch has one CPU and gives it no number"),
         (["run", "torch", "--examples", "-1"], "-1 is not in the range"),
         (["run", "torch", "--seed", "x"], "'x' is not a valid integer"),
         (["run", "torch", "--devise", "cpu"], "No such option"),

@@ -72,11 +72,27 @@ def test_tasks_are_scenario_by_device_by_dtype(templates: Templates) -> None:
     assert all(isinstance(task, Task) for task in tasks)
 
 
-def test_a_dtype_that_no_scenario_has_is_refused_with_the_nearest(templates: Templates) -> None:
-    with pytest.raises(
-        UsageError, match=r"no selected scenario runs in dtype flaot32; did you mean 'float32'"
-    ):
-        plan(templates, Settings(dtypes=("flaot32",)))
+@pytest.mark.parametrize(
+    ("dtypes", "message"),
+    [
+        (("flaot32",), "'flaot32' is not a dtype; did you mean 'float32'"),
+        (("float32", "garbage"), "'garbage' is not a dtype; the dtypes are float16, .*, bool$"),
+        (
+            ("float32", "complex64"),
+            "no selected scenario runs in dtype complex64; they have bfloat16, float1",
+        ),
+    ],
+)
+def test_a_dtype_that_takes_nothing_is_refused_even_beside_one_that_does(
+    templates: Templates, dtypes: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan(templates, Settings(dtypes=dtypes))
+
+
+def test_a_dtype_counts_by_the_selected_scenarios(templates: Templates) -> None:
+    with pytest.raises(UsageError, match="no selected scenario runs in dtype float16; they have float32, fl"):
+        plan(templates, Settings(dtypes=("float32", "float16"), select=("zeroing",)))
 
 
 def test_an_absent_device_beside_a_present_one_is_not_run_and_said_so() -> None:
@@ -97,9 +113,33 @@ def test_all_is_the_cpu_and_the_gpus() -> None:
     assert bool(absent) == (not torch.cuda.is_available())
 
 
-def test_a_name_that_is_no_device_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"'cpuu' is not a device .* did you mean 'cpu'"):
-        present_devices(("cpu", "cpuu"))
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("cpuu", "'cpuu' is not a device .* did you mean 'cpu'"),
+        ("cuda:256", "'cuda:256' is not a device"),
+        ("cpu:5", "'cpu:5': torch has one CPU and gives it no number; write cpu"),
+    ],
+)
+def test_a_name_that_is_no_device_is_refused(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        present_devices(("cpu", name))
+
+
+def test_a_device_with_two_names_is_run_once() -> None:
+    here, absent = present_devices(("cuda", "cpu", "cuda:0", "all", "cpu"))
+    named = [*here, *(reason.partition(": ")[0] for reason in absent)]
+    assert named.count("cpu") == 1
+    assert named.count("cuda") == 1
+    assert "cuda:0" not in named
+
+
+def test_an_absent_device_has_the_first_sentence_of_torchs_reason() -> None:
+    # PyTorch's wheels have no Vulkan backend; what they say about it runs to 1400 characters.
+    _, (reason,) = present_devices(("cpu", "vulkan"))
+    assert reason == (
+        "vulkan: Could not run 'aten::empty.memory_format' with arguments from the 'Vulkan' backend."
+    )
 
 
 def test_the_meta_device_has_nothing_to_compare() -> None:

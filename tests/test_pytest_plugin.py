@@ -177,6 +177,14 @@ def test_own_spec_files_are_collected_by_their_name(project: pytest.Pytester) ->
     result.stdout.fnmatch_lines(["own.gradconform.yaml::own/doubling[[]cpu-float32] PASSED*"])
 
 
+def test_a_dtype_may_be_that_of_one_file_alone(project: pytest.Pytester) -> None:
+    for name, dtype in (("half", "float16"), ("single", "float32")):
+        text = SPEC.replace("own/doubling", f"own/{name}").replace("  let:", f"  dtypes: [{dtype}]\n  let:")
+        project.path.joinpath(f"{name}.yaml").write_text(text)
+    result = run(project, "torch", "half.yaml", "single.yaml", "--gradconform-dtype", "float16,float32")
+    assert outcomes(result) == {"passed": 2}
+
+
 def test_a_spec_file_that_is_named_is_collected_without_the_corpus(project: pytest.Pytester) -> None:
     project.path.joinpath("other.yaml").write_text(SPEC)
     assert outcomes(run(project, "torch", "other.yaml")) == {"passed": 2}
@@ -220,6 +228,14 @@ def test_spec_errors_are_located_collection_errors(project: pytest.Pytester) -> 
         (
             ["--gradconform-engine", "torch", "--gradconform-examples", "-1"],
             "--gradconform-examples is 0 or more, got -1",
+        ),
+        (
+            ["--gradconform-engine", "torch", "--gradconform-dtype", "garbage"],
+            "'garbage' is not a dtype; the dtypes are float16,",
+        ),
+        (
+            ["--gradconform-engine", "torch", *QUICK, "--gradconform-dtype", "float32,complex64"],
+            "no selected scenario runs in dtype complex64; they have float32, float64",
         ),
         (["--gradconform-seed", "3"], "--gradconform-seed needs --gradconform-engine NAME"),
     ],

@@ -6,10 +6,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from gradconform.errors import UsageError, did_you_mean
 from gradconform.program.parse import Template
+from gradconform.spec.dtypes import DTYPES
 from gradconform.spec.scenario import Scenario
+
+if TYPE_CHECKING:
+    import torch
 
 _LEVEL = re.compile(r"level:(\d)(?:-(\d))?")
 
@@ -56,21 +61,41 @@ def plan(templates: Iterable[Template], settings: Settings) -> Plan:
 
     Raises UsageError for a selector, dtype or device that takes nothing, with the nearest that would.
     """
+    known_dtypes(settings.dtypes)
     devices, absent = present_devices(settings.devices)
     chosen = select(tuple(templates), settings.select)
-    tasks = tuple(
+    tasks = tasks_of(chosen, devices, settings.dtypes)
+    for dtype in settings.dtypes:
+        if not any(dtype in template.scenario.dtypes for template in chosen):
+            raise UsageError(nothing_in_dtype(dtype, chosen))
+    return Plan(tasks, absent)
+
+
+def tasks_of(
+    templates: Iterable[Template], devices: tuple[str, ...], dtypes: tuple[str, ...]
+) -> tuple[Task, ...]:
+    """A task for each scenario, device and dtype of the scenario that `dtypes` lets through (empty: all)."""
+    return tuple(
         Task(template, device, dtype)
-        for template in chosen
+        for template in templates
         for device in devices
         for dtype in template.scenario.dtypes
-        if not settings.dtypes or dtype in settings.dtypes
+        if not dtypes or dtype in dtypes
     )
-    if not tasks:
-        known = sorted({dtype for template in chosen for dtype in template.scenario.dtypes})
-        hints = (did_you_mean(dtype, known) for dtype in settings.dtypes)
-        hint = next(filter(None, hints), f"they have {', '.join(known)}")
-        raise UsageError(f"no selected scenario runs in dtype {', '.join(settings.dtypes)}; {hint}")
-    return Plan(tasks, absent)
+
+
+def known_dtypes(names: Iterable[str]) -> None:
+    """Raises UsageError for a name that is no dtype of any spec."""
+    for name in names:
+        if name not in DTYPES:
+            hint = did_you_mean(name, DTYPES) or f"the dtypes are {', '.join(DTYPES)}"
+            raise UsageError(f"'{name}' is not a dtype; {hint}")
+
+
+def nothing_in_dtype(dtype: str, templates: Iterable[Template]) -> str:
+    """What is said of a dtype that none of the selected scenarios has."""
+    theirs = {name for template in templates for name in template.scenario.dtypes}
+    return f"no selected scenario runs in dtype {dtype}; they have {', '.join(sorted(theirs))}"
 
 
 def select(templates: tuple[Template, ...], selectors: tuple[str, ...]) -> tuple[Template, ...]:
@@ -94,38 +119,54 @@ def _takes(selector: str, scenario: Scenario) -> bool:
 
 
 def present_devices(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The devices of a list that are here, and those that are not; `all` stands for the CPU and every GPU.
+    """The devices of a list that are here, each once, and those that are not, each with the reason; `all`
+    stands for the CPU and every GPU.
 
     Raises UsageError for a name that is no device, and where none of the list is here.
     """
     import torch
 
-    wanted: list[str] = []
+    wanted: dict[tuple[str, int], str] = {}
     for name in names:
         gpus = range(max(torch.cuda.device_count(), 1))
-        more = ["cpu", *(f"cuda:{index}" for index in gpus)] if name == "all" else [name]
-        wanted += [device for device in more if device not in wanted]
-    absent = {name: reason for name in wanted if (reason := _absence(name))}
-    here = tuple(name for name in wanted if name not in absent)
+        for each in ["cpu", *(f"cuda:{index}" for index in gpus)] if name == "all" else [name]:
+            device = _device(each)
+            # `cuda` is the GPU that torch starts with, the first.
+            wanted.setdefault((device.type, device.index or 0), each)
+    absent = {name: reason for name in wanted.values() if (reason := _absence(name))}
+    here = tuple(name for name in wanted.values() if name not in absent)
     if not here:
         raise UsageError("; ".join(f"device {name}: {reason}" for name, reason in absent.items()))
     return here, tuple(f"{name}: {reason}" for name, reason in absent.items())
 
 
-def _absence(name: str) -> str:
-    """Why a device cannot be used here, or "". Raises UsageError where torch knows no such device."""
+def _device(name: str) -> torch.device:
+    """What a name stands for. Raises UsageError where torch knows no such device, and for one that no engine
+    can be compared on."""
     import torch
 
     try:
         device = torch.device(name)
     except RuntimeError:
+        device = None
+    if device is None or str(device) != name:  # torch keeps eight bits of a number: cuda:256 would be cuda:0
         near = did_you_mean(name, ("cpu", "cuda", "cuda:0", "all", "mps", "xpu"))
         hint = near or "for instance cpu, cuda, cuda:1 or all"
-        raise UsageError(f"'{name}' is not a device that torch {torch.__version__} knows; {hint}") from None
+        raise UsageError(f"'{name}' is not a device that torch {torch.__version__} knows; {hint}")
     if device.type == "meta":
         raise UsageError("device meta has no numbers to compare")
+    if device.type == "cpu" and device.index is not None:
+        raise UsageError(f"'{name}': torch has one CPU and gives it no number; write cpu")
+    return device
+
+
+def _absence(name: str) -> str:
+    """Why a device cannot be used here, as the first sentence of what torch says, or ""."""
+    import torch
+
     try:
-        torch.ones(1, device=device).cpu()
+        torch.ones(1, device=name).cpu()
     except Exception as error:  # noqa: BLE001 - each backend has its own way to say that it is not here
-        return str(error).splitlines()[0]
+        said = str(error).strip() or type(error).__name__
+        return re.split(r"(?<=[.!?])\s|\n", said, maxsplit=1)[0]
     return ""

@@ -17,7 +17,7 @@ import pytest
 
 from gradconform.engines.registry import find_engine
 from gradconform.errors import GradconformError, UsageError, did_you_mean
-from gradconform.plan import Plan, Task, plan, present_devices, select
+from gradconform.plan import Plan, Task, known_dtypes, nothing_in_dtype, present_devices, select, tasks_of
 from gradconform.prepare import files_of, head_of, settings_of
 from gradconform.program.library import load_library
 from gradconform.program.parse import Template
@@ -42,6 +42,7 @@ class Collection:
             self.options = _options(config, given)
             engine = find_engine(target)
             settings = settings_of(self.options)
+            known_dtypes(settings.dtypes)
             devices, absent = present_devices(settings.devices)
         except GradconformError as error:
             raise pytest.UsageError(str(error)) from None
@@ -49,6 +50,7 @@ class Collection:
         self.session = Session(engine, self.settings)
         self.head = replace(head_of(engine, target, self.options, Plan((), absent)), devices=devices)
         self.matched: set[str] = set()
+        self.taken: list[Template] = []
         self.ids = self._take_ids()
         files = [argument for argument in config.args if argument.partition("::")[0].endswith(YAML)]
         self.shipped = bool(self.ids or not files) and bool(self.options.corpus or self.options.specs)
@@ -66,10 +68,9 @@ class Collection:
         self.matched.update(mine)
         if self.settings.select and not mine:
             return ()
-        try:
-            return plan(templates, replace(self.settings, select=mine)).tasks
-        except UsageError:
-            return ()  # none of them runs in the dtypes that were asked for
+        chosen = select(templates, mine)
+        self.taken += chosen
+        return tasks_of(chosen, self.settings.devices, self.settings.dtypes)
 
     def pytest_report_header(self) -> list[str]:
         """What is compared with what."""
@@ -95,12 +96,15 @@ class Collection:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self) -> None:
-        """Refuses selectors that took nothing anywhere. Raises pytest.UsageError."""
+        """Refuses selectors and dtypes that took nothing anywhere. Raises pytest.UsageError."""
         for word in self.settings.select:
             if word not in self.matched:
                 raise pytest.UsageError(
                     f"'{word}' selects no scenario; `gradconform list` shows what there is"
                 )
+        for dtype in self.settings.dtypes if self.taken else ():
+            if not any(dtype in template.scenario.dtypes for template in self.taken):
+                raise pytest.UsageError(nothing_in_dtype(dtype, self.taken))
 
 
 def _options(config: pytest.Config, given: Mapping[str, Any]) -> Options:
