@@ -6,19 +6,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
 
 from gradconform.cases import CaseResult
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.plan import Settings, Task
-from gradconform.session import Session
-from gradconform.verdict import Conforms, Crashed, Diverges, OracleDisputed, Unsupporting
-
-if TYPE_CHECKING:
-    import torch
+from gradconform.session import Session, make_example
+from gradconform.trace import UNSEEN
+from gradconform.verdict import Conforms, Crashed, Divergence, Diverges, OracleDisputed, Unsupporting
 
 DOUBLE = """
 y = x * 2
@@ -146,6 +145,110 @@ def test_a_broken_adapter_ends_the_run_even_while_draws_are_searched(check: Chec
 
     with pytest.raises(AdapterError, match="to_torch failed"):
         check(Broken(), examples=30)
+
+
+def test_an_engine_that_raises_what_is_no_exception_has_crashed(check: Check) -> None:
+    class Cancelled(BaseException):
+        pass
+
+    def cancels(*_: object) -> None:
+        raise Cancelled("now")
+
+    assert check(Changed(mul=cancels), examples=0)[0].verdict == Crashed("Cancelled: now")
+
+
+def test_an_adapter_that_fails_outside_an_operation_is_named_with_its_line(check: Check) -> None:
+    class Broken(TorchEngine):
+        def is_tensor(self, value: object) -> bool:
+            raise KeyError("no idea")
+
+    with pytest.raises(AdapterError, match=r"the adapter failed with KeyError.*test_session\.py:\d+"):
+        check(Broken(), examples=0)
+
+
+def test_a_property_that_raises_when_it_is_read_is_a_divergence(check: Check) -> None:
+    class Unreadable(TorchEngine):
+        def get(self, handle: Any, attribute: str) -> Any:
+            if attribute == "grad" and handle is not None and handle.is_leaf and handle.requires_grad:
+                raise ZeroDivisionError("no gradient")
+            return super().get(handle, attribute)
+
+    verdict = check(Unreadable(), examples=0)[0].verdict
+    assert isinstance(verdict, Diverges)
+    assert "reading .grad raises ZeroDivisionError" in verdict.divergences[0].got
+
+
+def test_a_program_that_reduction_makes_unrunnable_on_torch_does_not_end_the_run(check: Check) -> None:
+    class Shares(TorchEngine):
+        def get(self, handle: Any, attribute: str) -> Any:
+            return True if attribute == "is_leaf" else super().get(handle, attribute)
+
+    text = "a = x.detach().numpy()\nk = from_numpy(a)\nk.requires_grad_()\ny = k * 2"
+    assert isinstance(check(Shares(), text, examples=0)[0].verdict, Diverges)
+
+
+def test_an_engine_cannot_change_the_oracles_default_dtype(check: Check) -> None:
+    def meddles(a: torch.Tensor, b: object) -> torch.Tensor:
+        torch.set_default_dtype(torch.float64)
+        return a * b  # type: ignore[operator]
+
+    text = "y = x * 2\nz = tensor([1.0])"
+    verdict = check(Changed(mul=meddles), text, examples=0)[0].verdict
+    assert torch.get_default_dtype() == torch.float32
+    assert isinstance(verdict, Diverges)
+    assert verdict.divergences[0].what == "dtype"
+
+
+def test_wrappers_made_at_each_read_are_no_fault_where_the_engine_says_so(check: Check) -> None:
+    class Wraps(TorchEngine):
+        def get(self, handle: Any, attribute: str) -> Any:
+            found = super().get(handle, attribute)
+            return found.view_as(found) if attribute == "grad" and found is not None else found
+
+        def identity(self, handle: Any) -> Any:
+            return UNSEEN
+
+    text = "y = x + 1\ny.backward(ones_like(y))\ny.backward(ones_like(y))\nassert x.grad == 2 * ones_like(x)"
+    assert isinstance(check(Wraps(), text, examples=0)[0].verdict, Conforms)
+
+
+def test_results_are_reported_as_they_come(template: Any) -> None:
+    engine = TorchEngine()
+    task = Task(template("y = x * 2"), "cpu", "float32")
+    told: list[int] = []
+
+    def report(result: CaseResult) -> None:
+        told.append(result.draw)
+        if result.draw == 3:
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        Session(engine, Settings(examples=50)).run(task, report)
+    assert told == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("what", "where", "expected", "shown"),
+    [
+        ("value", "x.grad", "[1.0]", "x.grad"),
+        ("requires_grad", "y", "False", "y.requires_grad"),
+        ("dtype", "x.grad", "float32", "x.grad.dtype"),
+        ("has_grad_fn", "y", "True", "y.grad_fn is not None"),
+        (
+            "shared memory",
+            "y",
+            "shares memory with x",
+            "y.untyped_storage().data_ptr() == x.untyped_storage().data_ptr()",
+        ),
+        ("identity", "x.grad", "the same object as x.grad after step 1", ""),
+        ("grad mode", "is_grad_enabled()", "True", "torch.is_grad_enabled()"),
+    ],
+)
+def test_a_script_prints_what_differs(program: Any, what: str, where: str, expected: str, shown: str) -> None:
+    verdict = Diverges((Divergence(what, where, 0, "", expected, "other"),))
+    script = make_example(program("y = x * 2"), verdict, "cpu", "mine").script
+    printed = [line.partition("  #")[0] for line in script.splitlines() if line.startswith("print")]
+    assert printed == ([f"print({shown})"] if shown else [])
 
 
 def test_a_failure_that_does_not_come_back_says_so(check: Check) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
+
+import torch
 
 from gradconform.cases import CaseResult, Example
 from gradconform.engines.base import Engine
 from gradconform.engines.torch import TorchEngine
-from gradconform.errors import AdapterError, Unsupported
+from gradconform.errors import AdapterError, GradconformError, Unsupported
 from gradconform.execution.interpreter import Detail, run
+from gradconform.execution.observe import in_words
 from gradconform.oracle.judge import judge
 from gradconform.plan import Settings, Task
 from gradconform.program.bind import bind
@@ -22,7 +25,7 @@ from gradconform.randomize import draws, with_hypothesis
 from gradconform.randomize.chooser import Chooser, raised_at
 from gradconform.randomize.reduce import reduce
 from gradconform.report.listing import program_lines
-from gradconform.verdict import Conforms, Crashed, Diverges, Inconclusive, Unsupporting, Verdict
+from gradconform.verdict import Conforms, Crashed, Divergence, Diverges, Inconclusive, Unsupporting, Verdict
 
 _PLACE = re.compile(r"[a-z]\w*(\.\w+)*", re.IGNORECASE)
 
@@ -36,6 +39,14 @@ class Failed(Exception):  # noqa: N818 - carries a verdict through the search fo
         super().__init__(verdict.kind)
 
 
+class _ReportFailed(BaseException):
+    """Carries an exception of a report past hypothesis, which would take an Exception for a failing test."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        super().__init__()
+
+
 class Session:
     """Checks one engine against torch."""
 
@@ -45,37 +56,57 @@ class Session:
         self.torch = TorchEngine()
 
     def check(self, task: Task) -> Iterator[CaseResult]:
+        """As `run`, with the results when all of them are there."""
+        results: list[CaseResult] = []
+        self.run(task, results.append)
+        return iter(results)
+
+    def run(self, task: Task, report: Callable[[CaseResult], None]) -> None:
         """The documented example first, then random draws up to the first failure, which is shrunk.
 
+        Each result is reported when it is known; an exception that `report` raises ends the task.
         Raises AdapterError where the adapter breaks its contract, and SpecError where a draw cannot be bound.
         """
+
+        def told(result: CaseResult) -> None:
+            try:
+                report(result)
+            except Exception as error:
+                raise _ReportFailed(error) from error
+
+        try:
+            self._run(task, told)
+        except _ReportFailed as failed:
+            raise failed.error from None
+
+    def _run(self, task: Task, report: Callable[[CaseResult], None]) -> None:
         scenario = task.template.scenario
         program = bind(task.template, draws.example(scenario, task.dtype))
-        yield self._result(task, 0, program, self.judge(program, task.device))
+        report(self._result(task, 0, program, self.judge(program, task.device)))
         if not scenario.let or self.settings.examples == 0:
             return
-        drawn: list[CaseResult] = []
+        count = 0
         shrinking = False
 
         def test(chooser: Chooser) -> None:
-            nonlocal shrinking
+            nonlocal count, shrinking
             program = bind(task.template, draws.draw(scenario, chooser, task.dtype))
             verdict = self.judge(program, task.device)
             if not isinstance(verdict, Conforms | Unsupporting | Inconclusive):
                 shrinking = True
                 raise Failed(program, verdict)
             if not shrinking:  # what passes on the way to a smaller failure is no case of its own
-                drawn.append(self._result(task, len(drawn) + 1, program, verdict))
+                count += 1
+                report(self._result(task, count, program, verdict))
 
         failure = with_hypothesis.search(
             test, examples=self.settings.examples, seed=self.seed(task), origin=_origin
         )
-        yield from drawn
         if failure is None:
             return
         if isinstance(failure.exception, Failed):
             verdict = failure.exception.verdict
-            yield self._result(task, len(drawn) + 1, failure.exception.program, verdict)
+            report(self._result(task, count + 1, failure.exception.program, verdict))
         elif failure.flaky:
             raise AdapterError(
                 f"engine {self.engine.name}: one case of {task.id}, run twice, gave two answers: "
@@ -87,12 +118,22 @@ class Session:
     def judge(self, program: Program, device: str, detail: Detail = Detail.CHANGES) -> Verdict:
         """Runs a program on torch and on the engine, and compares."""
         expected = run(program, self.torch, device, detail)
+        default = torch.get_default_dtype()
         try:
             got = run(program, self.engine, device, detail)
         except Unsupported as lack:
-            return Unsupporting(lack.feature)
-        except (SystemExit, GeneratorExit) as error:
-            return Crashed(f"{type(error).__name__}: {error}")
+            return Unsupporting(str(lack.feature))
+        except (GradconformError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            raise AdapterError(
+                f"engine {self.engine.name}: the adapter failed with {in_words(error)}{_last_place(error)}; "
+                "raise gradconform.engines.Unsupported for what the engine does not have"
+            ) from error
+        except BaseException as error:  # noqa: BLE001 - what is no Exception is meant to end the process
+            return Crashed(in_words(error))
+        finally:
+            torch.set_default_dtype(default)  # an engine that changes it must not change the oracle
         return judge(program, expected, got, device=device, torch_errors=self.engine.torch_errors)
 
     def seed(self, task: Task) -> int:
@@ -114,11 +155,14 @@ class Session:
     def _smallest(self, program: Program, verdict: Diverges, device: str) -> tuple[Program, Verdict]:
         """Steps that the failure does not need are left out; then every step is traced, to name the first
         that differs."""
-        cause = _cause(verdict)
+        cause = _causes(verdict)[0]
 
         def fails(candidate: Program) -> bool:
-            found = self.judge(candidate, device)
-            return isinstance(found, Diverges) and _cause(found) == cause
+            try:
+                found = self.judge(candidate, device)
+            except (AdapterError, Unsupported):  # torch, or the adapter, cannot run what was left
+                return False
+            return isinstance(found, Diverges) and cause in _causes(found)
 
         program = reduce(program, fails)
         for detail in (Detail.STEPS, Detail.CHANGES):
@@ -133,7 +177,15 @@ def _origin(exception: Exception) -> Hashable:
     if not isinstance(exception, Failed):
         return raised_at(exception)
     verdict = exception.verdict
-    return verdict.kind, _cause(verdict) if isinstance(verdict, Diverges) else None
+    return verdict.kind, _causes(verdict)[0] if isinstance(verdict, Diverges) else None
+
+
+def _last_place(error: BaseException) -> str:
+    """Where an exception was raised, for a message."""
+    from traceback import extract_tb
+
+    frames = extract_tb(error.__traceback__)
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
 
 
 def _unsteady(verdict: Diverges) -> Diverges:
@@ -143,9 +195,8 @@ def _unsteady(verdict: Diverges) -> Diverges:
     return Diverges((replace(first, detail=detail), *rest))
 
 
-def _cause(verdict: Diverges) -> tuple[str, str]:
-    first = verdict.divergences[0]
-    return first.what, first.where
+def _causes(verdict: Diverges) -> list[tuple[str, str]]:
+    return [(difference.what, difference.where) for difference in verdict.divergences]
 
 
 def make_example(program: Program, verdict: Verdict, device: str, engine: str) -> Example:
@@ -153,7 +204,7 @@ def make_example(program: Program, verdict: Verdict, device: str, engine: str) -
     remarks: dict[str, str] = {}
     if isinstance(verdict, Diverges):
         for difference in verdict.divergences:
-            place = _printable(difference.where)
+            place = _printable(difference)
             if place:
                 remark = f"torch: {difference.expected}; {engine}: {difference.got}".replace("\n", " ")
                 remarks.setdefault(place, remark)  # the first is the one to understand first
@@ -162,8 +213,31 @@ def make_example(program: Program, verdict: Verdict, device: str, engine: str) -
     )
 
 
-def _printable(where: str) -> str:
-    """A place of a divergence as an expression that a torch script can print, or ""."""
+def _shared(difference: Divergence) -> str:
+    """Whether two tensors share memory, as an expression, where one side says that they do."""
+    for text in (difference.expected, difference.got):
+        other = text.removeprefix("shares memory with ")
+        if other != text and _PLACE.fullmatch(other):
+            pointers = (f"{name}.untyped_storage().data_ptr()" for name in (difference.where, other))
+            return " == ".join(pointers)
+    return ""
+
+
+def _printable(difference: Divergence) -> str:
+    """What a torch script prints to show one side of a divergence, or "" where no expression shows it."""
+    where = difference.where
     if where == "is_grad_enabled()":
         return f"torch.{where}"
-    return where if _PLACE.fullmatch(where) else ""
+    if not _PLACE.fullmatch(where):
+        return ""
+    match difference.what:
+        case "shape" | "dtype" | "device" | "requires_grad" | "is_leaf":
+            return f"{where}.{difference.what}"
+        case "has_grad_fn":
+            return f"{where}.grad_fn is not None"
+        case "shared memory":
+            return _shared(difference)
+        case "identity":
+            return ""
+        case _:
+            return where

@@ -44,11 +44,11 @@ class TensorSeen:
 
     value: torch.Tensor
     device: str
-    requires_grad: bool | Unseen
-    is_leaf: bool | Unseen
-    has_grad_fn: bool | Unseen
-    grad: TensorSeen | Unseen | None
-    identity: int
+    requires_grad: bool | OpaqueSeen | Unseen
+    is_leaf: bool | OpaqueSeen | Unseen
+    has_grad_fn: bool | OpaqueSeen | Unseen
+    grad: TensorSeen | OpaqueSeen | Unseen | None
+    identity: int | Unseen
     storage: int | Unseen
 
 

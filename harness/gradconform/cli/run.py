@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -53,6 +54,10 @@ def exit_code(results: Results) -> int:
     return USAGE if failing else 0
 
 
+class _EnoughError(Exception):
+    """Ends a run after its first failure."""
+
+
 @dataclass(slots=True)
 class Campaign:
     """The tests of one run, and what has come of them so far."""
@@ -91,18 +96,30 @@ class Campaign:
             if writer and task.template.id != noted:
                 noted = task.template.id
                 writer.scenario(note_of(task.template.scenario))
-            failed = False
-            for case in self.session.check(task):
-                if writer:
-                    writer.case(case)
-                self.cases.append(case)
-                if is_failure(case.verdict) and not failed:
-                    failed = True
-                    out.failed(f"{case.id} {summary(case.verdict)}")
-                if failed and self.options.fail_fast:
-                    return
+            try:
+                self.session.run(task, self.case(out, writer))
+            except _EnoughError:
+                return
             self.finished += 1
             out.finished()
+
+    def case(self, out: Output, writer: ResultsWriter | None) -> Callable[[CaseResult], None]:
+        """What is done with each result of a task when it is known. Raises _EnoughError after a failure that
+        ends the run."""
+        failed = False
+
+        def report(case: CaseResult) -> None:
+            nonlocal failed
+            if writer:
+                writer.case(case)
+            self.cases.append(case)
+            if is_failure(case.verdict) and not failed:
+                failed = True
+                out.failed(f"{case.id} {summary(case.verdict)}")
+            if failed and self.options.fail_fast:
+                raise _EnoughError
+
+        return report
 
     def results(self) -> Results:
         """The run so far."""

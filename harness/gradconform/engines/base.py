@@ -106,6 +106,14 @@ class Engine(ABC):
         """The grad mode of the calling thread."""
         return UNSEEN
 
+    def identity(self, handle: Handle) -> int | Unseen:
+        """A number that is equal for one and the same tensor, and for no others that live now.
+
+        An engine that makes a new wrapper at each read (`x.grad`) has to answer with a number of what is
+        wrapped, or UNSEEN.
+        """
+        return id(handle)
+
     def storage(self, handle: Handle) -> int | Unseen:  # noqa: ARG002 - engines that show it use it
         """A number that is equal for tensors that share memory, and for no others that live now."""
         return UNSEEN

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -43,7 +45,7 @@ def _make(target: str, name: str) -> Engine:
     for part in filter(None, attribute.split(".")):
         found = _attribute(found, part, module_name, name)
     if isinstance(found, Engine):
-        return found
+        return _named(found, name)
     if not callable(found):
         raise AdapterError(
             f"engine '{name}' is a {type(found).__name__}; expected an Engine or a callable that makes one"
@@ -52,13 +54,22 @@ def _make(target: str, name: str) -> Engine:
         engine = found()
     except GradconformError:
         raise
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise AdapterError(f"engine '{name}' could not be made: {_reason(error)}") from error
     if not isinstance(engine, Engine):
         raise AdapterError(
             f"engine '{name}': calling {target} gave a {type(engine).__name__}; expected an Engine "
             "(TorchLikeEngine(module, name=...) makes one)"
         )
+    return _named(engine, name)
+
+
+def _named(engine: Engine, name: str) -> Engine:
+    called: object = getattr(engine, "name", None)
+    if not (isinstance(called, str) and called.strip() and called.isprintable()):
+        raise AdapterError(f"engine '{name}' is called {called!r}; expected a name of printable characters")
     return engine
 
 
@@ -75,18 +86,37 @@ def _attribute(owner: Any, part: str, module_name: str, name: str) -> Any:
 
 
 def _import(module_name: str, name: str) -> Any:
-    if "" not in sys.path:  # a console script does not search the working directory; a person expects it to
-        sys.path.insert(0, "")
     try:
-        return import_module(module_name)
+        if ":" not in name:
+            return import_module(module_name)
+        with _working_directory():
+            return import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise EngineError(f"engine '{name}': there is no module '{error.name}' to import") from error
         raise EngineError(
             f"engine '{name}' needs the module '{error.name}', which is not installed"
         ) from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise EngineError(f"engine '{name}': importing {module_name} failed: {_reason(error)}") from error
+
+
+@contextmanager
+def _working_directory() -> Iterator[None]:
+    """Lets an adapter be imported from the working directory, which a console script does not search.
+
+    Afterwards the directory stays in the last place, for what the adapter imports later: in the first one, a
+    stray file in it could stand in for a module that torch imports late.
+    """
+    sys.path.insert(0, "")
+    try:
+        yield
+    finally:
+        sys.path.remove("")
+        if "" not in sys.path:
+            sys.path.append("")
 
 
 def _reason(error: BaseException) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 from gradconform.engines.base import Engine
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries
-from gradconform.execution.observe import Observer
+from gradconform.execution.observe import Observer, message_of
 from gradconform.program.layouts import fresh
-from gradconform.program.steps import Backward, Fact, Grad, Invoke, Mutate, Program, Set
+from gradconform.program.steps import Backward, Expect, Fact, Grad, Invoke, Mutate, Program, Set
 from gradconform.trace import ErrorSeen, Phase, Seen, StateSeen, Trace
 
-CHANGING = (Backward, Grad, Invoke, Mutate, Set)
+CHANGING = (Backward, Expect, Grad, Invoke, Mutate, Set)
 """Steps that can change state without making a new tensor; all live names are looked at after each."""
 
 
@@ -123,4 +123,4 @@ class _Run:
         number, phase = self._where
         self._raised = None  # its traceback holds the engine's tensors
         classes = tuple(kind.__name__ for kind in type(error).__mro__ if kind is not object)
-        return ErrorSeen(number, phase, classes, str(error))
+        return ErrorSeen(number, phase, classes, message_of(error))

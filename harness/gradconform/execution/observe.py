@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
+
+import torch
 
 from gradconform.engines.base import Engine, Handle
 from gradconform.errors import AdapterError, Unsupported
@@ -11,6 +14,19 @@ from gradconform.trace import UNSEEN, OpaqueSeen, Seen, StateSeen, TensorSeen, U
 
 NAMES = ("dtype", "device")
 """Attributes that are compared by their name as torch writes it, whatever object an engine uses for them."""
+
+
+def message_of(error: BaseException) -> str:
+    """The message of an exception, whatever making it does."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an engine's exception may be broken itself
+        return "(making the message failed)"
+
+
+def in_words(error: BaseException) -> str:
+    """The class and the message of an exception, in one line."""
+    return f"{type(error).__name__}: {message_of(error)}"
 
 
 class Observer:
@@ -37,20 +53,11 @@ class Observer:
             return tuple(self.see(item) for item in value)
         return OpaqueSeen("array" if hasattr(value, "__array_interface__") else "object")
 
-    def tensor(self, handle: Handle, grad: TensorSeen | Unseen | None) -> TensorSeen:
+    def tensor(self, handle: Handle, grad: TensorSeen | OpaqueSeen | Unseen | None) -> TensorSeen:
         """A tensor, given what its gradient shows."""
         engine = self.engine
-        try:
-            value = engine.to_torch(handle).detach().clone()
-        except (AdapterError, Unsupported):
-            raise
-        except Exception as error:
-            raise AdapterError(
-                f"engine {engine.name}: to_torch failed on a {type(handle).__name__}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
         return TensorSeen(
-            value=value,
+            value=self.numbers(handle),
             device=engine.device(handle),
             requires_grad=self.flag(handle, "requires_grad"),
             is_leaf=self.flag(handle, "is_leaf"),
@@ -60,27 +67,58 @@ class Observer:
             storage=self._storage(handle),
         )
 
-    def gradient(self, handle: Handle) -> TensorSeen | Unseen | None:
+    def numbers(self, handle: Handle) -> torch.Tensor:
+        """A copy of a tensor's numbers. Raises AdapterError where the adapter gives no such thing."""
+        engine = self.engine
+        try:
+            value: object = engine.to_torch(handle)
+            if isinstance(value, torch.Tensor) and value.layout is torch.strided:
+                if not (value.is_quantized or value.is_meta):
+                    return value.detach().clone()
+                value = f"a tensor on {value.device} of {value.dtype}"
+        except (AdapterError, Unsupported):
+            raise
+        except Exception as error:
+            raise AdapterError(
+                f"engine {engine.name}: to_torch failed on a {type(handle).__name__}: {in_words(error)}"
+            ) from error
+        raise AdapterError(
+            f"engine {engine.name}: to_torch gave {reprlib.repr(value)} for a {type(handle).__name__}; expected "
+            "a dense torch tensor with the tensor's numbers"
+        )
+
+    def gradient(self, handle: Handle) -> TensorSeen | OpaqueSeen | Unseen | None:
         """What `.grad` shows."""
-        try:
-            grad = self.engine.get(handle, "grad")
-        except Unsupported:
-            return UNSEEN
-        return None if grad is None else self.tensor(grad, UNSEEN)
+        grad = self.read(handle, "grad")
+        if grad is None or grad is UNSEEN or isinstance(grad, OpaqueSeen):
+            return grad
+        return self.tensor(grad, UNSEEN) if self.engine.is_tensor(grad) else OpaqueSeen("object")
 
-    def flag(self, handle: Handle, attribute: str) -> bool | Unseen:
+    def flag(self, handle: Handle, attribute: str) -> bool | OpaqueSeen | Unseen:
         """A boolean attribute."""
+        value = self.read(handle, attribute)
+        if value is UNSEEN or isinstance(value, OpaqueSeen):
+            return value
         try:
-            return bool(self.engine.get(handle, attribute))
-        except Unsupported:
-            return UNSEEN
+            return bool(value)
+        except Exception:  # noqa: BLE001 - an array, for instance, is neither true nor false
+            return OpaqueSeen(f"neither true nor false: {type(value).__name__}")
 
-    def presence(self, handle: Handle, attribute: str) -> bool | Unseen:
+    def presence(self, handle: Handle, attribute: str) -> bool | OpaqueSeen | Unseen:
         """Whether an attribute is not None."""
+        value = self.read(handle, attribute)
+        return value if value is UNSEEN or isinstance(value, OpaqueSeen) else value is not None
+
+    def read(self, handle: Handle, attribute: str) -> Any:
+        """An attribute; that reading it raises is an observation too."""
         try:
-            return self.engine.get(handle, attribute) is not None
+            return self.engine.get(handle, attribute)
         except Unsupported:
             return UNSEEN
+        except AdapterError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an engine raises is an observation
+            return OpaqueSeen(f"reading .{attribute} raises {type(error).__name__}")
 
     def place(self, place: Place, environment: dict[str, Any]) -> Seen:
         """What a place of a fact shows.
@@ -108,8 +146,11 @@ class Observer:
         found = self.engine.get(value, part)
         return str(found).removeprefix("torch.") if part in NAMES else found
 
-    def _identity(self, handle: Handle) -> int:
-        return self._objects.setdefault(id(handle), (len(self._objects), handle))[0]
+    def _identity(self, handle: Handle) -> int | Unseen:
+        identity = self.engine.identity(handle)
+        if identity is UNSEEN:
+            return identity
+        return self._objects.setdefault(identity, (len(self._objects), handle))[0]
 
     def _storage(self, handle: Handle) -> int | Unseen:
         storage = self.engine.storage(handle)

@@ -19,7 +19,7 @@ from gradconform.oracle.labels import Identities, sharing_differences, tensor_pa
 from gradconform.oracle.spots import STAGES, NumericMiss, Spot, numbers
 from gradconform.oracle.text import describe, dtype_name
 from gradconform.oracle.tolerance import Miss, stage_of
-from gradconform.trace import UNSEEN, Seen, StateSeen, TensorSeen, Trace
+from gradconform.trace import UNSEEN, Seen, StateSeen, TensorSeen, Trace, Unseen
 from gradconform.verdict import Divergence, Stage
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class _Walk:
         self.misses: list[NumericMiss] = []
         self.stage: Stage = "bits"
         self._identities = Identities()
-        self._compared: set[tuple[int, int]] = set()
+        self._compared: set[tuple[int | Unseen, int | Unseen]] = set()
         self._step = -1
 
     def states(self, expected: Trace, got: Trace) -> Iterator[Divergence]:
@@ -120,9 +120,10 @@ class _Walk:
 
     def tensor(self, spot: Spot, expected: TensorSeen, got: TensorSeen) -> Iterator[Divergence]:
         pair = (expected.identity, got.identity)
-        if pair in self._compared:  # one object under two names is one difference
-            return
-        self._compared.add(pair)
+        if UNSEEN not in pair:
+            if pair in self._compared:  # one object under two names is one difference
+                return
+            self._compared.add(pair)
         ours, theirs = expected.value, got.value
         properties = (
             ("shape", list(ours.shape), list(theirs.shape)),

@@ -73,6 +73,8 @@ def same(left: object, right: object) -> bool:
     if isinstance(left, Unseen) or isinstance(right, Unseen):
         raise UndecidedError
     if isinstance(left, TensorSeen) and isinstance(right, TensorSeen):
+        if isinstance(left.identity, Unseen) or isinstance(right.identity, Unseen):
+            raise UndecidedError
         return left.identity == right.identity
     if isinstance(left, OpaqueSeen) and isinstance(right, OpaqueSeen):
         raise UndecidedError

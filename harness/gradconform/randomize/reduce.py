@@ -21,9 +21,12 @@ from gradconform.program.steps import (
     targets,
     uses,
 )
-from gradconform.program.vocabulary import LIKE
+from gradconform.program.vocabulary import LIKE, OPERATORS
 
 Steps = tuple[Step, ...]
+
+NO_BRIDGE = {*LIKE, "from_numpy"}
+"""Operators whose operand cannot stand for their result: a cotangent of ones, an array."""
 
 
 def reduce(program: Program, fails: Callable[[Program], bool], *, calls: int = 200) -> Program:
@@ -72,10 +75,9 @@ def _shorter(steps: Steps) -> Iterator[Steps]:
 
 def _bridged(before: Steps, step: Step, after: Steps) -> Iterator[Steps]:
     """Each way to leave out an operation and use one of its operands for its result."""
-    if (
-        not (isinstance(step, Apply) and isinstance(step.target, str) and step.target)
-        or step.operator in LIKE
-    ):
+    if not (isinstance(step, Apply) and isinstance(step.target, str) and step.target):
+        return
+    if step.operator in NO_BRIDGE or OPERATORS[step.operator].effect not in ("pure", "view"):
         return
     operands = [argument.name for argument in step.arguments if isinstance(argument, Ref)]
     for operand in dict.fromkeys(operands):
