@@ -153,3 +153,32 @@ def test_modules_that_cannot_be_imported(folder: Path, source: str, message: str
         find_engine(f"{name}:engine")
     assert message.format(name) in str(caught.value)
     assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["None", "''", "' '", "5", "'a\\nb'", "'red\\x1b[31m'"])
+def test_a_name_that_no_report_could_show(folder: Path, name: str) -> None:
+    source = f"from mine_engines import made\nmade.name = {name}\n"
+    (folder / "misnamed.py").write_text(source, encoding="utf-8")
+    sys.modules.pop("misnamed", None)
+    sys.modules.pop("mine_engines", None)
+    with pytest.raises(AdapterError, match=r"expected a name of printable characters"):
+        find_engine("misnamed:made")
+
+
+def test_an_import_that_raises_what_is_no_exception(folder: Path) -> None:
+    source = "class Stop(BaseException):\n    pass\nraise Stop('here')\n"
+    (folder / "stops.py").write_text(source, encoding="utf-8")
+    with pytest.raises(EngineError, match=r"importing stops failed: Stop: here \(.*stops\.py:3\)"):
+        find_engine("stops:engine")
+
+
+def test_the_working_directory_does_not_stand_before_installed_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in_the_folder.py").write_text(MODULE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+    find_engine("torch")
+    assert "" not in sys.path
+    find_engine("in_the_folder:made")
+    assert sys.path.index("") == len(sys.path) - 1
