@@ -143,7 +143,16 @@ REFUSED = [
     ("assert x[0:x.numel()] == x", 1, 12, "must be known before the program runs"),
     ("assert x.sum(dim=x.dim()) == x", 1, 18, "must be known before the program runs"),
     ("assert (lambda: x)", 1, 9, "lambda"),
+    ("assert True", 1, 8, "says nothing about the program"),
+    ("assert 1 == 1 and dtype == float32", 1, 8, "says nothing about the program"),
+    ("k = 2\nassert k == 2", 2, 8, "says nothing about the program"),
+    ("assert len([1, 2]) == 2", 1, 8, "says nothing about the program"),
+    ("assert exp(1.0) > 2", 1, 8, "says nothing about the program"),
+    ("shows(True, True)", 1, 7, "says nothing about the program"),
     # conditions and rounds
+    ("for i in range(2.0):\n    pass", 1, 16, "the number of rounds is 2.0; it must be an integer"),
+    ("for i in range(True):\n    pass", 1, 16, "the number of rounds is True; it must be an integer"),
+    ("for i in range('2'):\n    pass", 1, 16, "the number of rounds is '2'; it must be an integer"),
     ("if x > 0:\n    pass", 1, 4, "must be known before the program runs"),
     ("for i in range(x.numel()):\n    pass", 1, 16, "must be known before the program runs"),
     ("g = None\ng = x\nif g is None:\n    pass", 3, 4, "must be known before the program runs"),
@@ -272,6 +281,11 @@ def test_what_the_language_has(template: MakeTemplate, text: str) -> None:
         choices={"f": ("no_grad", "enable_grad")},
         operators={"u": "unary", "v": "binary"},
     )
+
+
+@pytest.mark.parametrize("text", ["assert is_grad_enabled()", "assert not x.requires_grad or n == 2"])
+def test_a_fact_looks_at_something(template: MakeTemplate, text: str) -> None:
+    template(text, integers=("n",))
 
 
 def test_variables_may_not_hide_words_of_the_language(template: MakeTemplate) -> None:

@@ -198,8 +198,36 @@ def test_a_circle_is_reported_once_and_in_full(variables: list[str], circle: str
 
 
 def test_a_long_chain_of_references_is_no_circle(load: Load) -> None:
-    chain = [f"x{n}: {{like: x{n + 1}, example: 1.0}}" for n in range(400)]
-    assert len(let(load(*chain, "x400: {tensor: scalar, example: 1.0}"))) == 401
+    chain = [f"x{n}: {{like: x{n + 1}, example: 1.0}}" for n in range(63)]
+    assert len(let(load(*chain, "x63: {tensor: scalar, example: 1.0}"))) == 64
+
+
+def test_a_scenario_has_so_many_variables_at_most(load: Load) -> None:
+    # Each refers to the next: what is not refused by number would be followed to the end from each of them.
+    chain = [f"x{n}: {{like: x{n + 1}, example: 1.0}}" for n in range(5000)]
+    (problem,) = load(*chain, "x5000: {tensor: scalar, example: 1.0}").problems
+    assert (problem.place, problem.scenario) == (place(7), "tests/one")
+    assert problem.message == "'let' has more than 64 entries"
+
+
+@pytest.mark.parametrize(
+    ("example", "fits"),
+    [
+        ("[[1.0, 2.0], [1.0, 2.0]]", True),
+        ("[[1.0, 2.0], [1.0, 3.0]]", False),
+        ("[1.0, 1]", True),
+        ("[0.0, -0.0]", False),
+        ("[nan, nan]", True),
+        ("[nan, 1.0]", False),
+        ("[[], []]", True),
+        ("[]", True),
+        ("2.0", True),
+    ],
+)
+def test_the_rows_of_an_expanded_example_are_equal(load: Load, example: str, fits: bool) -> None:
+    problems = load(f"x: {{tensor: any, layout: expanded, values: special, example: {example}}}").problems
+    wrong = "the rows of the example differ, and an expanded tensor has equal ones"
+    assert [(problem.place, problem.message) for problem in problems] == ([] if fits else [(place(7), wrong)])
 
 
 def test_the_sizes_of_all_variables_count_together(load: Load) -> None:

@@ -82,7 +82,7 @@ def test_a_file_becomes_scenarios(tmp_path: Path) -> None:
 def test_a_broken_scenario_does_not_hide_its_neighbours(tmp_path: Path) -> None:
     first, second, missing = tmp_path / "a.yaml", tmp_path / "b.yaml", tmp_path / "c.yaml"
     first.write_text(GOOD.replace("level: 2", "level: 20"), encoding="utf-8")
-    second.write_text(GOOD.replace("accumulation/", "other/").replace("docs:", "dox:"), encoding="utf-8")
+    second.write_text(GOOD.replace("accumulation", "other").replace("docs:", "dox:"), encoding="utf-8")
     loaded = load_files([first, missing, second])
     assert [scenario.id for scenario in loaded.scenarios] == ["accumulation/plain", "other/plain"]
     assert [(problem.place.file, problem.place.line, problem.scenario) for problem in loaded.problems] == [
@@ -98,7 +98,7 @@ def test_an_id_may_stand_once_in_all_files(tmp_path: Path) -> None:
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
     first.write_text(GOOD, encoding="utf-8")
     second.write_text(
-        GOOD.replace("accumulation/two-branches", "other/one").replace(
+        GOOD.replace("accumulation/two-branches", "accumulation/one").replace(
             "accumulation/plain", "accumulation/former"
         ),
         encoding="utf-8",
@@ -109,6 +109,22 @@ def test_an_id_may_stand_once_in_all_files(tmp_path: Path) -> None:
         (13, f"it stands at {first}:13:13 already"),
         (20, f"it stands at {first}:13:13 already"),
     ]
+
+
+def test_an_id_starts_with_its_feature(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(GOOD.replace("id: accumulation/plain", "id: other/plain"), encoding="utf-8")
+    (problem,) = load_files([path]).problems
+    assert problem.place == Place(str(path), 20, 7)
+    assert problem.message == "the id 'other/plain' is not one of the feature 'accumulation'"
+    assert problem.hint == "write accumulation/plain"
+
+
+def test_the_version_of_the_form_is_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(GOOD.replace("schema: 1", "schema: true"), encoding="utf-8")
+    (problem,) = load_files([path]).problems
+    assert (problem.place.line, problem.message) == (2, "schema True is not known")
 
 
 def test_no_file_has_no_scenarios() -> None:

@@ -12,13 +12,17 @@ from gradconform.program import vocabulary as words
 from gradconform.program.constants import constant_names
 from gradconform.program.scope import Report, Scope
 from gradconform.program.subset import Checker
+from gradconform.spec.examples import values_problems
 from gradconform.spec.scenario import (
     ChoiceDomain,
     Draft,
     LikeDomain,
+    Nested,
+    Number,
     OperatorDomain,
     Scenario,
     TensorDomain,
+    domain_operator,
 )
 
 MAX_TEXT = 20_000
@@ -93,6 +97,23 @@ def _variables(scenario: Scenario | Draft) -> Iterator[Problem]:
             )
             hint = did_you_mean(domain.example, known) or f"they are {', '.join(known)}"
             yield Problem(domain.place, message, scenario.id, domain.example, hint)
+        if isinstance(domain, TensorDomain | LikeDomain):
+            operator = scenario.let.get(domain_operator(domain.values) or "")
+            row = words.OPERATORS.get(operator.example) if isinstance(operator, OperatorDomain) else None
+            numbers = ((domain.place, number) for number in _numbers(domain.example))
+            if row is not None and any(values_problems(numbers, row.domain)):
+                message = (
+                    f"the example of '{name}' is outside the domain of '{row.name}': {row.domain} numbers"
+                )
+                yield Problem(domain.place, message, scenario.id, name, "change one of the two examples")
+
+
+def _numbers(example: Nested) -> Iterator[Number]:
+    if isinstance(example, tuple):
+        for part in example:
+            yield from _numbers(part)
+    else:
+        yield example
 
 
 def _tree(scenario: Scenario | Draft, lines: list[str]) -> ast.Module:

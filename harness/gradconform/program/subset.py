@@ -50,7 +50,7 @@ class Checker:
             case ast.Expr(value=ast.Call() as call):
                 self.expressions.called(call)
             case ast.Assert(test=test, msg=None):
-                self.facts.check(test)
+                self.facts.law(test)
             case ast.Delete(targets=targets):
                 for target in targets:
                     self.delete(target)
@@ -239,6 +239,10 @@ class Checker:
         match iterable:
             case ast.Call(func=ast.Name("range"), args=[bound], keywords=[]):
                 self.facts.known(bound, "the number of rounds")
+                rounds = bound.value if isinstance(bound, ast.Constant) else 0
+                if type(rounds) is not int:
+                    message = f"the number of rounds is {rounds!r}; it must be an integer"
+                    self.scope.report(bound, message, "for i in range(2):")
             case _:
                 self.scope.report(iterable, "a loop runs over range(n)", "for i in range(n):")
         self.new_name(target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from gradconform.program import vocabulary as words
+from gradconform.program.check_facts import QUERIES
 from gradconform.program.constants import BINARY, RELATIONS
 from gradconform.program.scope import Scope
 from gradconform.program.subset_expressions import Expressions
@@ -23,9 +24,31 @@ class Facts:
         match call:
             case ast.Call(args=[place, literal], keywords=[]):
                 self.check(place)
+                self.looks(place)
                 self.literal(literal)
             case _:
                 self.scope.report(call, "`shows` takes a place and a literal", "shows(x.grad, [2.0])")
+
+    def law(self, test: ast.expr) -> None:
+        """`assert test`."""
+        self.check(test)
+        self.looks(test)
+
+    def looks(self, node: ast.expr) -> None:
+        """A fact looks at something that an engine shows: a name that is no constant, or a query."""
+        constants, functions = {*self.scope.constants, *self.scope.choices, *words.DTYPES}, set()
+        for part in ast.walk(node):
+            if isinstance(part, ast.Call):
+                functions.add(part.func)
+                if dotted(part.func) in QUERIES:
+                    return
+            if isinstance(part, ast.Name) and part not in functions and part.id not in constants:
+                return
+        self.scope.report(
+            node,
+            "this fact says nothing about the program: it looks at nothing that an engine shows",
+            "look at a tensor, an attribute of one, or is_grad_enabled()",
+        )
 
     def literal(self, node: ast.expr) -> None:
         """Constants, and lists of them."""

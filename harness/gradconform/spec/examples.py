@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gradconform.errors import Place
@@ -45,10 +45,21 @@ def read_example(node: Node, report: Report) -> Example | None:
 
 def check_numbers(example: Example, dtypes: tuple[str, ...], values: str, report: Report) -> None:
     """Reports the first number that does not fit a dtype, and the first that is not of the kind of values."""
-    for problems in (_dtype_problems(example, dtypes), _values_problems(example, values)):
+    for problems in (_dtype_problems(example, dtypes), values_problems(example.numbers, values)):
         for place, message, hint in problems:
             report.add(place, message, hint)
             break
+
+
+def equal_rows(example: Example) -> bool:
+    """Whether all rows along the first dimension hold the same numbers, signs of zero and nan included."""
+    numbers = [number for _, number in example.numbers]
+    length = len(numbers) // example.sizes[0] if example.sizes and example.sizes[0] else len(numbers)
+    return all(_same(number, numbers[index % length]) for index, number in enumerate(numbers))
+
+
+def _same(one: Number, other: Number) -> bool:
+    return str(one) == str(other) or (one == other != 0)
 
 
 def _sizes(node: Node) -> tuple[int, ...]:
@@ -149,11 +160,12 @@ def _dtype_hint(number: Number, dtype: str) -> str:
     return "write true or false" if dtype == "bool" else ""
 
 
-def _values_problems(example: Example, values: str) -> Iterator[tuple[Place, str, str]]:
+def values_problems(numbers: Iterable[tuple[Place, Number]], values: str) -> Iterator[tuple[Place, str, str]]:
+    """Place, message and hint for each number of an example that is not of this kind of values."""
     if values == "special":
         return
     seen: set[Number] = set()
-    for place, number in example.numbers:
+    for place, number in numbers:
         if isinstance(number, bool):
             continue
         parts = (number.real, number.imag)

@@ -8,7 +8,7 @@ from math import prod
 
 from gradconform.errors import Place
 from gradconform.spec.dtypes import differentiable, resolve_dtype
-from gradconform.spec.examples import Example, check_numbers, read_example
+from gradconform.spec.examples import Example, check_numbers, equal_rows, read_example
 from gradconform.spec.messages import describe
 from gradconform.spec.model import (
     BooleanEntry,
@@ -234,5 +234,11 @@ def _check_dtype(
             domain.place,
             "distinct numbers cannot lie expanded, which repeats them",
             "change values or layout",
+        )
+    if domain.layout == "expanded" and not equal_rows(example):
+        report.add(
+            domain.place,
+            "the rows of the example differ, and an expanded tensor has equal ones",
+            "change the example or the layout",
         )
     check_numbers(example, tuple(dict.fromkeys(concrete)), domain.values, report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from gradconform.spec.dtypes import DEFAULT_DTYPES
 from gradconform.spec.let import read_let
 from gradconform.spec.messages import Finding, findings
 from gradconform.spec.model import Entry, ScenarioEntry, SourceEntry, SpecFile, VariableEntry, variable_tag
+from gradconform.spec.names import FEATURE_PATTERN
 from gradconform.spec.scenario import Domain, Draft, ProgramText, Scenario, Source
 from gradconform.spec.source import Report, read_source
 from gradconform.spec.tree import Node, Scalar, Sequence, Table, parse_yaml, plain
@@ -156,7 +158,7 @@ class _Entry:
 
     def let(self, broken: frozenset[str]) -> dict[str, Domain]:
         table = self.node.get("let")
-        if not isinstance(table, Table):
+        if not isinstance(table, Table) or any(one.path[2:] == ("let",) for one in self.findings):
             return {}
         entries = {
             name: _VARIABLE.validate_python(plain(one.value))
@@ -210,6 +212,13 @@ class _Entry:
                     )
 
     def check(self, entry: ScenarioEntry) -> None:
+        feature, _, name = entry.id.partition("/")
+        if feature != self.feature and re.fullmatch(FEATURE_PATTERN.strip("^$"), self.feature):
+            self.report.add(
+                self.place,
+                f"the id '{entry.id}' is not one of the feature '{self.feature}'",
+                f"write {self.feature}/{name}",
+            )
         if len(set(entry.dtypes)) < len(entry.dtypes):
             self.report.add(self.at("dtypes"), "a dtype stands here twice", "remove one")
 

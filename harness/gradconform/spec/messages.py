@@ -84,7 +84,7 @@ def _value(error: ErrorDetails, path: Path, node: Node) -> tuple[str, str]:
         case "union_tag_not_found" | "union_tag_invalid":
             return _no_domain(name, node)
         case "literal_error" if path == ("schema",):
-            return f"schema {error['input']!r} is not known", "this gradconform reads schema: 1"
+            return f"schema {_cut(repr(error['input']))} is not known", "this gradconform reads schema: 1"
         case "literal_error":
             words = re.findall(r"'([^']*)'", error.get("ctx", {}).get("expected", ""))
             near = did_you_mean(error["input"], words) if isinstance(error["input"], str) else ""
@@ -93,6 +93,9 @@ def _value(error: ErrorDetails, path: Path, node: Node) -> tuple[str, str]:
             return f"{name} cannot be {got}", _pattern_hint(str(error["input"]), path)
         case "string_too_short" | "too_short":
             return f"{name} is empty", ""
+        case "too_long":
+            most = error.get("ctx", {}).get("max_length")
+            return f"{name} has more than {most} entries", "split it"
         case "greater_than_equal" | "less_than_equal":
             return f"{name} cannot be {got}", "levels go from 1 to 6"
         case _:

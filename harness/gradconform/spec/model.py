@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from gradconform.spec.names import FEATURE_PATTERN, ID_PATTERN, VARIABLE_PATTERN
@@ -71,12 +80,23 @@ def _word_or_number(value: object) -> object:
     return value
 
 
+def _no_boolean(value: object) -> object:
+    # True equals 1, and is no version.
+    if isinstance(value, bool):
+        raise PydanticCustomError("literal_error", "a boolean")
+    return value
+
+
 # A union of types would be reported once for each of its members.
 Option = Annotated[
     Any,
     AfterValidator(_word_or_number),
     WithJsonSchema({"anyOf": [{"type": kind} for kind in ("string", "number", "boolean")]}),
 ]
+
+
+MAX_VARIABLES = 64
+"""Free variables of one scenario; what they owe each other is looked up pair by pair."""
 
 
 class Entry(BaseModel):
@@ -235,14 +255,21 @@ class ScenarioEntry(Entry):
     ] = ("float32", "float64")
     let: Annotated[
         dict[Annotated[str, Field(pattern=VARIABLE_PATTERN)], VariableEntry],
-        Field(description="The free variables: for each name its domain and its documented example."),
+        Field(
+            max_length=MAX_VARIABLES,
+            description="The free variables: for each name its domain and its documented example.",
+        ),
     ] = {}
 
 
 class SpecFile(Entry):
     """A file of the corpus: one feature and its scenarios."""
 
-    version: Annotated[Literal[1], Field(alias="schema", description="The version of this form: 1.")]
+    version: Annotated[
+        Literal[1],
+        BeforeValidator(_no_boolean),
+        Field(alias="schema", description="The version of this form: 1."),
+    ]
     feature: Annotated[
         str, Field(pattern=FEATURE_PATTERN, description="The feature, in kebab-case: grad-modes")
     ]
