@@ -84,10 +84,34 @@ def test_a_mistake_is_shown_where_it_stands(project: Path, text: str, place: str
     assert message in str(caught.value)
 
 
-def test_a_table_that_is_none_is_refused(project: Path) -> None:
-    project.write_text("[tool]\ngradconform = 3\n")
-    with pytest.raises(UsageError, match="is a table of settings, got 3"):
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("[tool]\ngradconform = 3\n", "2:1", "[tool.gradconform] is a table of settings, got 3"),
+        ('tool = "gradconform"\n', "1:1", "'tool' is a table, that of [tool.gradconform]; got 'gradconform'"),
+        ("\n tool = [1] # gradconform\n", "2:2", "'tool' is a table, that of [tool.gradconform]; got [1]"),
+        ("[tool.gradconform]\nseed = 1 2\n", "2:10", "this is not TOML: Expected newline or end of document"),
+        (f"x = {'[' * 3000}{']' * 3000} # gradconform\n", "1:1", "this TOML is nested too deeply"),
+        (f"[tool]\ngradconform = {'9' * 5000}\n", "2:", "Exceeds the limit"),
+        (f"[tool.gradconform]\nseed{'.a' * 3000} = 1\n", "2:1", "'seed' is an integer; got "),
+        (
+            f"[tool.gradconform]\nselect = 0x{'f' * 5000}\n",
+            "2:1",
+            "'select' is a string or a list of strings",
+        ),
+        ('[tool.gradconform]\nspecs = "a\\u0000b"\n', "2:1", "'specs' is a path or a list of paths"),
+    ],
+)
+def test_a_file_of_another_form_is_one_located_message(
+    project: Path, text: str, place: str, message: str
+) -> None:
+    project.write_text(text)
+    with pytest.raises(UsageError) as caught:
         from_file(project.parent)
+    said = str(caught.value)
+    assert said.startswith(f"{project}:{place}")
+    assert message in said
+    assert len(said) < 500
 
 
 def test_a_file_that_is_no_text_is_refused(project: Path) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 from gradconform.errors import Place, UsageError, did_you_mean
 
 TABLE = "tool.gradconform"
+SHOWN = 100
+"""Characters of a wrong value that a message quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,18 @@ def from_file(start: Path) -> dict[str, Any]:
     """The settings of the nearest pyproject.toml at or above a folder, by the names of Options; {} without
     any."""
     start = start.absolute()
-    file = next(
-        (
-            folder / "pyproject.toml"
-            for folder in (start, *start.parents)
-            if (folder / "pyproject.toml").is_file()
-        ),
-        None,
-    )
-    return {} if file is None else _File(file).settings()
+    for folder in (start, *start.parents):
+        file = folder / "pyproject.toml"
+        if _is_file(file):
+            return _File(file).settings()
+    return {}
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise UsageError(f"{path}: the file cannot be read: {error.strerror}") from None
 
 
 class _File:
@@ -79,11 +84,24 @@ class _File:
         import tomllib
 
         try:
-            table = tomllib.loads(self.text).get("tool", {}).get("gradconform", {})
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"{self.path}: this is not TOML: {error}") from None
+            tool = tomllib.loads(self.text).get("tool", {})
+        except RecursionError:
+            raise UsageError(f"{Place(str(self.path), 1, 1)}: this TOML is nested too deeply") from None
+        except ValueError as error:
+            message = str(error)
+            at = re.search(r" \(at line (\d+), column (\d+)\)$", message)
+            if at:
+                place, message = Place(str(self.path), int(at[1]), int(at[2])), message[: at.start()]
+            else:
+                place = Place(str(self.path), len(self.text.splitlines()), 1)
+            raise UsageError(f"{place}: this is not TOML: {message}") from None
+        if not isinstance(tool, dict):
+            place = self.place("tool", within="")
+            raise UsageError(f"{place}: 'tool' is a table, that of [{TABLE}]; got {_shown(tool)}")
+        table = tool.get("gradconform", {})
         if not isinstance(table, dict):
-            raise UsageError(f"{self.path}: [{TABLE}] is a table of settings, got {table!r}")
+            place = self.place("gradconform", within="tool")
+            raise UsageError(f"{place}: [{TABLE}] is a table of settings, got {_shown(table)}")
         return {key.replace("-", "_"): self.value(key, value) for key, value in table.items()}
 
     def value(self, key: str, value: object) -> Any:
@@ -95,18 +113,32 @@ class _File:
         try:
             return read(value, self.path.parent)
         except ValueError:
-            raise UsageError(f"{self.place(key)}: [{TABLE}] '{key}' is {wanted}; got {value!r}") from None
+            raise UsageError(
+                f"{self.place(key)}: [{TABLE}] '{key}' is {wanted}; got {_shown(value)}"
+            ) from None
 
-    def place(self, key: str) -> Place:
-        """Where a key stands. tomllib does not say, so the line is looked for below the table's header."""
-        inside = False
+    def place(self, key: str, within: str = TABLE) -> Place:
+        """Where a key of a table stands ("": that of no table). tomllib does not say, so the line is looked
+        for below the table's header."""
+        names = within.split(".") if within else []
+        header = r"\s*\[\s*" + r"\s*\.\s*".join(names) + r"\s*\]\s*(#.*)?"
+        inside = not names
         for number, line in enumerate(self.text.splitlines(), 1):
             if line.lstrip().startswith("["):
-                inside = re.fullmatch(r"\s*\[\s*tool\s*\.\s*gradconform\s*\]\s*(#.*)?", line) is not None
-            match = re.match(rf"""\s*["']?({re.escape(key)})["']?\s*=""", line) if inside else None
+                inside = bool(names) and re.fullmatch(header, line) is not None
+            match = re.match(rf"""\s*["']?({re.escape(key)})["']?\s*[=.]""", line) if inside else None
             if match:
                 return Place(str(self.path), number, match.start(1) + 1)
         return Place(str(self.path), 1, 1)
+
+
+def _shown(value: object) -> str:
+    """A value as a message quotes it: not all of a long one."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deeply; an integer of too many digits
+        return f"a {type(value).__name__}"
+    return text if len(text) <= SHOWN else text[:SHOWN] + " ..."
 
 
 def _words(value: object, _folder: Path) -> tuple[str, ...]:
@@ -136,7 +168,7 @@ def _flag(value: object, _folder: Path) -> bool:
 
 
 def _path(value: object, folder: Path) -> Path:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError
     return folder / value
 
