@@ -204,6 +204,43 @@ def test_settings_stand_in_pyproject(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*1 random draws*", "gradconform::own/doubling[[]cpu-float32] PASSED*"])
 
 
+def test_a_pyproject_of_another_form_is_one_located_message(project: pytest.Pytester) -> None:
+    path = project.path / "pyproject.toml"
+    path.write_text(f"x = {'[' * 3000}{']' * 3000} # gradconform\n")
+    # With a file of its own pytest leaves that one alone.
+    result = run(
+        project, "torch", "-c", project.makefile(".ini", pytest="[pytest]"), "--rootdir", project.path
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"{path}:1:1: this TOML is nested too deeply" in result.stderr.str() + result.stdout.str()
+
+
+def test_an_id_of_two_files_is_a_collection_error(project: pytest.Pytester) -> None:
+    for name in ("first", "second"):
+        project.path.joinpath(f"{name}.gradconform.yaml").write_text(SPEC)
+    result = run(project, "torch", *QUICK[:2], "--gradconform-select", "own")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    first, second = (project.path / f"{name}.gradconform.yaml" for name in ("first", "second"))
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR collecting second.gradconform.yaml*",
+            f"{second}:5:7: [[]own/doubling] the id 'own/doubling' is taken",
+            f"*it stands at {first}:5:7 already",
+        ]
+    )
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_an_id_of_the_corpus_is_taken(project: pytest.Pytester) -> None:
+    own = project.path / "own.gradconform.yaml"
+    own.write_text(SPEC.replace("feature: own", "feature: accumulation").replace("own/doubling", TWO))
+    result = run(project, "torch", *QUICK)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(
+        [f"*accumulation.yaml:*the id '{TWO}' is taken*", f"*stands at {own}:5:7 already"]
+    )
+
+
 def test_spec_errors_are_located_collection_errors(project: pytest.Pytester) -> None:
     path = project.path / "bad.gradconform.yaml"
     path.write_text(SPEC.replace("says:", "sais:").replace("y = x * 2", "y = x * unknown"))

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gradconform.engines.registry import find_engine
-from gradconform.errors import GradconformError, UsageError, did_you_mean
+from gradconform.errors import GradconformError, Place, Problem, SpecError, UsageError, did_you_mean
 from gradconform.plan import Plan, Task, known_dtypes, nothing_in_dtype, present_devices, select, tasks_of
 from gradconform.prepare import files_of, head_of, settings_of
 from gradconform.program.library import load_library
@@ -51,6 +51,7 @@ class Collection:
         self.head = replace(head_of(engine, target, self.options, Plan((), absent)), devices=devices)
         self.matched: set[str] = set()
         self.taken: list[Template] = []
+        self.places: dict[str, Place] = {}
         self.ids = self._take_ids()
         files = [argument for argument in config.args if argument.partition("::")[0].endswith(YAML)]
         self.shipped = bool(self.ids or not files) and bool(self.options.corpus or self.options.specs)
@@ -60,6 +61,24 @@ class Collection:
         mine = [argument for argument in self.config.args if argument.startswith(f"{NODE}::")]
         self.config.args[:] = [argument for argument in self.config.args if argument not in mine]
         return tuple(argument.partition("::")[2] for argument in mine)
+
+    def load(self, files: Iterable[Path]) -> tuple[Template, ...]:
+        """The scenarios of some files. Raises SpecError with every problem in them; an id that stands in
+        another file too is one, as it is where all files are read at once."""
+        templates = load_library(files)
+        problems = []
+        for scenario in (template.scenario for template in templates):
+            place = replace(scenario.place, file=str(Path(scenario.place.file).resolve()))
+            for name in (scenario.id, *scenario.aliases):
+                other = self.places.setdefault(name, place)
+                if other != place:
+                    hint = f"it stands at {other} already"
+                    problems.append(
+                        Problem(scenario.place, f"the id '{name}' is taken", scenario.id, hint=hint)
+                    )
+        if problems:
+            raise SpecError(problems)
+        return templates
 
     def tasks(self, templates: tuple[Template, ...]) -> tuple[Task, ...]:
         """The tests of some scenarios. A selector that takes none of these may take some of another
@@ -140,7 +159,7 @@ class Corpus(pytest.Collector):
     def collect(self) -> Iterable[pytest.Item]:
         """One test a scenario, device and dtype. Raises CollectError for spec errors and unknown ids."""
         try:
-            templates = load_library(files_of(self.collection.options))
+            templates = self.collection.load(files_of(self.collection.options))
         except GradconformError as error:
             raise self.CollectError(str(error)) from None
         tasks = self.collection.tasks(templates)
@@ -169,7 +188,7 @@ class SpecFile(pytest.File):
     def collect(self) -> Iterable[pytest.Item]:
         """One test a scenario, device and dtype. Raises CollectError with every problem of the file."""
         try:
-            templates = load_library([self.path])
+            templates = self.collection.load([self.path])
         except GradconformError as error:
             raise self.CollectError(str(error)) from None
         return list(_items(self, self.collection.tasks(templates)))
