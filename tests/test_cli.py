@@ -290,6 +290,8 @@ def test_fail_fast_stops_at_the_first_failure(gradconform: Invoke, tmp_path: Pat
         (["show", "accumulation/two-branch"], "did you mean 'accumulation/two-branches'"),
         (["show", "dtypes/zzz"], "the scenarios of dtypes are dtypes/gradient-has-the-dtype-of-its-leaf,"),
         (["show", TWO, "--dtype", "float33"], f"{TWO} has no dtype 'float33'; did you mean 'float32'"),
+        (["run", "torch", "--results", "a\0b"], "'a\\x00b' is no path: it holds a null character"),
+        (["list", "--specs", "a\0b"], "'a\\x00b' is no path: it holds a null character"),
         (["validate", "gone.yaml"], "there is no file or folder gone.yaml"),
     ],
 )
@@ -438,6 +440,78 @@ def test_a_reader_that_goes_away_is_no_error(gradconform: Invoke) -> None:
     running.stdout.close()
     assert (running.wait(), running.stderr.read()) == (141, "")
     running.stderr.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="terminals are of another kind there")
+@pytest.mark.parametrize(("environment", "styled"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_without_colour_there_is_no_bold_either(environment: dict[str, str], *, styled: bool) -> None:
+    import pty
+
+    usual = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-c", CLI, "show", TWO],
+        env={**usual, "TERM": "xterm-256color", **environment},
+        stdout=theirs,
+    )
+    os.close(theirs)
+    written = b""
+    try:
+        while part := os.read(ours, 4096):
+            written += part
+    except OSError:  # how Linux says that a terminal was closed
+        pass
+    os.close(ours)
+    assert running.wait() == 0
+    assert b"torch keeps all of it" in written
+    assert (b"\x1b[1m" in written) is styled
+    assert styled or not re.search(rb"\x1b\[[\d;]*m", written)
+
+
+CLI = "import sys; from gradconform.cli import main; main(sys.argv[1:], prog_name='gradconform')"
+POSIX = pytest.mark.skipif(os.name == "nt", reason="a shell of another kind there")
+
+
+def shell(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a shell script, in which `$0 -c "$1"` is gradconform."""
+    return subprocess.run(
+        ["/bin/sh", "-c", script, sys.executable, CLI],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@POSIX
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("command", ["list", "schema", "--help"])
+def test_an_output_that_is_full_is_one_message(gradconform: Invoke, command: str) -> None:
+    gradconform("list")
+    done = shell(f'"$0" -c "$1" {command} > /dev/full')
+    assert (done.returncode, done.stderr) == (
+        2,
+        "gradconform: standard output cannot be written: No space left on device\n",
+    )
+
+
+@POSIX
+def test_an_output_that_is_closed_is_one_message(gradconform: Invoke, tmp_path: Path) -> None:
+    done = shell('"$0" -c "$1" run torch --results r.jsonl >&-')
+    assert (done.returncode, done.stderr) == (2, "gradconform: standard output is closed\n")
+    assert not (tmp_path / "r.jsonl").exists()
+    assert shell('"$0" -c "$1" rnu >&- 2>&-').returncode == 2
+
+
+@POSIX
+@pytest.mark.parametrize("command", ["run torch", "list", "show a/b", "validate"])
+def test_a_working_directory_that_is_gone_is_one_message(gradconform: Invoke, command: str) -> None:
+    done = shell(f'mkdir gone && cd gone && rmdir ../gone && "$0" -c "$1" {command}')
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        "gradconform: the working directory cannot be used: No such file or directory; go to another\n",
+    )
 
 
 def test_a_terminal_gets_a_bar_that_goes_away() -> None:

@@ -66,8 +66,23 @@ def test_the_same_lines_reach_a_terminal_in_colour(
     print_rich(lines, Console(file=written, force_terminal=True, width=20, color_system="standard"))
     assert "\x1b[1;31m" in written.getvalue()
     bare = StringIO()
-    print_rich(lines, Console(file=bare, width=20))
+    print_rich(lines, Console(file=bare, width=200))
     assert [line.rstrip() for line in bare.getvalue().splitlines()] == plain(lines).splitlines()
+
+
+def test_on_a_narrow_terminal_all_but_what_is_run_is_wrapped(
+    case: Make, overwritten: Diverges, example: Example
+) -> None:
+    lines = list(run_report(results([case(overwritten, example=example)])))
+    written = StringIO()
+    print_rich(lines, Console(file=written, width=40))
+    shown = written.getvalue().splitlines()
+    whole = {line.text.rstrip() for line in lines if line.whole}
+    assert all(len(line) <= 40 or line in whole or " " not in line.strip() for line in shown)
+    assert example.script.splitlines()[2] in (line.strip() for line in shown)
+    assert "".join(" ".join(shown).split()) == "".join(plain(lines).split())
+    title = shown.index("feature       cases  conform  diverge")
+    assert shown[title + 1] == "  unsupported  other"
 
 
 def test_square_brackets_are_no_markup() -> None:

@@ -3,13 +3,14 @@
 Start-up is part of the product: this module imports click and next to nothing else, and each command imports
 what it needs when it runs.
 
-Exit codes: 0 nothing diverges; 1 the engine diverges, crashes or times out; 2 a usage, spec or adapter error
-(a scenario that torch itself does not keep is a spec error); 130 interrupted, with the results so far.
+Exit codes: 0 nothing diverges; 1 the engine diverges or crashes, or, of `validate`, torch does not keep a
+spec; 2 a usage, spec or adapter error (to `run`, a scenario that torch itself does not keep is a spec error);
+130 interrupted, with the results so far.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,8 @@ import click
 
 from gradconform import __version__
 from gradconform.cli.group import Cli
-from gradconform.settings import words
+from gradconform.errors import UsageError
+from gradconform.settings import Options, options, words
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Paths = tuple[Path, ...]
@@ -25,6 +27,26 @@ Paths = tuple[Path, ...]
 
 def _split(_context: click.Context, _parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
     return tuple(word for value in values for word in words(value))
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    """The options over those of pyproject.toml. Read before a command's own imports: torch ends the process
+    where there is no working directory."""
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise UsageError(f"the working directory cannot be used: {error.strerror}; go to another") from None
+    return options(here, given)
+
+
+class FilePath(click.Path):
+    """A path that the system can be asked for."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As in click. Fails for a null character, which click hands to the system."""
+        if "\0" in str(value):
+            self.fail(f"{str(value)!r} is no path: it holds a null character", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def _spec_options(command: Command) -> Command:
@@ -38,7 +60,7 @@ def _spec_options(command: Command) -> Command:
         click.option(
             "--specs",
             multiple=True,
-            type=click.Path(path_type=Path),
+            type=FilePath(path_type=Path),
             metavar="PATH",
             help="A spec file or folder of your own, beside the corpus. Repeatable.",
         ),
@@ -88,7 +110,7 @@ def main() -> None:
 @click.option("--seed", type=int, metavar="N", help="The same seed gives the same results.  [default: 0]")
 @click.option(
     "--results",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FilePath(dir_okay=False, path_type=Path),
     metavar="FILE.jsonl",
     help="Write each verdict to this file as it comes.",
 )
@@ -100,10 +122,10 @@ def run(engine: str, **given: Any) -> int:
     ENGINE is a registered name (refgrad, torch) or package.module:attribute, an engine or a callable that
     makes one.
     """
+    found = _options(given)
     from gradconform.cli.run import run_command
-    from gradconform.settings import options
 
-    return run_command(engine, options(Path.cwd(), given))
+    return run_command(engine, found)
 
 
 @main.command("list")
@@ -111,10 +133,10 @@ def run(engine: str, **given: Any) -> int:
 @_spec_options
 def list_scenarios(*, as_json: bool, **given: Any) -> int:
     """Lists the scenarios: id, level and what it says."""
+    found = _options(given)
     from gradconform.cli.listing import list_command
-    from gradconform.settings import options
 
-    return list_command(options(Path.cwd(), given), as_json=as_json)
+    return list_command(found, as_json=as_json)
 
 
 @main.command()
@@ -124,14 +146,14 @@ def list_scenarios(*, as_json: bool, **given: Any) -> int:
 @_spec_options
 def show(scenario: str, device: str, dtype: str | None, **given: Any) -> int:
     """Shows a scenario and PyTorch's trace of its documented example, step by step."""
+    found = _options(given)
     from gradconform.cli.show import show_command
-    from gradconform.settings import options
 
-    return show_command(scenario, device, dtype, options(Path.cwd(), given))
+    return show_command(scenario, device, dtype, found)
 
 
 @main.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=FilePath(path_type=Path))
 @click.option("--device", multiple=True, callback=_split, metavar="NAMES")
 @click.option("--dtype", multiple=True, callback=_split, metavar="NAMES")
 @click.option("--select", multiple=True, callback=_split, metavar="WHAT")
@@ -142,11 +164,10 @@ def validate(paths: Paths, **given: Any) -> int:
 
     Exits with 1 where PyTorch does not, and with 2 where a spec cannot be read.
     """
+    found = _options({**given, "specs": paths, "corpus": not paths})
     from gradconform.cli.validate import validate_command
-    from gradconform.settings import options
 
-    own = {"specs": paths, "corpus": not paths}
-    return validate_command(options(Path.cwd(), {**given, **own}))
+    return validate_command(found)
 
 
 @main.command()

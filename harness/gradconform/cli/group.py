@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from gradconform.errors import GradconformError, SpecError, did_you_mean
+from gradconform.errors import GradconformError, SpecError, UsageError, did_you_mean
 
 USAGE, INTERRUPTED, BROKEN_PIPE, BUG = 2, 130, 141, 70
 """Exit codes, beside those that commands return. 141 and 70 are what shells and sysexits.h use for them."""
@@ -30,6 +30,8 @@ class Cli(click.Group):
         """Runs a command line and exits. Arguments as in `click.Command.main`."""
         extra["standalone_mode"] = False
         try:
+            if sys.stdout is None:  # its number would go to the next file that is opened
+                raise UsageError("standard output is closed")
             code = super().main(args, prog_name, **extra)
             sys.stdout.flush()
         except click.exceptions.Exit as ending:
@@ -45,9 +47,14 @@ class Cli(click.Group):
             click.echo("gradconform: interrupted", err=True)
             code = INTERRUPTED
         except (ReaderGone, BrokenPipeError):
-            # Python must not find that out again when it flushes at its exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_output()
             code = BROKEN_PIPE
+        except OSError as error:
+            # Where a file is meant, the error names it; what is left is the output (a full disk).
+            what = f"standard output cannot be written: {error.strerror}" if _of_output(error) else str(error)
+            click.echo(f"gradconform: {what}", err=True)
+            _forget_output()
+            code = USAGE
         except Exception:  # noqa: BLE001 - the last place where it can be told from a finding
             sys.excepthook(*sys.exc_info())
             click.echo(
@@ -74,3 +81,12 @@ class Cli(click.Group):
             hint = did_you_mean(name, self.commands) or f"the commands are {', '.join(self.commands)}"
             raise click.UsageError(f"there is no command '{name}'; {hint}", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _of_output(error: OSError) -> bool:
+    return error.errno is not None and error.filename is None
+
+
+def _forget_output() -> None:
+    """Drops what standard output still holds: Python must not fail at it again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -123,4 +124,6 @@ def output() -> Output:
         return PlainOutput()
     from rich.console import Console
 
-    return TerminalOutput(Console(highlight=False))
+    # rich leaves bold where NO_COLOR asks for no colour; whoever sets it wants neither.
+    bare = bool(os.environ.get("NO_COLOR"))
+    return TerminalOutput(Console(highlight=False, color_system=None if bare else "auto"))

@@ -70,7 +70,7 @@ def _of_feature(id: str, templates: tuple[Template, ...]) -> str:
 
 def _spec(scenario: Scenario) -> Iterator[Line]:
     yield Line(f"{scenario.place.file}:{scenario.place.line}", "faint")
-    yield from (Line(text) for text in entry_lines(scenario))
+    yield from (Line(text, whole=True) for text in entry_lines(scenario))
 
 
 def entry_lines(scenario: Scenario) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def report(failure: Failure, head: Head, notes: Mapping[str, ScenarioNote]) -> I
         yield Line(f"fails alike: {', '.join(each.id.removeprefix(case.scenario) for each in failure.alike)}")
     for each in failure.otherwise:
         yield Line(f"also fails: {each.id.removeprefix(case.scenario)} {summary(each.verdict)}")
-    yield Line(f"run it again: {rerun(head, case.scenario, case.device, case.dtype)}")
+    yield Line(f"run it again: {rerun(head, case.scenario, case.device, case.dtype)}", whole=True)
 
 
 def summary(verdict: Verdict) -> str:
@@ -171,10 +171,10 @@ def _program(case: CaseResult) -> Iterator[Line]:
         return
     marked = case.verdict.divergences[0].step if isinstance(case.verdict, Diverges) else -1
     yield Line("the smallest program that shows it, with the number of each step:", "title")
-    yield from (Line(f"  {line}") for line in listing(case.example.program, marked))
+    yield from (Line(f"  {line}", whole=True) for line in listing(case.example.program, marked))
     yield Line("")
     yield Line("the same for plain torch:", "title")
-    yield from (Line(f"    {line}" if line else "") for line in case.example.script.splitlines())
+    yield from (Line(f"    {line}" if line else "", whole=True) for line in case.example.script.splitlines())
     yield Line("")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -16,10 +17,12 @@ STYLES: dict[Role, str] = {"text": "", "title": "bold", "bad": "bold red", "good
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line without its newline. The role decides the colour on a terminal and nothing else."""
+    """One line without its newline. The role decides the colour on a terminal and nothing else. `whole` is
+    what may be copied to be run: it is not wrapped."""
 
     text: str
     role: Role = "text"
+    whole: bool = False
 
 
 def plain(lines: Iterable[Line]) -> str:
@@ -28,8 +31,26 @@ def plain(lines: Iterable[Line]) -> str:
 
 
 def print_rich(lines: Iterable[Line], console: Console) -> None:
-    """Writes the same lines in colour; they are not wrapped, so that a script can be copied."""
+    """Writes the same lines in colour, those that are wider than the terminal on several lines."""
     from rich.text import Text
 
     for line in lines:
-        console.print(Text(line.text.rstrip(), style=STYLES[line.role]), soft_wrap=True)
+        for text in _wrapped(line, console.width):
+            console.print(Text(text, style=STYLES[line.role]), soft_wrap=True)
+
+
+def _wrapped(line: Line, width: int) -> Iterable[str]:
+    """The parts of a line, the later ones indented further. Ids and paths stay in one piece."""
+    text = line.text.rstrip()
+    if line.whole or len(text) <= width:
+        return (text,)
+    indent = len(text) - len(text.lstrip()) + 2
+    return wrap(
+        text,
+        width,
+        subsequent_indent=" " * indent,
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
