@@ -6,8 +6,12 @@ no error of the harness: an engine raises it to say "I do not have that", and it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+
+MAX_TOLD = 50
+"""Problems of one file that a message tells; who reads so many mends those first."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,7 +43,12 @@ class Problem:
             lines.append(f"    {self.text}")
         if self.hint:
             lines.append(f"    {self.hint}")
-        return "\n".join(lines)
+        return "\n".join(map(visible, lines))
+
+
+def visible(text: str) -> str:
+    """One line of text; what a terminal would not show as it stands is escaped, as `repr` does."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 class GradconformError(Exception):
@@ -65,7 +74,15 @@ class SpecError(GradconformError):
         self.problems = tuple(sorted(set(problems)))
         count = len(self.problems)
         noun = "problem" if count == 1 else "problems"
-        super().__init__("\n".join([*map(str, self.problems), f"{count} {noun} in the specs"]))
+        super().__init__("\n".join([*self._told(), f"{count} {noun} in the specs"]))
+
+    def _told(self) -> Iterator[str]:
+        """What a person reads: the problems of each file, as far as they are not too many to read."""
+        for file, group in groupby(self.problems, key=lambda problem: problem.place.file):
+            problems = list(group)
+            yield from map(str, problems[:MAX_TOLD])
+            if len(problems) > MAX_TOLD:
+                yield visible(f"{file}: and {len(problems) - MAX_TOLD} more")
 
 
 class Unsupported(Exception):  # noqa: N818 - a statement about an engine, not an error

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradconform.errors import Place
+from gradconform.errors import Place, SpecError
 from gradconform.spec.corpus import corpus_files
 from gradconform.spec.dtypes import DTYPES
 from gradconform.spec.load import load_files
@@ -125,6 +125,45 @@ def test_the_version_of_the_form_is_a_number(tmp_path: Path) -> None:
     path.write_text(GOOD.replace("schema: 1", "schema: true"), encoding="utf-8")
     (problem,) = load_files([path]).problems
     assert (problem.place.line, problem.message) == (2, "schema True is not known")
+
+
+def test_so_many_problems_of_a_file_are_told_and_the_others_counted(tmp_path: Path) -> None:
+    many, few = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    many.write_text("schema: 1\nfeature: a\nscenarios:\n" + "- 1\n" * 2000, encoding="utf-8")
+    few.write_text("schema: 1\nfeature: a\nscenarios:\n" + "- 1\n" * 50, encoding="utf-8")
+    error = SpecError(load_files([many, few]).problems)
+    assert len(error.problems) == 2050
+    lines = str(error).splitlines()
+    assert len(lines) == 2 * 50 + 1 + 2 * 50 + 1
+    assert lines[100] == f"{many}: and 1950 more"
+    assert lines[101].startswith(f"{few}:4:3: scenario 1 must be a mapping")
+    assert lines[-1] == "2050 problems in the specs"
+
+
+def test_what_a_terminal_would_act_on_is_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        GOOD.replace("id: accumulation/plain", 'id: "accumulation/\\e[31m"  # \u202e').replace(
+            "A scenario needs", "A \u202escenario needs"
+        ),
+        encoding="utf-8",
+    )
+    loaded = load_files([path])
+    (problem,) = loaded.problems
+    assert "\x1b" in problem.scenario
+    shown = str(problem)
+    assert shown.replace("\n", "").isprintable()
+    assert "[accumulation/\\x1b[31m]" in shown
+    assert "# \\u202e" in shown
+    path.write_text(GOOD.replace("A scenario needs", "Caf\u00e9 \u202eneeds"), encoding="utf-8")
+    assert load_files([path]).scenarios[1].says == "Caf\u00e9 \\u202eneeds no more than this."
+
+
+def test_an_endless_number_is_described_by_its_length(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(GOOD.replace("level: 2", f"level: {'9' * 5000}"), encoding="utf-8")
+    (problem,) = load_files([path]).problems
+    assert problem.message == "'level' must be a whole number, not a number of 5000 digits"
 
 
 def test_no_file_has_no_scenarios() -> None:

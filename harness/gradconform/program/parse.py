@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gradconform.errors import Problem, SpecError, did_you_mean
 from gradconform.program import vocabulary as words
-from gradconform.program.constants import constant_names
+from gradconform.program.constants import INTEGER_BITS, constant_names
 from gradconform.program.scope import Report, Scope
 from gradconform.program.subset import Checker
 from gradconform.spec.examples import values_problems
@@ -141,6 +141,9 @@ def _tree(scenario: Scenario | Draft, lines: list[str]) -> ast.Module:
         number, column, shown = 1, 0, ""
         why = "it is nested too deeply" if isinstance(error, RecursionError | MemoryError) else str(error)
     message = f"the program is not Python syntax: {why}"
+    if "integer string conversion" in why:
+        # Python's own words speak of a setting of its interpreter.
+        message = f"an integer must fit in {INTEGER_BITS} bits"
     raise SpecError([Problem(scenario.text.place(number, column), message, scenario.id, shown)])
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from gradconform.errors import Place, Problem
+from gradconform.errors import Place, Problem, visible
 from gradconform.spec.dtypes import DEFAULT_DTYPES
 from gradconform.spec.let import read_let
 from gradconform.spec.messages import Finding, findings
@@ -80,9 +81,13 @@ class _File:
             self.report_finding(one, scenarios)
         if not isinstance(scenarios, Sequence):
             return
+        of: dict[str | int, list[Finding]] = {}
+        for one in wrong:
+            if one.path[:1] == ("scenarios",) and len(one.path) > 1:
+                of.setdefault(one.path[1], []).append(one)
         for index, node in enumerate(scenarios.items):
             if isinstance(node, Table):
-                mine = [one for one in wrong if one.path[:2] == ("scenarios", index)]
+                mine = of.get(index, [])
                 name = feature.value if isinstance(feature, Scalar) else ""
                 _Entry(node, str(name), mine, self.report.of(_id(node)), self.found).read()
 
@@ -90,9 +95,10 @@ class _File:
         """Gives problems of the YAML itself, which knows no scenarios, the id of the one they stand in."""
         entries = scenarios.items if isinstance(scenarios, Sequence) else ()
         for index, problem in enumerate(self.report.problems):
-            before = [entry for entry in entries if entry.place <= problem.place]
-            if before and problem.place.column >= before[-1].place.column:
-                self.report.problems[index] = replace(problem, scenario=_id(before[-1]))
+            # In the order of the file; an earlier one cannot hold a place behind the start of a later one.
+            before = bisect_right(entries, problem.place, key=lambda entry: entry.place)
+            if before and problem.place.column >= entries[before - 1].place.column:
+                self.report.problems[index] = replace(problem, scenario=_id(entries[before - 1]))
 
     def report_finding(self, one: Finding, scenarios: Node | None) -> None:
         report = self.report
@@ -135,7 +141,7 @@ class _Entry:
                     Scenario(
                         id=entry.id,
                         feature=self.feature,
-                        says=" ".join(entry.says.split()),
+                        says=visible(" ".join(entry.says.split())),
                         level=entry.level,
                         text=text,
                         place=self.place,

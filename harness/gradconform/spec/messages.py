@@ -67,6 +67,8 @@ def describe(value: object) -> str:
             return f"the boolean {str(value).lower()}"
         case int() | float():
             return f"the number {_cut(str(value))}"
+        case str() if len(value) > 60 and value.lstrip("+-").isdecimal():
+            return f"a number of {len(value.lstrip('+-'))} digits"
         case str():
             return f"the text {_cut(repr(value))}"
         case tuple():
