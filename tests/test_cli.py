@@ -291,6 +291,7 @@ def test_fail_fast_stops_at_the_first_failure(gradconform: Invoke, tmp_path: Pat
         (["show", "dtypes/zzz"], "the scenarios of dtypes are dtypes/gradient-has-the-dtype-of-its-leaf,"),
         (["show", TWO, "--dtype", "float33"], f"{TWO} has no dtype 'float33'; did you mean 'float32'"),
         (["run", "torch", "--results", "a\0b"], "'a\\x00b' is no path: it holds a null character"),
+        (["run", "torch", "--specs", "a" * 300], "cannot be read: File name too long"),
         (["list", "--specs", "a\0b"], "'a\\x00b' is no path: it holds a null character"),
         (["validate", "gone.yaml"], "there is no file or folder gone.yaml"),
     ],

@@ -25,7 +25,11 @@ def files_of(options: Options) -> tuple[Path, ...]:
     """The spec files of a run, the corpus first, each once. Raises UsageError where there are none."""
     files = [*(corpus_files() if options.corpus else ())]
     for path in options.specs:
-        if not path.exists():
+        try:
+            there = path.exists()
+        except OSError as error:
+            raise UsageError(f"specs: {path} cannot be read: {error.strerror}") from None
+        if not there:
             raise UsageError(f"specs: there is no file or folder {path}")
         found = spec_files(path)
         if not found:

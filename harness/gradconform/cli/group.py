@@ -51,9 +51,11 @@ class Cli(click.Group):
             code = BROKEN_PIPE
         except OSError as error:
             # Where a file is meant, the error names it; what is left is the output (a full disk).
-            what = f"standard output cannot be written: {error.strerror}" if _of_output(error) else str(error)
+            what = str(error)
+            if error.errno is not None and error.filename is None:
+                what = f"standard output cannot be written: {error.strerror}"
+                _forget_output()
             click.echo(f"gradconform: {what}", err=True)
-            _forget_output()
             code = USAGE
         except Exception:  # noqa: BLE001 - the last place where it can be told from a finding
             sys.excepthook(*sys.exc_info())
@@ -81,10 +83,6 @@ class Cli(click.Group):
             hint = did_you_mean(name, self.commands) or f"the commands are {', '.join(self.commands)}"
             raise click.UsageError(f"there is no command '{name}'; {hint}", ctx)
         return super().resolve_command(ctx, args)
-
-
-def _of_output(error: OSError) -> bool:
-    return error.errno is not None and error.filename is None
 
 
 def _forget_output() -> None:
