@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import operator as python
 import warnings
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from gradconform.engines.base import Engine, Handle
@@ -157,10 +157,12 @@ class TorchLikeEngine(Engine):
 
     def backward(self, *arguments: Any, **options: Any) -> None:
         root, *rest = arguments
-        root.backward(*rest, **options)
+        with _quiet_about_cycles(arguments, options):
+            root.backward(*rest, **options)
 
     def backward_function(self, *arguments: Any, **options: Any) -> None:
-        self.lookup("autograd.backward")(*arguments, **options)
+        with _quiet_about_cycles(arguments, options):
+            self.lookup("autograd.backward")(*arguments, **options)
 
     def grad(self, *arguments: Any, **options: Any) -> tuple[Handle | None, ...]:
         return self.lookup("autograd.grad")(*arguments, **options)  # type: ignore[no-any-return]
@@ -221,6 +223,24 @@ class TorchLikeEngine(Engine):
         enable = getattr(self.module, "set_grad_enabled", None)
         if enable is not None:
             enable(True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+_AS_IT_IS = nullcontext()
+
+
+def _quiet_about_cycles(
+    arguments: tuple[Any, ...], options: Mapping[str, Any]
+) -> AbstractContextManager[None]:
+    """Silence about the reference cycle that create_graph makes. torch warns of it, and an engine that mirrors
+    torch may too: that is no answer to the program, and where warnings are errors it must not become one."""
+    return _quiet() if options.get("create_graph") or len(arguments) > 3 else _AS_IT_IS
 
 
 def _method(name: str) -> Callable[..., Any]:
