@@ -238,7 +238,7 @@ _AS_IT_IS = nullcontext()
 def _quiet_about_cycles(
     arguments: tuple[Any, ...], options: Mapping[str, Any]
 ) -> AbstractContextManager[None]:
-    """Silence about the reference cycle that create_graph makes. torch warns of it, and an engine that mirrors
+    """Silence about the reference cycle that create_graph makes. torch warns of it and an engine that mirrors
     torch may too: that is no answer to the program, and where warnings are errors it must not become one."""
     return _quiet() if options.get("create_graph") or len(arguments) > 3 else _AS_IT_IS
 
