@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,15 @@ def test_failures_are_one_a_scenario_and_the_documented_example_is_the_one_shown
     first, second = failures(cases)
     assert (first.shown, first.alike, first.otherwise) == (cases[1], (), ())
     assert (second.shown, second.alike, second.otherwise) == (cases[3], (cases[4],), ())
+
+
+def test_of_a_scenarios_failures_the_smallest_program_is_shown(
+    case: Make, overwritten: Diverges, example: Example
+) -> None:
+    shorter = replace(example, program=replace(example.program, steps=example.program.steps[:2]))
+    cases = [case(overwritten, example=example), case(overwritten, draw=4, example=shorter)]
+    (failure,) = failures(cases)
+    assert failure.shown is cases[1]
 
 
 def test_another_way_to_fail_in_the_same_test_is_named(case: Make, overwritten: Diverges) -> None:

@@ -14,6 +14,7 @@ from gradconform.results import Head, Results, ScenarioNote, end_of
 from gradconform.verdict import (
     Conforms,
     Crashed,
+    Divergence,
     Diverges,
     Inconclusive,
     OracleDisputed,
@@ -143,3 +144,13 @@ def test_a_run_without_cases_has_a_table_of_zeros() -> None:
     assert plain(run_report(results([], tasks=0, interrupted=True))).splitlines()[-1] == (
         "interrupted after 0 of 4 tests; nothing diverges: 0 of 0 cases conform"
     )
+
+
+def test_each_manner_of_failing_is_told_before_one_is_told_again(case: Make, overwritten: Diverges) -> None:
+    leaked = Diverges((Divergence("grad mode", "is_grad_enabled()", 3, "", "True", "False"),))
+    cases = [case(overwritten, f"accumulation/number-{index}") for index in range(TOLD + 2)]
+    cases.append(case(leaked, "grad-modes/restored", level=3))
+    text = plain(run_report(results(cases)))
+    told, _, named = text.partition("more scenarios fail")
+    assert "DIVERGES grad-modes/restored[cpu-float32]" in told
+    assert "grad-modes/restored" not in named.partition("feature")[0]

@@ -61,7 +61,7 @@ def failures(cases: Iterable[CaseResult]) -> tuple[Failure, ...]:
 
 
 def _group(cases: list[CaseResult]) -> Failure:
-    shown = cases[0]
+    shown = min(cases, key=size)
     ways: dict[tuple[str, tuple[str, ...]], CaseResult] = {}
     for case in cases:
         ways.setdefault((case.id, manner(case.verdict)), case)
@@ -71,6 +71,14 @@ def _group(cases: list[CaseResult]) -> Failure:
         if case is not shown:
             (same if way == manner(shown.verdict) else other).append(case)
     return Failure(shown, tuple(same), tuple(other))
+
+
+def size(case: CaseResult) -> tuple[int, int]:
+    """How much there is to read in a case's program: its steps, and the numbers that it starts with."""
+    if case.example is None:
+        return 0, 0
+    program = case.example.program
+    return len(tuple(program.walk())), sum(item.data.numel() for item in program.inputs)
 
 
 def manner(verdict: Verdict) -> tuple[str, ...]:

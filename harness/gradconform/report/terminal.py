@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gradconform.cases import CaseResult
-from gradconform.report.failure import Failure, failures, is_failure, report, summary
+from gradconform.report.failure import Failure, failures, is_failure, manner, report, size, summary
 from gradconform.report.lines import Line, Role
 from gradconform.results import Results
 from gradconform.verdict import Inconclusive, Unsupporting
@@ -54,7 +54,7 @@ def _row(feature: str, counts: Counter[str]) -> Row:
 
 def run_report(results: Results) -> Iterator[Line]:
     """All that is printed after a run: the failures, the table, what was not run, the closing line."""
-    found = sorted(failures(results.cases), key=_size)
+    found = _simplest_first(failures(results.cases))
     for failure in found[:TOLD]:
         yield Line("")
         yield from report(failure, results.head, results.scenarios)
@@ -72,11 +72,18 @@ def run_report(results: Results) -> Iterator[Line]:
     yield closing_line(results)
 
 
-def _size(failure: Failure) -> tuple[int, int]:
-    """The simplest failures come first: those of the lowest level, and of these the shortest programs."""
-    case = failure.shown
-    steps = len(tuple(case.example.program.walk())) if case.example else 0
-    return case.level, steps
+def _simplest_first(failures: Iterable[Failure]) -> list[Failure]:
+    """Those of the lowest level come first, and of these the smallest programs; but each manner of failing is
+    told once before any is told again."""
+    ordered = sorted(failures, key=lambda failure: (failure.shown.level, *size(failure.shown)))
+    manners: set[tuple[str, ...]] = set()
+    first: list[Failure] = []
+    again: list[Failure] = []
+    for failure in ordered:
+        way = manner(failure.shown.verdict)
+        (again if way in manners else first).append(failure)
+        manners.add(way)
+    return [*first, *again]
 
 
 def table(cases: Sequence[CaseResult]) -> Iterator[Line]:
