@@ -56,10 +56,10 @@ OPERATORS = {
         Operator("pow", "input, exponent", symbol="**", domain="positive"),
         Operator("matmul", _BINARY, symbol="@"),
         Operator("neg", _UNARY, symbol="-", hole="unary"),
-        Operator("maximum", _BINARY, domain="distinct"),
-        Operator("minimum", _BINARY, domain="distinct"),
+        Operator("maximum", _BINARY, hole="binary"),
+        Operator("minimum", _BINARY, hole="binary"),
         # elementwise functions
-        Operator("abs", _UNARY, domain="positive"),
+        Operator("abs", _UNARY, hole="unary"),
         Operator("exp", _UNARY, hole="unary"),
         Operator("log", _UNARY, hole="unary", domain="positive"),
         Operator("sqrt", _UNARY, hole="unary", domain="positive"),
@@ -70,7 +70,7 @@ OPERATORS = {
         Operator("cos", _UNARY, hole="unary"),
         Operator("tanh", _UNARY, hole="unary"),
         Operator("sigmoid", _UNARY, hole="unary"),
-        Operator("relu", _UNARY),
+        Operator("relu", _UNARY, hole="unary"),
         Operator("where", "condition, input, other", forms="function"),
         # comparison (never differentiable)
         Operator("eq", _BINARY, symbol="=="),
@@ -82,7 +82,6 @@ OPERATORS = {
         # reductions
         Operator("sum", "input, dim=None, keepdim=False, *, dtype=None", method=True),
         Operator("mean", "input, dim=None, keepdim=False, *, dtype=None", method=True),
-        Operator("prod", "input, dim=None, keepdim=False, *, dtype=None", method=True),
         # copies, shapes, views
         Operator("clone", _UNARY, method=True),
         Operator("contiguous", _UNARY, method=True, forms="method"),
