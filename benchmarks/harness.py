@@ -31,7 +31,7 @@ import torch
 import refgrad
 from gradconform.engines.refgrad import RefgradEngine
 from gradconform.engines.torch import TorchEngine
-from gradconform.execution.quick import equal, run_quick
+from gradconform.execution.quick import equal, outline, run_quick
 from gradconform.program.steps import Apply, Program, refs
 from gradconform.randomize import with_hypothesis
 from gradconform.randomize.chooser import Chooser
@@ -50,7 +50,8 @@ TORCH, REFGRAD = TorchEngine(), RefgradEngine()
 def check(chooser: Chooser) -> None:
     """One example: a program is drawn, run on both engines and compared."""
     program = random_program(chooser)
-    expected, got = run_quick(program, TORCH), run_quick(program, REFGRAD)
+    made = outline(program)
+    expected, got = run_quick(made, TORCH), run_quick(made, REFGRAD)
     if not equal(expected, TORCH, got, REFGRAD):
         raise AssertionError(program)
 

@@ -385,5 +385,5 @@ def test_factories_get_the_device_of_the_case() -> None:
 @pytest.mark.parametrize("requires_grad", [False, True])
 def test_inputs_are_leaves(requires_grad: bool) -> None:
     item = Input("x", torch.ones(2, 3), requires_grad, "transposed")
-    made = make_inputs(Program((item,), ()), TorchEngine(), "cpu")["x"]
+    made = make_inputs((item,), TorchEngine(), "cpu")["x"]
     assert (made.is_leaf, made.requires_grad, made.stride()) == (True, requires_grad, (1, 2))

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 from gradconform.engines.base import Engine
 from gradconform.program.render import RAISED_BY_FAIL
 from gradconform.program.steps import (
-    TEMPORARY,
     Apply,
     Argument,
     Backward,
@@ -72,28 +71,13 @@ class Compiler:
         block: Block = []
         for step in steps:
             number = self._number = self._number + 1
-            phase: Phase = "backward" if isinstance(step, _BACKWARDS) else "forward"
-            block.append((number, phase, self.plain(step) or self.step(number, step)))
+            block.append((number, phase_of(step), self.step(number, step)))
         return block
 
-    def plain(self, step: Step) -> Run | None:
-        """The commonest steps, one or two live names and nothing else, in closures made for speed."""
-        if isinstance(step, Apply):
-            if step.options or not isinstance(step.target, str) or self.placed(step.operator):
-                return None
-            function, target = self.engine.operation(step.operator), step.target
-        elif isinstance(step, Backward) and not step.options and not step.function:
-            function, target = self.engine.backward, ""
-        else:
-            return None
-        names = []
-        for argument in step.arguments:
-            if not isinstance(argument, Ref) or argument.name[0] == TEMPORARY:
-                return None
-            names.append(argument.name)
-        if len(names) == 1:
-            return _unary(function, target, names[0]) if target else _effect(function, names[0])
-        return _binary(function, target, *names) if len(names) == 2 and target else None
+    def one(self, number: int, step: Step) -> Run:
+        """What runs the step of this number, its body included. Raises Unsupported."""
+        self._number = number
+        return self.step(number, step)
 
     def placed(self, operator: str) -> bool:
         """Whether an operator has to be told the device that the case runs on."""
@@ -215,31 +199,15 @@ class Compiler:
                 return lambda _: argument
 
 
+def phase_of(step: Step) -> Phase:
+    """The phase that an error of this step belongs to."""
+    return "backward" if isinstance(step, _BACKWARDS) else "forward"
+
+
 def drop_temporaries(environment: Environment) -> None:
     """Forgets what the expressions that an error has cut short had computed."""
     for name in [name for name in environment if is_temporary(name)]:
         del environment[name]
-
-
-def _unary(function: Callable[..., Any], target: str, a: str) -> Run:
-    def run(environment: Environment) -> None:
-        environment[target] = function(environment[a])
-
-    return run
-
-
-def _effect(function: Callable[..., Any], a: str) -> Run:
-    def run(environment: Environment) -> None:
-        function(environment[a])
-
-    return run
-
-
-def _binary(function: Callable[..., Any], target: str, a: str, b: str) -> Run:
-    def run(environment: Environment) -> None:
-        environment[target] = function(environment[a], environment[b])
-
-    return run
 
 
 def _unpacked(names: tuple[str, ...], result: Any) -> dict[str, Any]:

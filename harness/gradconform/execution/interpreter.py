@@ -10,7 +10,7 @@ from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries
 from gradconform.execution.observe import Observer, message_of
 from gradconform.program.layouts import fresh
-from gradconform.program.steps import Backward, Expect, Fact, Grad, Invoke, Mutate, Program, Set
+from gradconform.program.steps import Backward, Expect, Fact, Grad, Input, Invoke, Mutate, Program, Set
 from gradconform.trace import ErrorSeen, Phase, Seen, StateSeen, Trace
 
 CHANGING = (Backward, Expect, Grad, Invoke, Mutate, Set)
@@ -34,13 +34,13 @@ def run(program: Program, engine: Engine, device: str = "cpu", detail: Detail = 
     return _Run(program, engine, device, detail).trace()
 
 
-def make_inputs(program: Program, engine: Engine, device: str) -> Environment:
-    """The program's inputs as the engine's own tensors, in new memory.
+def make_inputs(inputs: tuple[Input, ...], engine: Engine, device: str) -> Environment:
+    """A program's inputs as the engine's own tensors, in new memory.
 
     Raises Unsupported and AdapterError.
     """
     environment: Environment = {}
-    for item in program.inputs:
+    for item in inputs:
         try:
             environment[item.name] = engine.from_torch(fresh(item, device), requires_grad=item.requires_grad)
         except (AdapterError, Unsupported):
@@ -79,7 +79,7 @@ class _Run:
         self.engine.reset()
         error = None
         try:
-            environment = make_inputs(self.program, self.engine, self.device)
+            environment = make_inputs(self.program.inputs, self.engine, self.device)
             block = Compiler(self.engine, self, self.device).block(self.program.steps)
             try:
                 self.execute(block, environment)

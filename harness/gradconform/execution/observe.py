@@ -83,8 +83,8 @@ class Observer:
                 f"engine {engine.name}: to_torch failed on a {type(handle).__name__}: {in_words(error)}"
             ) from error
         raise AdapterError(
-            f"engine {engine.name}: to_torch gave {reprlib.repr(value)} for a {type(handle).__name__}; expected "
-            "a dense torch tensor with the tensor's numbers"
+            f"engine {engine.name}: to_torch gave {reprlib.repr(value)} for a {type(handle).__name__}; "
+            "expected a dense torch tensor with the tensor's numbers"
         )
 
     def gradient(self, handle: Handle) -> TensorSeen | OpaqueSeen | Unseen | None:

@@ -13,9 +13,23 @@ import torch
 
 from gradconform.engines.base import Engine, Handle
 from gradconform.errors import AdapterError, Unsupported
-from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries
+from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries, phase_of
 from gradconform.execution.interpreter import make_inputs
-from gradconform.program.steps import Fact, Program, is_temporary
+from gradconform.program.steps import (
+    TEMPORARY,
+    Apply,
+    Backward,
+    Expect,
+    Fact,
+    Input,
+    Program,
+    Ref,
+    Step,
+    Within,
+    flatten,
+    is_temporary,
+)
+from gradconform.program.vocabulary import OPERATORS
 from gradconform.trace import UNSEEN, Phase, Unseen
 
 Raised = tuple[int, Phase, str]
@@ -72,21 +86,80 @@ class _Machine:
         return (*self.where, type(error).__name__)
 
 
-def run_quick(program: Program, engine: Engine, device: str = "cpu") -> Quick:
+Plain = tuple[str, str, str, str]
+"""Operator (empty for backward), target, first and second operand (empty where there is none)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A program made ready to be run by any engine: each top-level step with its number and phase, and as a
+    plain call where it is one."""
+
+    inputs: tuple[Input, ...]
+    entries: tuple[tuple[int, Phase, Plain | None, Step], ...]
+
+
+def outline(program: Program) -> Outline:
+    """Looks at the steps of a program once, for all engines that will run it."""
+    entries = []
+    number = -1
+    for step in program.steps:
+        number += 1
+        entries.append((number, phase_of(step), _plain(step), step))
+        if isinstance(step, Within | Expect):
+            number += sum(1 for _ in flatten(step.body))
+    return Outline(program.inputs, tuple(entries))
+
+
+def _plain(step: Step) -> Plain | None:
+    """The commonest steps: an operator on one or two live names, or a backward from one, and no more."""
+    if isinstance(step, Apply):
+        if step.options or not isinstance(step.target, str) or OPERATORS[step.operator].effect == "factory":
+            return None
+        operator, target = step.operator, step.target
+    elif isinstance(step, Backward) and not step.options and not step.function:
+        operator, target = "", ""
+    else:
+        return None
+    names = []
+    for argument in step.arguments:
+        if not isinstance(argument, Ref) or argument.name[0] == TEMPORARY:
+            return None
+        names.append(argument.name)
+    if len(names) == 1:
+        return operator, target, names[0], ""
+    return (operator, target, names[0], names[1]) if len(names) == 2 else None
+
+
+def run_quick(program: Outline, engine: Engine, device: str = "cpu") -> Quick:
     """Runs a program with no observation at all. Raises Unsupported and AdapterError, as `run` does.
 
     The grad mode must be the default one, and is afterwards.
     """
     machine = _Machine()
-    environment = make_inputs(program, engine, device)
-    block = Compiler(engine, machine, device).block(program.steps)
+    environment = make_inputs(program.inputs, engine, device)
+    operation, backward = engine.operation, engine.backward
     error = None
+    number, phase = -1, "forward"
     try:
-        machine.execute(block, environment)
+        for number, phase, plain, step in program.entries:  # noqa: B007 - read where a step raises
+            if plain is None:
+                Compiler(engine, machine, device).one(number, step)(environment)
+                continue
+            operator, target, first, second = plain
+            function = operation(operator) if operator else backward
+            if second:
+                result = function(environment[first], environment[second])
+            else:
+                result = function(environment[first])
+            if target:
+                environment[target] = result
     except (AdapterError, Unsupported):
         engine.reset()
         raise
     except Exception as raised:  # noqa: BLE001 - whatever an engine raises is an observation
+        if machine.raised is not raised:  # no step of a body raised it
+            machine.where = (number, phase)  # type: ignore[assignment]
         error = machine.seen(raised)
     grad_enabled = engine.is_grad_enabled()
     if grad_enabled is not True:
