@@ -149,7 +149,7 @@ def test_an_engine_that_conforms_exits_with_0(gradconform: Invoke) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     version = re.escape(__import__("torch").__version__)
     assert re.fullmatch(
-        rf"""1 tests
+        rf"""1 test
 running accumulation
 
 feature       cases  conform  diverge  unsupported  other

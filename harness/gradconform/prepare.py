@@ -63,7 +63,7 @@ def settings_of(options: Options) -> Settings:
 def head_of(engine: Engine, target: str, options: Options, planned: Plan) -> Head:
     """The head of a run's results. The engine's version is its own `version`, or its module's
     `__version__`."""
-    from importlib.metadata import version
+    import torch
 
     from gradconform.results import Head
 
@@ -71,7 +71,7 @@ def head_of(engine: Engine, target: str, options: Options, planned: Plan) -> Hea
     found = getattr(engine, "version", None) or getattr(module, "__version__", None)
     return Head(
         gradconform=__version__,
-        torch=version("torch"),
+        torch=torch.__version__,
         engine=engine.name,
         target=target,
         engine_version=None if found is None else str(found),

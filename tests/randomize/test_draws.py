@@ -368,7 +368,7 @@ def test_a_failing_draw_shrinks_to_the_simplest_tensor_that_fails() -> None:
     def test(chooser: Chooser) -> None:
         drawn = draw(one, chooser, "float32")
         x, _ = drawn.inputs
-        if x.data.numel() > 1 and drawn.operators["f"] not in ("neg", "exp") and x.layout == "strided":
+        if x.data.numel() > 1 and drawn.operators["f"] not in ("neg", "abs", "exp") and x.layout == "strided":
             raise ValueError
 
     failure = with_hypothesis.search(test, examples=500, seed=0)

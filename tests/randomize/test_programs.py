@@ -70,7 +70,8 @@ def test_programs_have_fan_out_reuse_depth_and_every_smooth_operator() -> None:
         squares += any(len(set(uses(step))) < len(step.arguments) for step in applied)
         full += len(applied) == 8
         sizes.add(len(program.inputs))
-    assert operators == {row.name for row in OPERATORS.values() if row.hole}
+    kinked = {"abs", "relu", "maximum", "minimum"}
+    assert operators == {row.name for row in OPERATORS.values() if row.hole} - kinked
     assert fan_out > 400
     assert squares > 50
     assert full > 450

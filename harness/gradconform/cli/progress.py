@@ -58,7 +58,7 @@ class PlainOutput(Output):
         self._feature = ""
 
     def start(self, tasks: int) -> None:
-        click.echo(f"{tasks} tests")
+        click.echo(f"{tasks} {'test' if tasks == 1 else 'tests'}")
 
     def task(self, task: Task) -> None:
         feature = task.template.scenario.feature
