@@ -198,7 +198,7 @@ def test_a_spec_that_torch_breaks_exits_with_2(gradconform: Invoke, own: Path) -
 
 def test_own_specs_come_beside_the_corpus_or_instead_of_it(gradconform: Invoke, own: Path) -> None:
     alone = gradconform("run", "torch", "--specs", str(own), "--no-corpus", *QUICK)
-    assert alone.stdout.startswith("1 tests\n")
+    assert alone.stdout.startswith("1 test\n")
     both = gradconform("run", "torch", "--specs", str(own), "--select", f"own/*,{TWO}", *QUICK)
     assert both.stdout.startswith("2 tests\n")
     folder = gradconform("list", "--specs", str(own.parent), "--no-corpus")
