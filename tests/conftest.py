@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported
+for taste in ("NO_COLOR", "FORCE_COLOR"):  # what is tested does not depend on who runs it
+    os.environ.pop(taste, None)
 
 import sys
 from collections.abc import Iterator, Mapping
