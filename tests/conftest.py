@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported
-for taste in ("NO_COLOR", "FORCE_COLOR"):  # what is tested does not depend on who runs it
-    os.environ.pop(taste, None)
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -41,6 +39,13 @@ settings.load_profile("gradconform")
 FILE = "specs/tests.yaml"
 LINE, COLUMN = 10, 5
 """Where the program of a test's scenario is said to stand."""
+
+
+@pytest.fixture(autouse=True)
+def colours_are_nobodys_taste(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested does not depend on who runs the tests."""
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(autouse=True)
