@@ -1,0 +1,62 @@
+"""Engines that end a run in their own ways."""
+
+import sys
+from typing import Any
+
+import torch
+
+from gradconform.engines.torch import TorchEngine
+from gradconform.errors import AdapterError, Unsupported
+
+
+class Named(TorchEngine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = type(self).__name__
+
+
+class Forgets(Named):
+    def backward(self, *arguments: Any, **options: Any) -> None:
+        super().backward(*arguments, **options)
+        for node, _ in arguments[0].grad_fn.next_functions:
+            if hasattr(node, "variable"):
+                node.variable.grad = None
+
+
+class Exits(Named):
+    def backward(self, *arguments: Any, **options: Any) -> None:
+        sys.exit(3)
+
+
+class Lacks(Named):
+    def operation(self, name: str) -> Any:
+        if name == "mul":
+            raise Unsupported("operator mul")
+        return super().operation(name)
+
+
+class Breaks(Named):
+    """Breaks the adapter's contract after a while."""
+
+    calls = 0
+
+    def to_torch(self, handle: Any) -> torch.Tensor:
+        type(self).calls += 1
+        if type(self).calls > 40:
+            raise AdapterError("engine Breaks: to_torch gave up")
+        return super().to_torch(handle)
+
+
+class Interrupts(Named):
+    """Ctrl-C comes in the middle of the second test."""
+
+    backwards = 0
+
+    def backward(self, *arguments: Any, **options: Any) -> None:
+        type(self).backwards += 1
+        if type(self).backwards > 3:
+            raise KeyboardInterrupt
+        super().backward(*arguments, **options)
+
+
+not_an_engine = 7
