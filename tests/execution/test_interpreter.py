@@ -387,3 +387,8 @@ def test_inputs_are_leaves(requires_grad: bool) -> None:
     item = Input("x", torch.ones(2, 3), requires_grad, "transposed")
     made = make_inputs((item,), TorchEngine(), "cpu")["x"]
     assert (made.is_leaf, made.requires_grad, made.stride()) == (True, requires_grad, (1, 2))
+
+
+def test_what_a_raises_block_leaves_behind_is_looked_at(program: MakeProgram) -> None:
+    bound = program("with raises(RuntimeError):\n    x.add_(1)\ny = x * 2\nz = y + 1")
+    assert [state.step for state in run(bound, TorchEngine()).states] == [0, 3]

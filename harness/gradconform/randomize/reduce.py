@@ -25,9 +25,6 @@ from gradconform.program.vocabulary import LIKE, OPERATORS
 
 Steps = tuple[Step, ...]
 
-NO_BRIDGE = {*LIKE, "from_numpy"}
-"""Operators whose operand cannot stand for their result: a cotangent of ones, an array."""
-
 
 def reduce(program: Program, fails: Callable[[Program], bool], *, calls: int = 200) -> Program:
     """The smallest program for which `fails` holds: one step after another is left out, the last first.
@@ -77,7 +74,8 @@ def _bridged(before: Steps, step: Step, after: Steps) -> Iterator[Steps]:
     """Each way to leave out an operation and use one of its operands for its result."""
     if not (isinstance(step, Apply) and isinstance(step.target, str) and step.target):
         return
-    if step.operator in NO_BRIDGE or OPERATORS[step.operator].effect not in ("pure", "view"):
+    # A cotangent of ones says more than the tensor that it has the shape of.
+    if step.operator in LIKE or OPERATORS[step.operator].effect not in ("pure", "view"):
         return
     operands = [argument.name for argument in step.arguments if isinstance(argument, Ref)]
     for operand in dict.fromkeys(operands):
