@@ -11,7 +11,18 @@ from gradconform.program.library import load_library
 from gradconform.program.parse import Template
 from gradconform.spec.corpus import corpus_files
 
-GENERATOR = Path(__file__).parents[2] / "docs" / "founding_documents.py"
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def load_script(name: str) -> ModuleType:
+    """A module of docs/, which stands outside of every package."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")
@@ -22,12 +33,11 @@ def corpus() -> tuple[Template, ...]:
 
 @pytest.fixture(scope="session")
 def generator() -> ModuleType:
-    """The module that writes docs/founding-documents.md; it stands outside of every package."""
-    name = "founding_documents"
-    spec = importlib.util.spec_from_file_location(name, GENERATOR)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    """The module that writes docs/founding-documents.md."""
+    return load_script("founding_documents")
+
+
+@pytest.fixture(scope="session")
+def behaviours() -> ModuleType:
+    """The module that writes docs/behaviours.md."""
+    return load_script("behaviours")

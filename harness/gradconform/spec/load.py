@@ -149,6 +149,7 @@ class _Entry:
                         source=source,
                         dtypes=entry.dtypes,
                         let=let,
+                        fixed=entry.fixed and visible(" ".join(entry.fixed.split())),
                     )
                 )
                 return
@@ -227,6 +228,10 @@ class _Entry:
             )
         if len(set(entry.dtypes)) < len(entry.dtypes):
             self.report.add(self.at("dtypes"), "a dtype stands here twice", "remove one")
+        if entry.fixed is not None and entry.let:
+            self.report.add(
+                self.at("fixed"), "'fixed' says why nothing varies, and 'let' has variables", "remove one"
+            )
 
     def source(self, entry: SourceEntry) -> Source:
         if entry.cell is not None and entry.cells:

@@ -248,6 +248,10 @@ class ScenarioEntry(Entry):
             "versions and higher order, 5 hooks, custom functions and views, 6 all of it.",
         ),
     ] = 1
+    fixed: Annotated[
+        Text | None,
+        Field(description="Why the scenario has no free variable; only one without `let` states it."),
+    ] = None
     aliases: Annotated[tuple[Id, ...], Field(description="Former ids of this scenario.")] = ()
     dtypes: Annotated[
         tuple[DtypeName, ...],

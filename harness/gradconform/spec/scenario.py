@@ -123,6 +123,7 @@ class Scenario:
     """One documented behaviour.
 
     level: 1 (a first scalar engine) to 6 (a full one). aliases: former ids. dtypes: those of its cases.
+    fixed: why it has no free variable, where it says so.
     let: the free variables in the order of the file. place: that of the id.
     """
 
@@ -136,6 +137,7 @@ class Scenario:
     source: Source = field(default_factory=Source)
     dtypes: tuple[str, ...] = DEFAULT_DTYPES
     let: Mapping[str, Domain] = field(default_factory=dict)
+    fixed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
