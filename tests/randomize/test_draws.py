@@ -279,13 +279,13 @@ def test_integers_booleans_choices_and_operators_range_over_their_domains() -> N
         check,
         n=IntegerDomain(-1, 3, 2, PLACE),
         flag=BooleanDomain(True, PLACE),
-        mode=ChoiceDomain(("no_grad", 2, 0.5), 2, PLACE),
+        mode=ChoiceDomain(("no_grad", 2, 0.5, "float16"), 2, PLACE),
         g=OperatorDomain("binary", "add", PLACE),
     )
     assert seen == {
         "n": {-1, 0, 1, 2, 3},
         "flag": {False, True},
-        "mode": {"no_grad", 2, 0.5},
+        "mode": {"no_grad", 2, 0.5, Dtype("float16")},
         "g": set(holes("binary")),
     }
 

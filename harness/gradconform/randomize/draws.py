@@ -16,7 +16,7 @@ import torch
 from gradconform.errors import UsageError
 from gradconform.program.bind import Draw
 from gradconform.program.steps import Argument, Dtype, Input, Layout
-from gradconform.program.vocabulary import OPERATORS, holes
+from gradconform.program.vocabulary import DTYPES, OPERATORS, holes
 from gradconform.randomize.chooser import Chooser
 from gradconform.randomize.values import SIMPLE, fill
 from gradconform.spec.dtypes import resolve_dtype
@@ -66,7 +66,7 @@ def example(scenario: Scenario, dtype: str) -> Draw:
             case OperatorDomain():
                 operators[name] = domain.example
             case IntegerDomain() | BooleanDomain() | ChoiceDomain():
-                constants[name] = domain.example
+                constants[name] = _word(domain.example)
     return Draw(tuple(inputs), constants, operators, example=True)
 
 
@@ -92,7 +92,7 @@ class _Drawing:
             case BooleanDomain():
                 self.constants[name] = chooser.boolean()
             case ChoiceDomain(options):
-                self.constants[name] = chooser.choice(options)
+                self.constants[name] = _word(chooser.choice(options))
             case OperatorDomain(kind):
                 self.operators[name] = chooser.choice(holes(kind))
 
@@ -163,6 +163,11 @@ _LAYOUTS: dict[str, Layout] = {
     "strided": "strided",
     "expanded": "expanded",
 }
+
+
+def _word(option: Argument) -> Argument:
+    """What an option of a choice is to the program: a dtype's name is the dtype."""
+    return Dtype(option) if isinstance(option, str) and option in DTYPES else option
 
 
 def _dtype(domain: Tensor, name: str, case: str) -> str:
