@@ -34,17 +34,11 @@ def write(
     `operands` are the other tensors of the row and `args` its arguments. Raises torch's RuntimeError for a
     leaf that requires grad, a view of one, and a view that was made in no-grad mode.
     """
-    refuse_write(tensor)
+    joins = any(isinstance(other, Tensor) and other._node is not None for other in operands)
+    refuse_write(tensor, joins)
     dtype = tensor._dtype
     recorded = None
-    if (
-        mode.enabled
-        and (dtype.is_floating_point or dtype.is_complex)
-        and (
-            tensor._node is not None
-            or any(isinstance(other, Tensor) and other._node is not None for other in operands)
-        )
-    ):
+    if mode.enabled and (dtype.is_floating_point or dtype.is_complex) and (joins or tensor._node is not None):
         operation = OPERATIONS[row]
         # A formula that needs the value from before the write gets a copy of it, as in torch.
         before = Tensor._of(
@@ -125,6 +119,16 @@ def fill_(input: Tensor, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         return write(input, lambda data: data.fill_(value._data), "fill", (value,))
     return write(input, lambda data: data.fill_(value), "fill_number", (), (value,))
+
+
+def uniform_(input: Tensor, start: float = 0, end: float = 1) -> Tensor:
+    """Fill `input` with numbers drawn from a uniform distribution."""
+    return write(input, lambda data: data.uniform_(start, end), "uniform", (), (start, end))
+
+
+def normal_(input: Tensor, mean: float = 0, std: float = 1) -> Tensor:
+    """Fill `input` with numbers drawn from a normal distribution."""
+    return write(input, lambda data: data.normal_(mean, std), "normal", (), (mean, std))
 
 
 def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:

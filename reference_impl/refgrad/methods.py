@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import autograd, creation, indexing, inplace, multiple, pointwise, shapes
+from . import autograd, creation, indexing, inplace, metadata, multiple, pointwise, shapes
 from .ops import OPERATIONS
 from .tensor import Tensor
 
@@ -59,8 +59,15 @@ def install() -> None:
     given |= {f"{name}_": inplace.unary(name) for name in pointwise.UNARY}
     given |= {
         name: getattr(inplace, name)
-        for name in ("copy_", "fill_", "masked_fill_", "pow_", "square_", "zero_")
+        for name in (
+            "copy_", "fill_", "masked_fill_", "normal_", "pow_", "square_", "uniform_", "zero_",
+        )
+    }  # fmt: skip
+    given |= {
+        name: getattr(metadata, name)
+        for name in ("resize_", "resize_as_", "set_", "squeeze_", "t_", "transpose_", "unsqueeze_")
     }
+    given |= dict.fromkeys(("swapaxes_", "swapdims_"), metadata.transpose_)
     given |= {f"{name}_": inplace.scaled(name) for name in ("add", "sub")}
     given |= {f"{name}_": inplace.binary(name) for name in ("mul", "div")}
     given |= {

@@ -252,6 +252,8 @@ class Tensor(Operations):
             raise RuntimeError(
                 "data set to a tensor that requires gradients must be floating point or complex dtype"
             )
+        if value._dtype is not self._dtype or value.device != self.device:
+            self._accumulator = None  # graphs so far lead to one for gradients of the former kind
         self._data, self._shape, self._dtype = value._data, value._shape, value._dtype
 
     @data.deleter

@@ -45,6 +45,13 @@ class Path:
             steps.append(before)
         return steps
 
+    def after(self, take: Callable[[Any], Any], give_back: Callable[[Any], Any]) -> Path:
+        """Return the way that begins with one more step."""
+        path = Path(None, take, give_back)
+        for step in reversed(self._steps()):
+            path = Path(path, step.take, step.give_back)
+        return path
+
     def view(self, base: Any) -> Any:
         """Return the view of `base`."""
         for step in reversed(self._steps()):
@@ -155,18 +162,24 @@ def _set_history(tensor: Tensor, node: Node | None) -> None:
         tensor._add_hook(retained)
 
 
-def refuse_write(tensor: Tensor) -> None:
-    """Raise torch's RuntimeError if `tensor` must not be written to in the present grad mode."""
+def refuse_write(tensor: Tensor, joins: bool = False) -> None:
+    """Raise torch's RuntimeError if `tensor` must not be written to in the present grad mode.
+
+    `joins` says that what is written requires grad. A view requires grad if its base does, and counts as a
+    view of a leaf also where the flag of the leaf has changed since (`check_inplace` in
+    torch/csrc/autograd/VariableTypeUtils.h).
+    """
     if not mode.enabled:
         return
-    if tensor._node is LEAF:
-        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     view = tensor._view
     if view is None:
+        if tensor._node is LEAF:
+            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
         return
-    if view.base._node is LEAF:
+    requires_grad = tensor._node is not None or view.base._node is not None
+    if view.guard is not None and (requires_grad or joins):
+        raise RuntimeError(view.guard)
+    if requires_grad and view.base.is_leaf:
         raise RuntimeError(
             "a view of a leaf Variable that requires grad is being used in an in-place operation."
         )
-    if view.guard is not None and tensor._node is not None:
-        raise RuntimeError(view.guard)

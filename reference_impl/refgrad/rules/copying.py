@@ -1,6 +1,6 @@
 """Copies: to new memory, to another dtype or device, and over existing elements."""
 
-from .registry import rule
+from .registry import NOT_IMPLEMENTED, rule
 
 rule(
     "clone",
@@ -59,4 +59,25 @@ rule(
     self="zeros_like(grad)",
     saves="",
     elementwise=True,
+)
+# Random fills record no more than that the values from before are gone.
+for _name, _args in (("uniform", "start end"), ("normal", "mean std")):
+    rule(
+        _name,
+        grad_fn=f"{_name.capitalize()}Backward0",
+        tensors="self",
+        args=_args,
+        forward=f"self.clone().{_name}_({_args.replace(' ', ', ')})",
+        self="zeros_like(grad)",
+        saves="",
+        elementwise=True,
+    )
+rule(
+    "set_",
+    grad_fn="torch::autograd::NotImplemented",
+    tensors="self source",
+    forward="source",
+    self=NOT_IMPLEMENTED,
+    source=NOT_IMPLEMENTED,
+    saves="",
 )
