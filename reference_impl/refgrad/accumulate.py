@@ -38,8 +38,9 @@ class AccumulateGrad(Node):
         """Add plain data to `.grad`.
 
         A later gradient is added in place, so that `.grad` stays the same object. The first one is taken
-        over if nobody else holds its memory and its layout is right, and copied otherwise: the memory of
-        the caller's cotangent and of another leaf's gradient is never shared.
+        over if nobody else holds this tensor and its layout is right, and copied otherwise. As in torch, it
+        is the tensor that counts and not its memory: a gradient that only views have handed on is a view of
+        the caller's cotangent, and `.grad` shares memory with it then.
         """
         leaf = self.variable
         if leaf._node is None:
@@ -48,7 +49,7 @@ class AccumulateGrad(Node):
         if have is not None:
             have._data.add_(grad)
             bump(have)
-        elif getrefcount(grad) > _EXCLUSIVE or grad._is_view() or not _same_layout(grad, leaf._data):
+        elif getrefcount(grad) > _EXCLUSIVE or not _same_layout(grad, leaf._data):
             leaf._grad = leaf._like(_copy_for(leaf._data, grad))
         else:
             leaf._grad = leaf._like(grad)
@@ -90,10 +91,18 @@ def edge_of(tensor: Tensor) -> Node | None:
 
 
 def _same_layout(grad: torch.Tensor, data: torch.Tensor) -> bool:
-    """Whether `grad` has the strides that a gradient of `data` has."""
+    """Whether `grad` lies as a gradient of `data` should: with its strides if `data` is dense, contiguous
+    otherwise (`obeys_layout_contract` in torch). A stride of 0 is an expanded tensor's, whatever its size.
+    """
     if data.is_contiguous():
+        return grad.is_contiguous() and 0 not in grad.stride()
+    wanted = data.stride()
+    if wanted != torch.empty_like(data).stride():
         return grad.is_contiguous()
-    return grad.stride() == torch.empty_like(data).stride() == data.stride()
+    strides = grad.stride()
+    return 0 not in strides and all(
+        size == 1 or stride == want for size, stride, want in zip(data.shape, strides, wanted, strict=True)
+    )
 
 
 def _copy_for(data: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:

@@ -70,7 +70,10 @@ def _run(
         while True:
             if node.hooks is not None:
                 grad = run_hooks(node.hooks, grad)
-            grads = node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
+            if grad is None:
+                grads = node.nothing(keep)
+            else:
+                grads = node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
             following = node.next
             # Nothing here may hold on to a gradient: its last owner may take over its memory.
             grad = None
@@ -106,13 +109,19 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
             capture.wanted[node] = grad
         if node not in capture.accumulate and path.isdisjoint(node.edges):
             continue
-        grads = node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
+        if grad is None:
+            grads = node.nothing(keep)
+        else:
+            grads = node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
         following = node.next
         if type(following) is not tuple:
             following, grads = (following,), (grads,)  # type: ignore[assignment]
-        for edge, part in zip(following, grads, strict=True):  # type: ignore[arg-type]
+        # As in `_run`, nothing here may hold on to a gradient.
+        grad = None
+        for index, edge in enumerate(following):  # type: ignore[arg-type]
             if edge in path:
-                _deliver(edge, part, arrived, pending, ready)
+                _deliver(edge, grads[index], arrived, pending, ready)
+        grads = None
 
 
 def _deliver(
@@ -121,7 +130,10 @@ def _deliver(
     """Add `grad` to what has arrived for `node`, and queue the node if nothing more will come."""
     if node in pending:
         have = arrived.get(node)
-        arrived[node] = grad if have is None else have + grad
+        if have is None:
+            arrived[node] = grad
+        elif grad is not None:
+            arrived[node] = have + grad
         left = pending[node]
         if left:
             pending[node] = left - 1
