@@ -251,14 +251,19 @@ class _VariableType(type):
 class Variable(metaclass=_VariableType):
     """Deprecated: returns a tensor on the memory of `data`. Tensors have been variables since PyTorch 0.4."""
 
-    def __new__(cls, data: Tensor, requires_grad: bool = False, volatile: bool | None = None) -> Any:
-        """Return a new leaf on the memory of `data`; `volatile` has no effect and warns."""
-        if volatile is not None:
+    def __new__(cls, data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Any:
+        """Return a new leaf on the memory of `data`; `volatile` has no effect and warns.
+
+        Raises ValueError for a volatile variable that should require grad.
+        """
+        if volatile:
             warnings.warn(
                 "volatile was removed and now has no effect. Use `with torch.no_grad():` instead.",
                 UserWarning,
                 stacklevel=2,
             )
+            if requires_grad:
+                raise ValueError("Variable can't be volatile and require_grad at the same time!")
         made = data.detach()
         return made.requires_grad_() if requires_grad else made
 

@@ -123,6 +123,9 @@ class Tensor(Operations):
     def requires_grad(self, value: bool) -> None:
         if not isinstance(value, bool):
             raise RuntimeError("requires_grad must be a bool")  # noqa: TRY004 - torch's class
+        if value and not self._may_require_grad():
+            # requires_grad_() says the same without the complex dtypes.
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         self.requires_grad_(value)
 
     @requires_grad.deleter
@@ -140,11 +143,14 @@ class Tensor(Operations):
                 raise RuntimeError(_NOT_A_LEAF)
         elif not requires_grad:
             self._node = None
-        elif not (self._dtype.is_floating_point or self._dtype.is_complex):
+        elif not self._may_require_grad():
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         elif self._node is None:
             self._become_leaf()
         return self
+
+    def _may_require_grad(self) -> bool:
+        return self._dtype.is_floating_point or self._dtype.is_complex
 
     def _become_leaf(self) -> None:
         """Make this tensor a leaf that requires grad, and set the slots that every use of a leaf reads."""

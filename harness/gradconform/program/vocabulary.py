@@ -115,11 +115,31 @@ OPERATORS = {
             forms="function",
         ),
         Operator("eye", "n, m=None, *, dtype=None, requires_grad=False", "factory", forms="function"),
+        Operator(
+            "linspace",
+            "start, end, steps, *, dtype=None, requires_grad=False",
+            "factory",
+            forms="function",
+        ),
+        Operator("new_zeros", "input, size, *, dtype=None, requires_grad=False", method=True, forms="method"),
+        Operator("new_ones", "input, size, *, dtype=None, requires_grad=False", method=True, forms="method"),
+        Operator(
+            "new_full",
+            "input, size, fill_value, *, dtype=None, requires_grad=False",
+            method=True,
+            forms="method",
+        ),
+        Operator(
+            "new_tensor", "input, data, *, dtype=None, requires_grad=False", method=True, forms="method"
+        ),
+        Operator("as_tensor", "data, dtype=None", "view", forms="function"),
         Operator("zeros_like", "input, *, dtype=None, requires_grad=False", forms="function"),
         Operator("ones_like", "input, *, dtype=None, requires_grad=False", forms="function"),
         Operator("full_like", "input, fill_value, *, dtype=None, requires_grad=False", forms="function"),
         Operator("from_numpy", "array", "view", forms="function"),
-        Operator("autograd.Variable", "data, requires_grad=False", "view", forms="function"),
+        Operator(
+            "autograd.Variable", "data, requires_grad=False, volatile=False", "view", forms="function"
+        ),
         Operator("nn.Parameter", "data, requires_grad=True", "view", forms="function"),
         # writes
         Operator("requires_grad_", "input, requires_grad=True", "write", method=True),
