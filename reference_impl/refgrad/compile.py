@@ -26,9 +26,10 @@ import torch
 from . import grad_mode
 from .accumulate import accumulator
 from .generate import source
-from .node import LEAF, SEQUENCE, Node, check_version, freed, note_version
+from .node import LEAF, OBSERVERS, SEQUENCE, check_version, freed, note_version, observe
 from .rules.formulas import FUNCTIONS, fit
 from .rules.registry import Rule
+from .saved import SavedNode, result_data, unpack, unpack_result
 from .scalars import number
 from .tensor import Tensor
 from .versions import VersionCounter, counter_of
@@ -57,7 +58,8 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
     filename = f"<refgrad rule {rule.name}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     space: dict[str, Any] = {
-        "Node": Node,
+        "OBSERVERS": OBSERVERS,
+        "SavedNode": SavedNode,
         "Tensor": Tensor,
         "VersionCounter": VersionCounter,
         "LEAF": LEAF,
@@ -75,8 +77,10 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
         "number": number,
         "partial": functools.partial,
         "track": track,
-        "unpack": _unpack,
-        "unpack_result": _unpack_result,
+        "observe": observe,
+        "result_data": result_data,
+        "unpack": unpack,
+        "unpack_result": unpack_result,
     }
     for name, (on_data, on_tensors) in FUNCTIONS.items():
         space[name] = on_data
@@ -102,25 +106,3 @@ def _late(operations: dict[str, Operation], name: str) -> Callable[..., Any]:
 
 def _not_implemented(name: str) -> RuntimeError:
     return RuntimeError(f"derivative for aten::{name} is not implemented")
-
-
-def _unpack(node: Any, name: str) -> Any:
-    """Return the saved tensor `name` of `node` as it was saved: the tensor itself, or a number."""
-    saved = getattr(node, f"s_{name}")
-    if saved is None:
-        raise freed()
-    if saved._counter is not None:
-        check_version(node, name, saved._counter, saved._data, saved.grad_fn)
-    return saved if isinstance(saved, Tensor) else saved.value
-
-
-def _unpack_result(node: Any) -> Tensor:
-    """Return the saved result of `node` as a tensor whose history is `node`."""
-    data = node.s_result
-    if data is None:
-        raise freed()
-    check_version(node, "result", node.c_result, data, node)
-    out = Tensor._of(data)
-    out._node = node
-    out._counter = node.c_result
-    return out

@@ -75,8 +75,11 @@ def _node_class(rule: Rule, mask: int, plain: bool) -> list[str]:
     chosen = _chosen(rule, mask)
     name = _class_name(rule, mask, plain)
     lines = [
-        f"class {name}(Node):",
+        f"class {name}(SavedNode):",
         f"    __slots__ = {tuple(needs.slots)!r}",
+        f"    operands = {tuple(_saving_order(rule, chosen, needs))!r}",
+        f"    keeps_result = {needs.result}",
+        f"    savable = {rule.saves!r}",
         f"    label = {rule.grad_fn!r}",
         f"    mask = {tuple(tensor in chosen for tensor in rule.tensors)!r}",
         "",
@@ -96,6 +99,12 @@ def _node_class(rule: Rule, mask: int, plain: bool) -> list[str]:
     return lines
 
 
+def _saving_order(rule: Rule, chosen: list[str], needs: _Needs) -> list[str]:
+    """Return the saved operands in the order in which torch saves them: formula by formula."""
+    used = [name for tensor in chosen for name in needs.tensors if name in rule.names_in(tensor)]
+    return list(dict.fromkeys(used))
+
+
 def _unpack_data(needs: _Needs) -> list[str]:
     lines = []
     for saved in needs.tensors:
@@ -113,7 +122,7 @@ def _unpack_data(needs: _Needs) -> list[str]:
             "if result is None:",
             "    raise freed()",
             "if node.c_result.value:",
-            "    check_version(node, 'result', node.c_result, result, node)",
+            "    result = result_data(node)",
         ]
     lines += [f"{arg} = node.a_{arg}" for arg in needs.args]
     lines += [f"{item} = node.m_{item}" for item in needs.metadata]
@@ -294,7 +303,7 @@ def _record(rule: Rule, fresh: bool) -> list[str]:
             continue
         lines.append(f"{'el' if index else ''}if {test}:")
         lines += [f"    {line}" for line in _variants(rule, mask, fresh)]
-    lines.append("out._node = node")
+    lines += ["out._node = node", "if OBSERVERS:", f"    observe(node, {'out' if fresh else None})"]
     return lines
 
 

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .grad_mode import mode
-from .node import note_version
+from .node import OBSERVERS, note_version
 from .ops import OPERATIONS
+from .saved import pack_result
 from .tensor import Tensor
 from .versions import counter_of
 from .views import rebase, refuse_write
@@ -55,6 +56,8 @@ def write(
         if "result" in OPERATIONS[row].rule.saves:
             note_version(recorded._node, "result", counter)
         rebase(tensor, recorded._node, OPERATIONS)
+        if OBSERVERS:
+            pack_result(recorded._node, tensor)
     return tensor
 
 

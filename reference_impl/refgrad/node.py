@@ -59,6 +59,13 @@ class Node:
         """
         raise NotImplementedError
 
+    def nothing(self, keep: bool) -> Any:  # noqa: ARG002 - nodes that save tensors release them
+        """Do what `vjp` does where no gradient arrived: None stands for one that is nothing but zeros.
+
+        Returns None for each edge.
+        """
+        return (None,) * len(self.next) if type(self.next) is tuple else None
+
     def name(self) -> str:
         """Return torch's name of the node, such as `AddBackward0`."""
         return self.label
@@ -90,6 +97,17 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {id(self):#x}>"
+
+
+# What is called with each node as it is recorded, and with its result if that is there by then: hooks for
+# saved tensors and anomaly mode, while any thread uses them.
+OBSERVERS: list[Callable[[Node, Any], None]] = []
+
+
+def observe(node: Node, out: Any) -> None:
+    """Show `node`, just recorded, to each of `OBSERVERS` once."""
+    for observer in dict.fromkeys(OBSERVERS):
+        observer(node, out)
 
 
 class Sentinel(Node):
@@ -154,10 +172,15 @@ def check_version(node: Node, name: str, counter: VersionCounter, data: Any, ori
         return
     if isinstance(data, tuple):  # the index tensors of one expression
         data = next(index for index in data if isinstance(index, torch.Tensor))
+    raise modified(data, counter.value, expected, origin)
+
+
+def modified(data: torch.Tensor, version: int, expected: int, origin: Node | None) -> RuntimeError:
+    """Return torch's error for a saved tensor, a result of `origin`, that was written to since then."""
     of = "" if origin is None else f", which is output {origin.as_edge()[1]} of {plain_name(origin)},"
-    raise RuntimeError(
+    return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[{_type_name(data)} {list(data.shape)}]{of} is at version {counter.value}; expected version "
+        f"[{_type_name(data)} {list(data.shape)}]{of} is at version {version}; expected version "
         f"{expected} instead. Hint: enable anomaly detection to find the operation that failed to compute "
         "its gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
