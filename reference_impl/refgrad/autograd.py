@@ -6,20 +6,22 @@ Source: torch/autograd/__init__.py and https://docs.pytorch.org/docs/stable/auto
 from __future__ import annotations
 
 import sys
-import types
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
+from . import function, graph
 from .accumulate import edge_of
 from .backward import Capture, execute
+from .function import Function
 from .grad_mode import enable_grad, no_grad, set_grad_enabled
-from .node import UNTRACKED, Node
+from .graph import GradientEdge
+from .node import UNTRACKED, Node, Sentinel
 from .tensor import Tensor
 
-__all__ = ["Variable", "backward", "enable_grad", "grad", "graph", "no_grad", "set_grad_enabled"]
+__all__ = ["Function", "Variable", "backward", "enable_grad", "function", "grad", "graph", "no_grad", "set_grad_enabled"]
 
 
 def backward(  # noqa: PLR0917 - torch's signature
@@ -62,9 +64,9 @@ def backward(  # noqa: PLR0917 - torch's signature
     if targets is not None:
         capture = Capture()
         for tensor in targets:
-            if not tensor.is_leaf:
+            if isinstance(tensor, Tensor) and not tensor.is_leaf:
                 tensor.retain_grad()
-            capture.accumulate.add(_input_edge(tensor))
+            capture.accumulate.add(_input_edge(tensor)[0])
     keep = create_graph if retain_graph is None else retain_graph
     execute(seeds, keep=keep, graph=create_graph, capture=capture)
 
@@ -112,11 +114,18 @@ def grad(  # noqa: PLR0917 - torch's signature
     cotangents = _as_optional_tuple(grad_outputs, len(roots))
     seeds = _seeds(roots, cotangents, create_graph)
     edges = [_input_edge(tensor) for tensor in wanted]
-    capture = Capture(dict.fromkeys(edges))
+    capture = Capture()
+    for node, number in edges:
+        capture.wanted.setdefault(node, {})[number] = None
     keep = create_graph if retain_graph is None else retain_graph
     execute(seeds, keep=keep, graph=create_graph, capture=capture)
     results = _results(edges, capture.wanted, cotangents, bool(allow_unused or materialize_grads))
     if materialize_grads:
+        if any(
+            result is None and isinstance(tensor, GradientEdge)
+            for tensor, result in zip(wanted, results, strict=True)
+        ):
+            raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
         results = [
             Tensor._of(torch.zeros_like(tensor._data)) if result is None else result
             for tensor, result in zip(wanted, results, strict=True)
@@ -125,16 +134,16 @@ def grad(  # noqa: PLR0917 - torch's signature
 
 
 def _results(
-    edges: Sequence[Node],
-    found: Mapping[Node, Any],
+    edges: Sequence[tuple[Node, int]],
+    found: Mapping[Node, Mapping[int, Any]],
     cotangents: Sequence[Tensor | None],
     allow_unused: bool,
 ) -> list[Tensor | None]:
     """Return what arrived at each edge as tensors: one object for one piece of memory, as torch has it."""
     made: dict[int, Tensor] = {id(given._data): given for given in cotangents if given is not None}
     results: list[Tensor | None] = []
-    for index, edge in enumerate(edges):
-        value = found[edge]
+    for index, (node, number) in enumerate(edges):
+        value = found[node][number]
         if value is None and not allow_unused:
             raise RuntimeError(
                 f"The differentiated Tensor at index {index} appears to not have been used in the graph. "
@@ -147,7 +156,8 @@ def _results(
 
 
 def _as_tuple(tensors: Any) -> tuple[Any, ...]:
-    return (tensors,) if type(tensors) is Tensor or isinstance(tensors, Tensor) else tuple(tensors)
+    single = type(tensors) is Tensor or isinstance(tensors, Tensor | GradientEdge)
+    return (tensors,) if single else tuple(tensors)
 
 
 def _as_optional_tuple(tensors: Any, length: int) -> tuple[Any, ...]:
@@ -229,8 +239,10 @@ def _ones_for(root: Tensor) -> torch.Tensor:
     return torch.ones_like(data)
 
 
-def _input_edge(tensor: Any) -> Node:
-    """Return the node at which the gradient of an input arrives."""
+def _input_edge(tensor: Any) -> tuple[Node, int]:
+    """Return where the gradient of an input arrives: at which node, for which output of it."""
+    if isinstance(tensor, GradientEdge):
+        return tensor.node, tensor.output_nr
     if not isinstance(tensor, Tensor):
         raise RuntimeError(  # noqa: TRY004 - torch's class
             f"all inputs have to be Tensors or GradientEdges, but got {type(tensor).__name__}"
@@ -238,7 +250,9 @@ def _input_edge(tensor: Any) -> Node:
     node = edge_of(tensor)
     if node is None:
         raise RuntimeError("One of the differentiated Tensors does not require grad")
-    return node
+    # A view without a history is reached by nothing, not even by what was computed from it.
+    owner, number = (Sentinel(), 0) if node is UNTRACKED else node.as_edge()
+    return owner or node, number
 
 
 class _VariableType(type):
@@ -268,8 +282,4 @@ class Variable(metaclass=_VariableType):
         return made.requires_grad_() if requires_grad else made
 
 
-graph = types.ModuleType(
-    f"{__name__}.graph", "`refgrad.autograd.graph`: the node type of recorded operations."
-)
-graph.Node = Node  # type: ignore[attr-defined]
-sys.modules[graph.__name__] = graph
+sys.modules[f"{__name__}.graph"] = graph

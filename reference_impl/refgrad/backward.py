@@ -8,7 +8,7 @@ Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#how-autograd-en
 torch/csrc/autograd/engine.cpp (compute_dependencies, ReadyQueue).
 
 The loop works on plain torch tensors; with `graph` it works on refgrad tensors, and what the formulas do is
-recorded.
+recorded. It also works on refgrad tensors while a level of forward mode is open.
 """
 
 from __future__ import annotations
@@ -16,21 +16,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, cast
 
-from .grad_mode import mode
+from . import hooks, reentrant
+from .grad_mode import is_grad_enabled, set_grad_mode
+from .levels import LEVELS
 from .node import Node
+from .outputs import part
 
 
 @dataclass(slots=True)
 class Capture:
     """What `grad()` and `backward(inputs=...)` restrict a backward to.
 
-    `wanted` maps the nodes whose incoming gradient is asked for to that gradient, once known; `accumulate`
-    are the nodes that run although nothing behind them is asked for.
+    `wanted` holds the gradients that are asked for, once known: those of some outputs of a node, by number.
+    `accumulate` are the nodes that run although nothing behind them is asked for.
     """
 
-    wanted: dict[Node, Any] = field(default_factory=dict)
+    wanted: dict[Node, dict[int, Any]] = field(default_factory=dict)
     accumulate: set[Node] = field(default_factory=set)
 
 
@@ -42,35 +45,47 @@ def execute(
     `keep` keeps saved tensors for another backward. `graph` records the work. With `capture`, only nodes on
     a path to what is asked for run.
     """
+    if reentrant.running.depth > reentrant.DEEPEST:
+        reentrant.with_empty_stack(lambda: execute(roots, keep=keep, graph=graph, capture=capture))
+        return
     path = None if capture is None else _paths(roots, capture)
     pending = _count_edges(roots, path)
     ready: list[tuple[int, Node]] = []
     arrived: dict[Node, Any] = {}
-    before = mode.enabled
-    mode.enabled = graph
+    before = is_grad_enabled()
+    set_grad_mode(graph)
+    # Tangents are carried by refgrad's operations alone.
+    graph = graph or bool(LEVELS)
     try:
         for node, grad in roots:
             if path is None or node in path:
                 _deliver(node, grad, arrived, pending, ready)
         if capture is None:
-            _run(ready, arrived, pending, keep, graph)
+            _run(ready, arrived, pending, keep, graph, roots)
         else:
-            _run_captured(ready, arrived, pending, keep, graph, capture, path or set())
+            _run_captured(ready, arrived, pending, keep, graph, reentrant.Task(roots, path or set(), capture))
     finally:
-        mode.enabled = before
+        set_grad_mode(before)
 
 
-def _run(
-    ready: list[tuple[int, Node]], arrived: dict[Node, Any], pending: dict[Node, int], keep: bool, graph: bool
+def _run(  # noqa: PLR0917 - the state of one backward pass
+    ready: list[tuple[int, Node]],
+    arrived: dict[Node, Any],
+    pending: dict[Node, int],
+    keep: bool,
+    graph: bool,
+    roots: Sequence[tuple[Node, Any]],
 ) -> None:
     """Run all nodes that are reached."""
+    task = None
     while ready:
         node = heappop(ready)[1]
         grad = arrived.pop(node)
         while True:
             if node.hooks is not None:
-                grad = run_hooks(node.hooks, grad)
-            if grad is None:
+                task = task or reentrant.Task(roots)
+                grads = hooks.run_node(node, grad, keep, graph, task)
+            elif grad is None:
                 grads = node.nothing(keep)
             else:
                 grads = node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
@@ -96,20 +111,29 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
     pending: dict[Node, int],
     keep: bool,
     graph: bool,
-    capture: Capture,
-    path: set[Node],
+    task: reentrant.Task,
 ) -> None:
-    """Run the nodes on `path`, and keep the gradients that are asked for."""
+    """Run the nodes on the path of `task`, and keep the gradients that are asked for.
+
+    A gradient that is asked for is seen after the tensor hooks where it ends, but before them where it also
+    flows on, as in torch: there the hooks are part of running the node.
+    """
+    capture, path = cast("Capture", task.capture), cast("set[Node]", task.path)
     while ready:
         node = heappop(ready)[1]
         grad = arrived.pop(node)
-        if node.hooks is not None:
-            grad = run_hooks(node.hooks, grad)
-        if node in capture.wanted:
-            capture.wanted[node] = grad
-        if node not in capture.accumulate and path.isdisjoint(node.edges):
+        ends = node not in capture.accumulate and path.isdisjoint(node.edges)
+        if ends and node.hooks is not None:
+            grad = hooks.run_tensor_hooks(node, grad, graph, task)
+        found = capture.wanted.get(node)
+        if found is not None:
+            for index in found:
+                found[index] = part(grad, index)
+        if ends:
             continue
-        if grad is None:
+        if node.hooks is not None:
+            grads = hooks.run_node(node, grad, keep, graph, task)
+        elif grad is None:
             grads = node.nothing(keep)
         else:
             grads = node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
@@ -192,12 +216,3 @@ def _paths(roots: Iterable[tuple[Node, Any]], capture: Capture) -> set[Node]:
         if not path.isdisjoint(node.edges):
             path.add(node)
     return path
-
-
-def run_hooks(hooks: list[Any], grad: Any) -> Any:
-    """Pass `grad` through the hooks of a node, in order; a hook that returns None leaves it as it is."""
-    for hook in list(hooks):
-        replaced = hook(grad)
-        if replaced is not None:
-            grad = replaced
-    return grad

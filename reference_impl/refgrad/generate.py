@@ -9,7 +9,7 @@ import ast
 from dataclasses import dataclass
 
 from .rules.formulas import FUNCTIONS
-from .rules.registry import Rule
+from .rules.registry import Missing, Rule
 
 
 def source(rule: Rule) -> str:
@@ -22,6 +22,19 @@ def source(rule: Rule) -> str:
     if rule.view:
         lines += [*_view_functions(rule), ""]
     lines += [*_apply(rule), "", *_record_function(rule)]
+    return "\n".join(lines) + "\n"
+
+
+def pull_source(rule: Rule, name: str) -> str:
+    """Return the text of `pull`: the formula of `rule` for the tensor `name` as a function on refgrad tensors, of the
+    cotangent, the result, the tensors and the arguments.
+    """
+    formula = _rewrite(rule.formula(name) or "None", plain=False, graph=True)
+    used = rule.names_in(name) | {f"{name}_shape", f"{name}_dtype"}
+    lines = [f"def pull({', '.join(['grad', 'result', *rule.tensors, *rule.args])}):"]
+    for tensor in rule.tensors:
+        lines += [f"    {tensor}_{what} = {tensor}._{what}" for what in ("shape", "dtype") if f"{tensor}_{what}" in used]
+    lines.append(f"    return fit({formula}, {name}_shape, {name}_dtype)")
     return "\n".join(lines) + "\n"
 
 
@@ -134,7 +147,9 @@ def _evaluate(rule: Rule, chosen: list[str], plain: bool, graph: bool) -> list[s
     for name in chosen:
         formula = rule.formula(name)
         if formula is None:
-            return [f"raise not_implemented({rule.name!r})"]
+            stated = rule.derivatives[name]
+            entry = stated.entry if isinstance(stated, Missing) else None
+            return [f"raise not_implemented({rule.name!r}, {entry!r})"]
         text = _rewrite(formula, plain, graph)
         values.append(text if plain else f"fit({text}, {name}_shape, {name}_dtype)")
     return [f"grads = {values[0] if len(values) == 1 else '(' + ', '.join(values) + ')'}"]
@@ -230,8 +245,13 @@ def _apply(rule: Rule) -> list[str]:
         body += [f"track(out, {first}, {_steps(rule)})"]
     body += [f"e_{name} = {name}._node" for name in rule.differentiable if name != rule.number]
     nothing = " and ".join(f"e_{name} is None" for name in rule.differentiable)
+    forward = ["if LEVELS:", f"    push(out, ({', '.join(rule.tensors)},), ({''.join(f'{arg}, ' for arg in rule.args)}))"]
     body += [f"if ({nothing}) or not mode.enabled:"]
-    body += ["    return out"] if rule.view else ["    out._node = None", "    return out"]
+    body += [] if rule.view else ["    out._node = None"]
+    # In inference mode nothing is recorded, and there is no forward mode either.
+    body += ["    if mode.inference:"]
+    body += ["        return out"] if rule.view else ["        out._counter = UNCOUNTED", "        return out"]
+    body += [*(f"    {line}" for line in forward), "    return out"]
     if not known:
         everything = tuple(name for name in rule.tensors if name in rule.differentiable)
         test = " and ".join([f"dtype is {name}._dtype" for name in everything] + ["dtype in PLAIN"])
@@ -239,7 +259,7 @@ def _apply(rule: Rule) -> list[str]:
             test += "".join(f" and shape == {name}._shape" for name in everything)
         body.append(f"plain = {test}")
     body += _record(rule, fresh=True)
-    body += ["return out"]
+    body += [*forward, "return out"]
     return lines + [f"    {line}" for line in body]
 
 
@@ -291,7 +311,15 @@ def _record(rule: Rule, fresh: bool) -> list[str]:
     """Return the lines that make the node for whichever inputs require grad and give it to `out`."""
     lines = []
     for name in rule.differentiable:
-        lines += [f"if e_{name} is LEAF:", f"    e_{name} = accumulator({name})"]
+        lines += [
+            f"if e_{name} is LEAF:",
+            f"    e_{name} = accumulator({name})",
+            f"    if e_{name} is None:",
+            f"        e_{name} = beside({name}, ({', '.join(rule.tensors)},))",
+            f"        if e_{name} is None:",
+            *(["            out._node = None"] if fresh else []),
+            f"            return{' out' if fresh else ''}",
+        ]
     masks = list(range(1, 1 << len(rule.differentiable)))
     for index, mask in enumerate(masks):
         chosen = _chosen(rule, mask)

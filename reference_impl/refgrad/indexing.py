@@ -18,7 +18,7 @@ from .ops import OPERATIONS
 from .saved import Packed
 from .shapes import reshape, select, unsqueeze
 from .tensor import Tensor
-from .versions import VersionCounter
+from .versions import UNCOUNTED, VersionCounter
 
 
 class Indices:
@@ -53,6 +53,8 @@ class Indices:
         counters = [tensor._counter for tensor in self.tensors if tensor._counter is not None]
         if not counters:
             return None
+        if UNCOUNTED in counters:
+            return UNCOUNTED
         total = VersionCounter()
         total.value = sum(counter.value for counter in counters)
         return total

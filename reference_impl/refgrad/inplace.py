@@ -12,11 +12,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .grad_mode import mode
+from .levels import LEVELS
 from .node import OBSERVERS, note_version
 from .ops import OPERATIONS
 from .saved import pack_result
+from .tangents import before_write, push_write
 from .tensor import Tensor
-from .versions import counter_of
+from .versions import bump, counter_of
 from .views import rebase, refuse_write
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def write(
     refuse_write(tensor, joins)
     dtype = tensor._dtype
     recorded = None
+    dual = before_write(tensor, operands) if LEVELS else None
     if mode.enabled and (dtype.is_floating_point or dtype.is_complex) and (joins or tensor._node is not None):
         operation = OPERATIONS[row]
         # A formula that needs the value from before the write gets a copy of it, as in torch.
@@ -46,18 +49,23 @@ def write(
             tensor._data.clone() if operation.rule.tensors[0] in operation.rule.saves else tensor._data
         )
         before._node = tensor._node
+        before = before if dual is None else dual
         recorded = Tensor._of(tensor._data)
         recorded._counter = counter_of(tensor)
         operation.record(recorded, before, *operands, *args)
     kernel(tensor._data)
-    counter = counter_of(tensor)
-    counter.value += 1
-    if recorded is not None and recorded._node is not None:
+    if recorded is None or recorded._node is None:
+        bump(tensor)
+    else:
+        counter = counter_of(tensor)
+        counter.count()
         if "result" in OPERATIONS[row].rule.saves:
             note_version(recorded._node, "result", counter)
-        rebase(tensor, recorded._node, OPERATIONS)
+        rebase(tensor, recorded._node)
         if OBSERVERS:
             pack_result(recorded._node, tensor)
+    if dual is not None:
+        push_write(OPERATIONS[row], tensor, dual, operands, args, None if recorded is None else recorded._node)
     return tensor
 
 

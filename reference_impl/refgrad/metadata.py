@@ -16,6 +16,7 @@ torch/csrc/autograd/VariableTypeManual.cpp and, for the accumulator that set_ le
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -24,8 +25,8 @@ from .assignment import C_NAMES
 from .grad_mode import mode
 from .ops import OPERATIONS
 from .tensor import Tensor
-from .versions import bump
-from .views import Path, ViewOf, refuse_write, retake
+from .versions import bump, counter_of
+from .views import Path, ViewOf, refuse_write, views_of
 
 
 def _rearrange(tensor: Tensor, row: str, *args: Any) -> Tensor:
@@ -36,18 +37,17 @@ def _rearrange(tensor: Tensor, row: str, *args: Any) -> Tensor:
     after = OPERATIONS[row].apply(before, *args)
     step = cast("ViewOf", after._view).path
     tensor._data, tensor._shape = after._data, after._shape
-    bump(tensor)
-    if mode.enabled:
-        tensor._node = after._node
     view = tensor._view
     if view is not None:
-        tensor._view = ViewOf(view.base, Path(view.path, step.take, step.give_back), view.guard)
-    elif tensor._views is not None:
-        for other in tensor._views.live():
+        path, version = Path(view.path, step.take, step.give_back), counter_of(tensor).value + 1
+        tensor._view = replace(view, path=path, version=version)
+    else:
+        for other in views_of(tensor):
             of = cast("ViewOf", other._view)
-            other._view = ViewOf(of.base, of.path.after(step.give_back, step.take), of.guard)
-            if tensor._node is not None:
-                retake(other, OPERATIONS)
+            other._view = replace(of, path=of.path.after(step.give_back, step.take))
+    if mode.enabled:
+        tensor._node = after._node
+    bump(tensor)
     return tensor
 
 
