@@ -8,7 +8,7 @@ Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#how-autograd-en
 torch/csrc/autograd/engine.cpp (compute_dependencies, ReadyQueue).
 
 The loop works on plain torch tensors; with `graph` it works on refgrad tensors, and what the formulas do is
-recorded. It also works on refgrad tensors while a level of forward mode is open.
+recorded.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from heapq import heappop, heappush
 from typing import Any, cast
 
 from . import hooks, reentrant
-from .grad_mode import is_grad_enabled, set_grad_mode
-from .levels import LEVELS
+from .grad_mode import mode
 from .node import Node
 from .outputs import part
 
@@ -52,10 +51,8 @@ def execute(
     pending = _count_edges(roots, path)
     ready: list[tuple[int, Node]] = []
     arrived: dict[Node, Any] = {}
-    before = is_grad_enabled()
-    set_grad_mode(graph)
-    # Tangents are carried by refgrad's operations alone.
-    graph = graph or bool(LEVELS)
+    before = mode.enabled
+    mode.enabled = graph
     try:
         for node, grad in roots:
             if path is None or node in path:
@@ -65,7 +62,7 @@ def execute(
         else:
             _run_captured(ready, arrived, pending, keep, graph, reentrant.Task(roots, path or set(), capture))
     finally:
-        set_grad_mode(before)
+        mode.enabled = before
 
 
 def _run(  # noqa: PLR0917 - the state of one backward pass

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import autograd, creation, indexing, inplace, metadata, multiple, pointwise, shapes
+from . import autograd, creation, hooks, indexing, inplace, metadata, multiple, pointwise, shapes
+from .node import Node
 from .ops import OPERATIONS
 from .tensor import Tensor
 
@@ -94,6 +95,9 @@ def install() -> None:
         "__sub__": OPERATIONS["sub"].apply,
         "__truediv__": OPERATIONS["div"].apply,
         "backward": backward,
+        "register_hook": hooks.register_hook,
+        "register_post_accumulate_grad_hook": hooks.register_post_accumulate_grad_hook,
+        "retain_grad": hooks.retain_grad,
         "H": property(_adjoint),
         "T": property(_reversed_dimensions),
         "imag": property(pointwise.imag),
@@ -104,3 +108,5 @@ def install() -> None:
     }
     for name, value in given.items():
         setattr(Tensor, name, value)
+    Node.register_hook = hooks.register_node_hook  # type: ignore[method-assign]
+    Node.register_prehook = hooks.register_node_prehook  # type: ignore[method-assign]

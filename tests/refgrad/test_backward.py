@@ -96,10 +96,7 @@ def test_nodes_run_in_the_order_of_torch() -> None:
             def note(_: Any, name: str = name, seen: list[str] = seen) -> None:
                 seen.append(name)
 
-            if lib is rg:
-                tensor._add_hook(note)
-            else:
-                tensor.register_hook(note)
+            tensor.register_hook(note)
         nodes["f"].backward()
         orders.append(seen)
     assert orders[0] == orders[1]
@@ -110,7 +107,7 @@ def test_a_fan_out_is_summed_before_its_node_runs() -> None:
     x = rg.ones(2, requires_grad=True)
     y = x * 1
     seen: list[Any] = []
-    y._add_hook(seen.append)
+    y.register_hook(seen.append)
     (y * 2 + y * 3 + y).sum().backward()
     assert [grad.tolist() for grad in seen] == [[6.0, 6.0]]
 
@@ -278,7 +275,7 @@ def test_a_fresh_gradient_is_taken_over_and_a_shared_one_is_copied() -> None:
     pointers = []
     x = rg.ones(2, requires_grad=True)
     y = x * 3
-    y._add_hook(lambda _: None)
+    y.register_hook(lambda _: None)
     product = y.grad_fn
     assert product is not None
     original = type(product).vjp
