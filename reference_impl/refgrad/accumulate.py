@@ -10,6 +10,7 @@ https://docs.pytorch.org/docs/stable/generated/torch.Tensor.grad.html and, for t
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable, Sequence
 from sys import getrefcount
 from typing import Any
 
@@ -19,7 +20,7 @@ from .backward import execute
 from .hooks import hooks_of_leaf
 from .node import LEAF, SEQUENCE, Node
 from .tensor import Tensor
-from .versions import bump
+from .versions import UNCOUNTED, bump
 
 _new = object.__new__
 # Accumulation runs as soon as it can, as in torch, where these nodes have the largest sequence number there
@@ -69,26 +70,76 @@ class AccumulateGrad(Node):
         return ()
 
 
-def accumulator(leaf: Tensor) -> Node:
-    """Return the node that accumulates into `leaf`, the same one for as long as a graph holds it."""
+def accumulator(leaf: Tensor) -> Node | None:
+    """Return the node that accumulates into `leaf`, the same one for as long as a graph holds it.
+
+    None for an inference tensor: whether it has one depends on the other operands, see `beside`. Raises
+    RuntimeError for a view whose history torch refuses to tell.
+    """
     held = leaf._accumulator
     if held is not None:
         node = held()
         if node is not None:
             return node
+    if leaf._counter is UNCOUNTED:
+        return None
+    made = _make(leaf)
+    leaf._accumulator = weakref.ref(made)
+    return made
+
+
+def _make(leaf: Tensor) -> Node:
     made: AccumulateGrad = _new(AccumulateGrad)
     made.variable = leaf
     made.next = ()
     made.seq = _FIRST - next(SEQUENCE)
     made.hooks = None if leaf._hooks is None else hooks_of_leaf(leaf)
-    leaf._accumulator = weakref.ref(made)
     return made
 
 
 def edge_of(tensor: Tensor) -> Node | None:
     """Return the node that the gradient of `tensor` flows to, or None if it does not require grad."""
     node = tensor._node
-    return accumulator(tensor) if node is LEAF else node
+    return accumulator(tensor) or _inference_accumulator(tensor) if node is LEAF else node
+
+
+class _Aside:
+    """Knows the accumulator of an inference tensor, weakly, and answers None where a leaf's is asked for."""
+
+    __slots__ = ("reference",)
+
+    def __init__(self, node: Node) -> None:
+        self.reference = weakref.ref(node)
+
+    def __call__(self) -> None:
+        return None
+
+
+def _inference_accumulator(leaf: Tensor) -> Node:
+    """Return the node that accumulates into a leaf that was made in inference mode."""
+    held = leaf._accumulator
+    node = held.reference() if isinstance(held, _Aside) else None
+    if node is None:
+        node = _make(leaf)
+        leaf._accumulator = _Aside(node)
+    return node
+
+
+def beside(leaf: Tensor, operands: Iterable[Any]) -> Node | None:
+    """Return the accumulator of an inference tensor that is one of `operands`; None if all are inference tensors.
+
+    What has inference tensors alone for operands is not recorded: in torch they lack the dispatch key of autograd
+    (a number beside a tensor has it). Source: c10/core/InferenceMode.h.
+    """
+    alone = all(isinstance(operand, Tensor) and operand._counter is UNCOUNTED for operand in operands)
+    return None if alone else _inference_accumulator(leaf)
+
+
+def joins_graph(tensors: Sequence[Tensor]) -> bool:
+    """Whether grad mode records what is done with `tensors`: one requires grad, one is no inference tensor."""
+    return any(tensor._node is not None for tensor in tensors) and any(
+        tensor._counter is not UNCOUNTED for tensor in tensors
+    )
 
 
 def _same_layout(grad: torch.Tensor, data: torch.Tensor) -> bool:

@@ -12,15 +12,16 @@ from typing import Any
 
 import torch
 
-from . import graph
+from . import function, graph
 from .accumulate import edge_of
 from .backward import Capture, execute
+from .function import Function
 from .grad_mode import enable_grad, no_grad, set_grad_enabled
 from .graph import GradientEdge
-from .node import UNTRACKED, Node
+from .node import UNTRACKED, Node, Sentinel
 from .tensor import Tensor
 
-__all__ = ["Variable", "backward", "enable_grad", "grad", "graph", "no_grad", "set_grad_enabled"]
+__all__ = ["Function", "Variable", "backward", "enable_grad", "function", "grad", "graph", "no_grad", "set_grad_enabled"]
 
 
 def backward(  # noqa: PLR0917 - torch's signature
@@ -249,7 +250,8 @@ def _input_edge(tensor: Any) -> tuple[Node, int]:
     node = edge_of(tensor)
     if node is None:
         raise RuntimeError("One of the differentiated Tensors does not require grad")
-    owner, number = (node, 0) if node is UNTRACKED else node.as_edge()
+    # A view without a history is reached by nothing, not even by what was computed from it.
+    owner, number = (Sentinel(), 0) if node is UNTRACKED else node.as_edge()
     return owner or node, number
 
 

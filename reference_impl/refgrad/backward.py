@@ -8,7 +8,7 @@ Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#how-autograd-en
 torch/csrc/autograd/engine.cpp (compute_dependencies, ReadyQueue).
 
 The loop works on plain torch tensors; with `graph` it works on refgrad tensors, and what the formulas do is
-recorded.
+recorded. It also works on refgrad tensors while a level of forward mode is open.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from heapq import heappop, heappush
 from typing import Any, cast
 
 from . import hooks, reentrant
-from .grad_mode import mode
+from .grad_mode import is_grad_enabled, set_grad_mode
+from .levels import LEVELS
 from .node import Node
 from .outputs import part
 
@@ -51,8 +52,10 @@ def execute(
     pending = _count_edges(roots, path)
     ready: list[tuple[int, Node]] = []
     arrived: dict[Node, Any] = {}
-    before = mode.enabled
-    mode.enabled = graph
+    before = is_grad_enabled()
+    set_grad_mode(graph)
+    # Tangents are carried by refgrad's operations alone.
+    graph = graph or bool(LEVELS)
     try:
         for node, grad in roots:
             if path is None or node in path:
@@ -62,7 +65,7 @@ def execute(
         else:
             _run_captured(ready, arrived, pending, keep, graph, reentrant.Task(roots, path or set(), capture))
     finally:
-        mode.enabled = before
+        set_grad_mode(before)
 
 
 def _run(  # noqa: PLR0917 - the state of one backward pass

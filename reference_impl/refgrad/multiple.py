@@ -8,18 +8,19 @@ table.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
 
-from .accumulate import edge_of
+from .accumulate import edge_of, joins_graph
 from .grad_mode import mode
 from .node import SEQUENCE, Node
 from .outputs import Output, Parts
 from .rules.formulas import fit, take_slice
 from .shapes import select
 from .tensor import Tensor
-from .views import ViewOf
+from .views import ONE_OF_SEVERAL, ViewOf
 
 
 class Divide(Node):
@@ -68,22 +69,15 @@ class SplitWithSizesBackward0(Divide):
 
 def _divide(input: Tensor, parts: list[Tensor], kind: type[Divide]) -> tuple[Tensor, ...]:
     """Give views of `input` one common node instead of one each; in grad mode they must not be written to."""
-    name = kind.label.removesuffix("Backward0")
     owner = None
-    if mode.enabled and input._node is not None:
+    if mode.enabled and joins_graph((input,)):
         owner = kind.__new__(kind)
         owner.next, owner.seq, owner.hooks = edge_of(input) or (), next(SEQUENCE), None
         owner.gives_back = tuple(_last_step(part) for part in parts)
     for index, part in enumerate(parts):
         view = part._view
-        if view is not None and view.guard is None:
-            guard = (
-                f"Output {index} of {name} is a view and is being modified inplace. This view is the "
-                "output of a function that returns multiple views. Such functions do not allow the output "
-                "views to be modified inplace. You should replace the inplace operation by an "
-                "out-of-place one."
-            )
-            part._view = ViewOf(view.base, view.path, guard)
+        if view is not None and mode.enabled:
+            part._view = replace(view, guard=ONE_OF_SEVERAL)
         if owner is not None:
             output = Output.__new__(Output)
             output.next, output.seq, output.hooks, output.index = owner, next(SEQUENCE), None, index
@@ -184,7 +178,7 @@ class StackBackward0(Join):
 
 def _join(tensors: Sequence[Tensor], data: torch.Tensor, dim: int, kind: type[Join]) -> Tensor:
     out = Tensor._of(data)
-    if not mode.enabled or all(tensor._node is None for tensor in tensors):
+    if not mode.enabled or not joins_graph(tensors):
         return out
     node = kind.__new__(kind)
     edges = [edge for edge in map(edge_of, tensors) if edge is not None]

@@ -12,11 +12,11 @@ Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#how-autograd-en
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import torch
 
-from .versions import VersionCounter
+from .versions import UNCOUNTED, VersionCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,15 +33,16 @@ class Node:
 
     `next` holds the nodes that gradients flow to: one node bare, several in a tuple, one for each input that
     requires grad. `hooks` run around it; `versions` keeps versions other than 0 of saved
-    tensors.
+    tensors, and `tangents` those of the result in forward mode.
     """
 
-    __slots__ = ("__weakref__", "_metadata", "hooks", "next", "seq", "versions")
+    __slots__ = ("__weakref__", "_metadata", "hooks", "next", "seq", "tangents", "versions")
 
     next: Node | tuple[Node, ...]
     seq: int
     hooks: NodeHooks | None
     versions: dict[str, int]
+    tangents: dict[Any, Any]
 
     label: ClassVar[str] = "Node"
     # For each tensor input of the operation, whether `next` has an edge for it.
@@ -164,6 +165,22 @@ LEAF = Sentinel()
 UNTRACKED = Sentinel()
 
 
+class Refusal:
+    """Stands in for the accumulator of a view whose history torch refuses to tell; `before` was its node.
+
+    Asking it for the accumulator raises torch's RuntimeError, `text`.
+    """
+
+    __slots__ = ("before", "text")
+
+    def __init__(self, before: Node | None, text: str) -> None:
+        self.before = before
+        self.text = text
+
+    def __call__(self) -> NoReturn:
+        raise RuntimeError(self.text)
+
+
 # --- what generated nodes call ---
 
 
@@ -178,8 +195,18 @@ def freed() -> RuntimeError:
 
 
 def note_version(node: Node, name: str, counter: VersionCounter) -> None:
-    """Remember the version at which the tensor `name` is saved; 0 goes without saying."""
+    """Remember the version at which the tensor `name` is saved; 0 goes without saying.
+
+    Raises torch's RuntimeError for an inference tensor.
+    """
     if counter.value:
+        if counter is UNCOUNTED:
+            raise RuntimeError(
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference "
+                "mode in computation tracked by autograd. To work around this, you can make a clone to get a "
+                "normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+                "`torch.inference_mode()`."
+            )
         try:
             node.versions[name] = counter.value
         except AttributeError:
@@ -219,5 +246,11 @@ def _type_name(data: torch.Tensor) -> str:
 
 
 def plain_name(node: Node) -> str:
-    """Return the name of the operation without `Backward` and its number, as torch's messages print it."""
-    return (node.as_edge()[0] or node).name().rstrip("0123456789").removesuffix("Backward")
+    """Return the name of the operation as torch's messages print it: `Add` for `AddBackward0`, `Sum1` for
+    `SumBackward1`.
+    """
+    name = (node.as_edge()[0] or node).name()
+    stem, _, number = name.rpartition("Backward")
+    if not stem or not number.isdecimal():
+        return name
+    return stem if number == "0" else stem + number
