@@ -169,7 +169,7 @@ OPERATORS = {
         ),
         Operator("pow_", "input, exponent", "write", method=True),
         Operator("masked_fill_", "input, mask, value", "write", method=True),
-        Operator("uniform_", "input, from=0, to=1", "write", method=True),
+        Operator("uniform_", "input, low=0, high=1", "write", method=True),
         Operator("normal_", "input, mean=0, std=1", "write", method=True),
         Operator("t_", _UNARY, "write", method=True),
         Operator("transpose_", "input, dim0, dim1", "write", method=True),
