@@ -19,9 +19,20 @@ from .function import Function
 from .grad_mode import enable_grad, no_grad, set_grad_enabled
 from .graph import GradientEdge
 from .node import UNTRACKED, Node, Sentinel
+from .outputs import Parts
 from .tensor import Tensor
 
-__all__ = ["Function", "Variable", "backward", "enable_grad", "function", "grad", "graph", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "Function",
+    "Variable",
+    "backward",
+    "enable_grad",
+    "function",
+    "grad",
+    "graph",
+    "no_grad",
+    "set_grad_enabled",
+]
 
 
 def backward(  # noqa: PLR0917 - torch's signature
@@ -188,7 +199,10 @@ def _seeds(roots: Sequence[Any], given: Sequence[Any], graph: bool) -> list[tupl
     missing = None
     index = 0
     for root, cotangent in zip(roots, given, strict=False):
-        node = edge_of(root)
+        edge = root if isinstance(root, GradientEdge) else None
+        if edge is not None:
+            root = edge.stand_in()  # noqa: PLW2901 - from here on it is a root like any other
+        node = edge_of(root) if edge is None else edge.node
         if cotangent is not None:
             _check_cotangent(root, cotangent, index)
             value: Any = cotangent if graph else cotangent._data
@@ -201,6 +215,8 @@ def _seeds(roots: Sequence[Any], given: Sequence[Any], graph: bool) -> list[tupl
         if node is None or node is UNTRACKED:
             missing = index if missing is None else missing
         else:
+            if edge is not None and node.output_count() > 1:
+                value = Parts({edge.output_nr: value})
             seeds.append((node, value))
         index += 1
     if len(roots) > index:

@@ -18,15 +18,25 @@ from .accumulate import edge_of
 from .hooks import RemovableHandle, register_hook
 from .node import Node
 from .reentrant import Task, running
+from .saved_hooks import (
+    disable_saved_tensors_hooks,
+    region_activation_memory_budget,
+    save_on_cpu,
+    saved_tensors_hooks,
+)
 from .tensor import Tensor
 from .versions import bump
 
 __all__ = [
     "GradientEdge",
     "Node",
+    "disable_saved_tensors_hooks",
     "get_gradient_edge",
     "increment_version",
+    "region_activation_memory_budget",
     "register_multi_grad_hook",
+    "save_on_cpu",
+    "saved_tensors_hooks",
 ]
 
 
@@ -40,10 +50,19 @@ class GradientEdge(_Edge):
     """Where the gradient of a tensor arrives: a node, and which output of it the tensor is.
 
     It stands for the tensor in `grad()` and `backward()`, also after a write has given the tensor another
-    history. `like` is the value that the tensor had, if it is known: what a cotangent must be like.
+    history. `like` has the shape, dtype and device of the tensor, if they are known, and no memory of its own.
     """
 
     like: torch.Tensor | None = None
+
+    def stand_in(self) -> Tensor:
+        """Return a tensor that cotangents for this edge are checked against.
+
+        Raises NotImplementedError for an edge that `get_gradient_edge` has not made.
+        """
+        if self.like is None:
+            raise NotImplementedError("refgrad starts backward only from edges that get_gradient_edge has made")
+        return Tensor._of(self.like)
 
 
 def get_gradient_edge(tensor: Tensor) -> GradientEdge:
@@ -55,7 +74,7 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
         )
     owner, index = node.as_edge()
     edge = GradientEdge(owner or node, index)
-    edge.like = tensor._data.detach()
+    edge.like = tensor._data.new_empty(()).expand(tensor._shape)
     return edge
 
 
