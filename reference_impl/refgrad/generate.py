@@ -65,11 +65,13 @@ class _Needs:
     def of(cls, rule: Rule, mask: int, plain: bool) -> _Needs:
         chosen = _chosen(rule, mask)
         used: set[str] = set().union(*(rule.names_in(name) for name in chosen))
+        # Formula by formula, as torch saves: hooks for saved tensors see the order.
+        in_order = [saved for name in chosen for saved in rule.tensors if saved in rule.names_in(name)]
         metadata = {f"{tensor}_{what}" for tensor in rule.tensors for what in ("shape", "dtype")} & used
         if not plain:
             metadata |= {f"{name}_{what}" for name in chosen for what in ("shape", "dtype")}
         return cls(
-            [name for name in rule.tensors if name in used],
+            list(dict.fromkeys(in_order)),
             "result" in used,
             [name for name in rule.args if name in used],
             sorted(metadata),
@@ -90,7 +92,7 @@ def _node_class(rule: Rule, mask: int, plain: bool) -> list[str]:
     lines = [
         f"class {name}(SavedNode):",
         f"    __slots__ = {tuple(needs.slots)!r}",
-        f"    operands = {tuple(_saving_order(rule, chosen, needs))!r}",
+        f"    operands = {tuple(needs.tensors)!r}",
         f"    keeps_result = {needs.result}",
         f"    savable = {rule.saves!r}",
         f"    label = {rule.grad_fn!r}",
@@ -110,12 +112,6 @@ def _node_class(rule: Rule, mask: int, plain: bool) -> list[str]:
     lines += [*_release(needs), "        return grads", ""]
     lines += [f"{name}.__name__ = {name}.__qualname__ = {_last(rule.grad_fn)!r}"]
     return lines
-
-
-def _saving_order(rule: Rule, chosen: list[str], needs: _Needs) -> list[str]:
-    """Return the saved operands in the order in which torch saves them: formula by formula."""
-    used = [name for tensor in chosen for name in needs.tensors if name in rule.names_in(tensor)]
-    return list(dict.fromkeys(used))
 
 
 def _unpack_data(needs: _Needs) -> list[str]:
@@ -272,6 +268,8 @@ def _view_functions(rule: Rule) -> list[str]:
     parameters = ", ".join(["grad", f"{base}_shape", f"{base}_dtype", *rule.args])
     return [
         f"def take({', '.join([base, *rule.args])}):",
+        f"    if isinstance({base}, Tensor):",
+        f"        return {_rewrite(rule.forward, plain=False, graph=True)}",
         f"    return {rule.forward}",
         "",
         f"def give_back({parameters}):",

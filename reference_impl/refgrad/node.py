@@ -247,10 +247,10 @@ def _type_name(data: torch.Tensor) -> str:
 
 def plain_name(node: Node) -> str:
     """Return the name of the operation as torch's messages print it: `Add` for `AddBackward0`, `Sum1` for
-    `SumBackward1`.
+    `SumBackward1`, `Exp` for the `ExpBackward` of a custom function.
     """
     name = (node.as_edge()[0] or node).name()
     stem, _, number = name.rpartition("Backward")
-    if not stem or not number.isdecimal():
+    if not stem or (number and not number.isdecimal()):
         return name
     return stem if number == "0" else stem + number

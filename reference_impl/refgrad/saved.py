@@ -20,14 +20,14 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import torch
 
 from .grad_mode import mode
+from .levels import LEVELS
 from .node import LEAF, OBSERVERS, Node, check_version, freed, modified
 from .tensor import Tensor
 from .versions import VersionCounter, counter_of
@@ -44,16 +44,25 @@ class Hooks:
 class Packed:
     """A saved operand in the keeping of a pair of hooks; it has the attributes that generated nodes read.
 
-    `edge` is the node of the tensor that was saved, of a leaf its accumulator.
+    `edge` is the node of the tensor that was saved, of a leaf its accumulator. `index` is the number of an
+    output that its own node saves: the node is not referred to then, and gives the history.
     """
 
-    __slots__ = ("_edge", "_is_leaf", "_kept", "_unpack")
+    __slots__ = ("_edge", "_is_leaf", "_kept", "_unpack", "index")
 
     _counter: Final = None
     _node: Final = None
     grad_fn: Final = None
 
-    def __init__(self, hooks: Hooks, tensor: Tensor, edge: Node | None, is_leaf: bool) -> None:
+    def __init__(
+        self,
+        hooks: Hooks,
+        tensor: Tensor,
+        edge: Node | None = None,
+        *,
+        is_leaf: bool = False,
+        index: int | None = None,
+    ) -> None:
         counter = counter_of(tensor)
         before, enabled = counter.value, mode.enabled
         mode.enabled = False
@@ -68,7 +77,7 @@ class Packed:
                 "side-effects. Please open an issue if you need to perform in-place operations on the input "
                 "to a pack hook."
             )
-        self._unpack, self._edge, self._is_leaf = hooks.unpack, edge, is_leaf
+        self._unpack, self._edge, self._is_leaf, self.index = hooks.unpack, edge, is_leaf, index
 
     def _unpacked(self) -> Tensor:
         made = self._unpack(self._kept)
@@ -118,6 +127,7 @@ class SavedNode(Node):
     operands: ClassVar[tuple[str, ...]] = ()
     keeps_result: ClassVar[bool] = False
     savable: ClassVar[tuple[str, ...]] = ()
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_raw_saved_"):
             operand = name.removeprefix("_raw_saved_")
@@ -182,6 +192,8 @@ def unpack_result(node: Any) -> Tensor:
         out = Tensor._of(saved)
         out._counter = node.c_result
     out._node = node
+    if LEVELS:
+        out._tangents = getattr(node, "tangents", None)
     return out
 
 
@@ -209,9 +221,25 @@ class _State(threading.local):
 _state = _State()
 
 
-def _check_not_disabled() -> None:
+def push(hooks: Hooks) -> None:
+    """Give what this thread saves from now on to `hooks`; raise RuntimeError while that is disabled."""
     if _state.disabled is not None:
         raise RuntimeError(_state.disabled)
+    _state.stack.append(hooks)
+    OBSERVERS.append(pack_saved)
+
+
+def pop() -> None:
+    """Go back to the pair of hooks before the last."""
+    OBSERVERS.remove(pack_saved)
+    _state.stack.pop()
+
+
+def disable(message: str | None) -> str | None:
+    """Let `push` raise `message`, or work again for None; return what was set before."""
+    previous = _state.disabled
+    _state.disabled = message
+    return previous
 
 
 def innermost() -> Hooks | None:
@@ -238,7 +266,7 @@ def pack_result(node: Node, out: Tensor) -> None:
     """Give the saved result of `node`, which is `out`, to the innermost hooks."""
     hooks = innermost()
     if hooks is not None and isinstance(node, SavedNode) and node.keeps_result:
-        _keep_result(node, Packed(hooks, out, None, is_leaf=False))
+        _keep_result(node, Packed(hooks, out, index=0))
 
 
 def _keep_result(node: Any, saved: Packed) -> None:
@@ -252,69 +280,7 @@ def packed(hooks: Hooks, tensor: Tensor, given: Tensor) -> Packed:
     edge = tensor._node
     if is_leaf:
         edge = None if tensor._accumulator is None else tensor._accumulator()
-    return Packed(hooks, given, edge, is_leaf)
-
-
-class saved_tensors_hooks:  # noqa: N801 - torch's name
-    """Give every tensor that this thread saves inside the block to `pack_hook`.
-
-    What it returns is kept, and `unpack_hook` makes a tensor of it when backward needs it. Of nested blocks
-    the innermost counts. `pack_hook` must not write to its argument: that raises RuntimeError. If
-    `unpack_hook` returns no tensor, backward raises TypeError. Entering raises RuntimeError inside
-    `disable_saved_tensors_hooks`.
-    """
-
-    def __init__(self, pack_hook: Callable[[Tensor], Any], unpack_hook: Callable[[Any], Tensor]) -> None:
-        self.pack_hook = pack_hook
-        self.unpack_hook = unpack_hook
-
-    def __enter__(self) -> None:
-        _check_not_disabled()
-        _state.stack.append(Hooks(self.pack_hook, self.unpack_hook))
-        OBSERVERS.append(pack_saved)
-
-    def __exit__(self, *exception: object) -> None:
-        OBSERVERS.remove(pack_saved)
-        _state.stack.pop()
-
-
-class save_on_cpu(saved_tensors_hooks):  # noqa: N801 - torch's name
-    """Keep saved tensors in the memory of the CPU, and bring each back to its device when it is needed.
-
-    With `pin_memory` the copies of tensors that are not on the CPU are pinned and asynchronous.
-    """
-
-    def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
-        del device_type  # torch asks it whether memory can be pinned; the device of the tensor tells
-
-        def pack(tensor: Tensor) -> tuple[torch.device, Tensor]:
-            data = tensor._data
-            if data.device.type == "cpu":
-                return data.device, Tensor._of(data)
-            kept = data.to("cpu", non_blocking=False)
-            return data.device, Tensor._of(kept.pin_memory() if pin_memory else kept)
-
-        def unpack_hook(kept: tuple[torch.device, Tensor]) -> Tensor:
-            device, tensor = kept
-            return Tensor._of(tensor._data.to(device, non_blocking=pin_memory))
-
-        super().__init__(pack, unpack_hook)
-
-
-@contextmanager
-def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
-    """Raise RuntimeError(`error_message`) where hooks for saved tensors are entered inside the block.
-
-    Raises it at once if a pair is open already.
-    """
-    previous = _state.disabled
-    _state.disabled = error_message
-    try:
-        if _state.stack:
-            _check_not_disabled()
-        yield
-    finally:
-        _state.disabled = previous
+    return Packed(hooks, given, edge, is_leaf=is_leaf)
 
 
 # --- hooks for one saved tensor ---
@@ -342,7 +308,7 @@ class SavedTensor:
         saved: Any = getattr(node, f"s_{name}") if keeps else None
         check_registrable(saved, was_saved=keeps)
         if name == "result":
-            _keep_result(node, Packed(hooks, Tensor._of(saved), None, is_leaf=False))
+            _keep_result(node, Packed(hooks, Tensor._of(saved), index=0))
         else:
             tensor = saved if isinstance(saved, Tensor) else Tensor._of(torch_scalar(saved.value))
             setattr(node, f"s_{name}", packed(hooks, tensor, tensor.detach()))
@@ -385,15 +351,3 @@ class Held:
         if now != self.version:
             raise modified(tensor._data, now, self.version, tensor._node)
         return tensor
-
-
-__all__ = [
-    "Held",
-    "Hooks",
-    "Packed",
-    "SavedNode",
-    "SavedTensor",
-    "disable_saved_tensors_hooks",
-    "save_on_cpu",
-    "saved_tensors_hooks",
-]

@@ -36,7 +36,7 @@ def test_a_node_saves_what_its_inputs_need_and_no_more() -> None:
     node = (x * c).grad_fn
     assert type(node).__slots__ == ("s_other",)  # type: ignore[union-attr]
     node = (x * x).grad_fn
-    assert type(node).__slots__ == ("s_self", "s_other")  # type: ignore[union-attr]
+    assert type(node).__slots__ == ("s_other", "s_self")  # type: ignore[union-attr]
     node = (x + c).grad_fn
     assert type(node).__slots__ == ()  # type: ignore[union-attr]
 
