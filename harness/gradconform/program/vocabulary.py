@@ -80,6 +80,8 @@ OPERATORS = {
         Operator("le", _BINARY, symbol="<="),
         Operator("gt", _BINARY, symbol=">"),
         Operator("ge", _BINARY, symbol=">="),
+        # step functions: their gradient is zero, not missing
+        *(Operator(name, _UNARY) for name in ("floor", "ceil", "round", "trunc", "sign")),
         # tests, places and searches (never differentiable)
         *(Operator(name, _UNARY, method=True) for name in ("isnan", "signbit", "logical_not", "argsort")),
         *(Operator(name, _UNARY, method=True) for name in ("argmax", "argmin", "count_nonzero", "nonzero")),
