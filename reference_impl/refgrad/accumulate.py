@@ -9,6 +9,7 @@ https://docs.pytorch.org/docs/stable/generated/torch.Tensor.grad.html and, for t
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Iterable, Sequence
 from sys import getrefcount
@@ -26,6 +27,10 @@ _new = object.__new__
 # Accumulation runs as soon as it can, as in torch, where these nodes have the largest sequence number there
 # is.
 _FIRST = 1 << 62
+
+
+# Threads may accumulate into one leaf at the same time. A leaf has its lock by its address; a few share one.
+_LOCKS = tuple(threading.RLock() for _ in range(64))
 
 
 class AccumulateGrad(Node):
@@ -47,14 +52,15 @@ class AccumulateGrad(Node):
         leaf = self.variable
         if leaf._node is None:
             return ()
-        have = leaf._grad
-        if have is not None:
-            have._data.add_(grad)
-            bump(have)
-        elif getrefcount(grad) > _EXCLUSIVE or not _same_layout(grad, leaf._data):
-            leaf._grad = leaf._like(_copy_for(leaf._data, grad))
-        else:
-            leaf._grad = leaf._like(grad)
+        with _LOCKS[id(leaf) >> 4 & 63]:
+            have = leaf._grad
+            if have is not None:
+                have._data.add_(grad)
+                bump(have)
+            elif getrefcount(grad) > _EXCLUSIVE or not _same_layout(grad, leaf._data):
+                leaf._grad = leaf._like(_copy_for(leaf._data, grad))
+            else:
+                leaf._grad = leaf._like(grad)
         return ()
 
     def vjp_graph(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
@@ -62,11 +68,12 @@ class AccumulateGrad(Node):
         leaf = self.variable
         if leaf._node is None:
             return ()
-        have = leaf._grad
-        if have is None:
-            leaf._grad = Tensor._of(torch.empty_like(leaf._data)).copy_(grad)
-        else:
-            leaf._grad = have + grad
+        with _LOCKS[id(leaf) >> 4 & 63]:
+            have = leaf._grad
+            if have is None:
+                leaf._grad = Tensor._of(torch.empty_like(leaf._data)).copy_(grad)
+            else:
+                leaf._grad = have + grad
         return ()
 
 
