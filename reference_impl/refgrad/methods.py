@@ -29,9 +29,9 @@ _POINTWISE = (
     "sub",
 )  # fmt: skip
 _SHAPES = (
-    "bfloat16", "bmm", "cdouble", "cfloat", "clone", "contiguous", "cpu", "cuda", "dot", "double",
+    "as_strided", "bfloat16", "bmm", "cdouble", "cfloat", "clone", "contiguous", "cpu", "cuda", "dot", "double",
     "expand", "expand_as", "flatten", "float", "half", "matmul", "mean", "mm", "mv", "narrow",
-    "permute", "reshape", "select", "squeeze", "sum", "t", "to", "transpose", "type", "type_as",
+    "narrow_copy", "permute", "reshape", "select", "squeeze", "sum", "t", "to", "transpose", "type", "type_as",
     "unsqueeze", "view", "view_as",
 )  # fmt: skip
 
@@ -88,7 +88,7 @@ def install() -> None:
     given: dict[str, Any] = {}
     given |= {name: getattr(pointwise, name) for name in _POINTWISE}
     given |= {name: getattr(shapes, name) for name in _SHAPES}
-    given |= {name: getattr(multiple, name) for name in ("chunk", "split", "unbind")}
+    given |= {name: getattr(multiple, name) for name in ("chunk", "split", "unbind", "unsafe_split")}
     for module, names in (
         (arrangement, _ARRANGEMENT),
         (functions, _FUNCTIONS),

@@ -67,6 +67,13 @@ class SplitWithSizesBackward0(Divide):
     label = "SplitWithSizesBackward0"
 
 
+class UnsafeSplitBackward0(Divide):
+    """The node of unsafe_split."""
+
+    __slots__ = ()
+    label = "UnsafeSplitBackward0"
+
+
 def _divide(input: Tensor, parts: list[Tensor], kind: type[Divide]) -> tuple[Tensor, ...]:
     """Give views of `input` one common node instead of one each; in grad mode they must not be written to."""
     owner = None
@@ -105,6 +112,20 @@ def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int =
         dim,
         SplitBackward0 if isinstance(split_size_or_sections, int) else SplitWithSizesBackward0,
     )
+
+
+def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """Return what `split` returns, as tensors of which nothing knows that they share memory with `input`.
+
+    They may be written to. The caller vouches that nobody looks at `input` afterwards.
+    """
+    sizes = [part.shape[dim] for part in input._data.split(split_size, dim)]  # type: ignore[no-untyped-call]
+    alone = []
+    for part in _parts(input, sizes, dim, UnsafeSplitBackward0):
+        made = Tensor._of(part._data)
+        made._node = part._node if mode.enabled else None
+        alone.append(made)
+    return tuple(alone)
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:

@@ -27,6 +27,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from .accumulate import edge_of
 from .grad_mode import mode
 from .hooks import leave_behind
 from .node import LEAF, UNTRACKED, Node, Refusal, plain_name
@@ -224,8 +225,10 @@ def _refresh(view: Tensor) -> None:
         retake(view)
         return
     else:
-        view._node, view._accumulator = LEAF, Refusal(node, _refusal(of.guard, node, "its base or another view of "
-            "its base has been"))
+        view._node, view._accumulator = (
+            LEAF,
+            Refusal(node, _refusal(of.guard, node, "its base or another view of its base has been")),
+        )
         return
     if node is not view._node:
         view._node = node
@@ -234,14 +237,23 @@ def _refresh(view: Tensor) -> None:
 
 
 def retake(view: Tensor) -> None:
-    """Record `view` as taken from its base as the base is now."""
+    """Record `view` as taken from its base as the base is now: in one step, unless the dtypes differ.
+
+    A complex tensor seen as real numbers, or the other way round, is taken step by step again.
+    """
     of = cast("ViewOf", view._view)
-    again = Tensor._of(view._data)
-    base = of.base
-    if base._node is None:  # it was cut from a history that the view still has
-        base = Tensor._of(base._data)
-        base._node = UNTRACKED
-    _operations["as_strided"].record(again, base, of.path)
+    base = Tensor._of(of.base._data)
+    base._node = edge_of(of.base) or UNTRACKED  # None: it was cut from a history that the view still has
+    if view._dtype is base._dtype:
+        again = Tensor._of(view._data)
+        _operations["as_strided"].record(again, base, of.path)
+    else:
+        recording = mode.enabled
+        mode.enabled = True
+        try:
+            again = of.path.view(base)
+        finally:
+            mode.enabled = recording
     _set_history(view, again._node)
     view._view = replace(of, version=cast("VersionCounter", view._counter).value)
 

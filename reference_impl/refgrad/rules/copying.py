@@ -12,6 +12,15 @@ rule(
     saves="",
 )
 rule(
+    "narrow_copy",
+    grad_fn="NarrowCopyBackward0",
+    tensors="self",
+    args="dim start end",
+    forward="take_slice(self, dim, start, end, 1).clone()",
+    self="slice_backward(grad, self_shape, dim, start, end, 1)",
+    saves="",
+)
+rule(
     "to_copy",
     grad_fn="ToCopyBackward0",
     tensors="self",
