@@ -88,12 +88,14 @@ def sum_to(grad: T, shape: tuple[int, ...]) -> T:
 
 
 def fit(grad: T, shape: tuple[int, ...], dtype: torch.dtype) -> T:
-    """Make `grad` a gradient of an input of `shape` and `dtype`.
+    """Make `grad` a gradient of an input of `shape` and `dtype`; None stays None.
 
     The gradient of a real input is real: the imaginary part of one that comes from a complex operation is
     dropped. Source: "handle_r_to_c" in torch/csrc/autograd/FunctionsManual.h, validate_outputs in
     engine.cpp.
     """
+    if grad is None:
+        return None
     if grad.dtype.is_complex and not dtype.is_complex:
         grad = grad.real
     if grad.shape != shape:

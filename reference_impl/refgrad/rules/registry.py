@@ -22,10 +22,10 @@ on plain data and once over refgrad's own operations, so each formula can be dif
 compute the gradient as if nothing had been broadcast or promoted: the engine sums it to the shape of its
 input, casts it to its dtype (a real input of a complex operation gets the real part) and accumulates it.
 
-Every tensor states its differentiability: a formula, `NON_DIFFERENTIABLE` or `NOT_IMPLEMENTED`. The
-registry refuses a row that leaves one out, mentions an unknown name, or saves something else than what its
-formulas use. The format follows PyTorch's tools/autograd/derivatives.yaml, and so do the formulas unless a
-row says otherwise.
+Every tensor states its differentiability: a formula, `NON_DIFFERENTIABLE`, `NOT_IMPLEMENTED` or `Missing`.
+The registry refuses a row that leaves one out, mentions an unknown name, or saves something else than
+what its formulas use. The format follows PyTorch's tools/autograd/derivatives.yaml, and so do the formulas
+unless a row says otherwise.
 """
 
 from __future__ import annotations
@@ -49,7 +49,19 @@ class Differentiability(enum.Enum):
 NON_DIFFERENTIABLE = Differentiability.NON_DIFFERENTIABLE
 NOT_IMPLEMENTED = Differentiability.NOT_IMPLEMENTED
 
-Derivative = str | Differentiability
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a row states for a tensor whose derivative torch's own table declares missing, under `entry`.
+
+    A gradient that arrives there raises NotImplementedError; where torch has no entry at all
+    (`NOT_IMPLEMENTED`) it raises RuntimeError.
+    """
+
+    entry: str
+
+
+Derivative = str | Differentiability | Missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +145,7 @@ def rule(
 def check(row: Rule) -> list[str]:
     """Return everything that is wrong with `row`, in words."""
     problems = [
-        f"nothing is stated for {tensor!r}: give a formula, NON_DIFFERENTIABLE or NOT_IMPLEMENTED"
+        f"nothing is stated for {tensor!r}: give a formula, NON_DIFFERENTIABLE, NOT_IMPLEMENTED or Missing"
         for tensor in row.tensors
         if tensor not in row.derivatives
     ]
