@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,9 +18,11 @@ from .backward import Capture, execute
 from .function import Function
 from .grad_mode import enable_grad, no_grad, set_grad_enabled
 from .graph import GradientEdge
+from .levels import LEVELS
 from .node import UNTRACKED, Node, Sentinel
 from .outputs import Parts
 from .tensor import Tensor
+from .transform_state import active
 
 __all__ = [
     "Function",
@@ -49,6 +51,11 @@ def backward(  # noqa: PLR0917 - torch's signature
     for real tensors of one element. `retain_graph` keeps saved tensors and defaults to `create_graph`,
     which records the pass. Raises RuntimeError and TypeError where torch does.
     """
+    if active():
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
+            "functorch.vjp instead or call backward() outside of functorch transforms."
+        )
     if grad_variables is not None:
         warnings.warn(
             "`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2
@@ -61,7 +68,7 @@ def backward(  # noqa: PLR0917 - torch's signature
         grad_tensors = grad_variables
     targets = None if inputs is None else _inputs_of_backward(inputs)
     roots = _as_tuple(tensors)
-    seeds = _seeds(roots, _as_optional_tuple(grad_tensors, len(roots)), create_graph)
+    seeds = _seeds(roots, _as_optional_tuple(grad_tensors, len(roots)), create_graph or bool(LEVELS))
     if create_graph:
         warnings.warn(
             "Using backward() with create_graph=True will create a reference cycle between the parameter "
@@ -104,10 +111,6 @@ def grad(  # noqa: PLR0917 - torch's signature
             "Expected allow_unused to be True or not passed when materialize_grads=True, "
             "but got: allow_unused=False."
         )
-    if is_grads_batched:
-        raise NotImplementedError(
-            "refgrad has no vmap: call grad once for each vector instead of is_grads_batched=True"
-        )
     if not only_inputs:
         warnings.warn(
             "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate "
@@ -123,14 +126,18 @@ def grad(  # noqa: PLR0917 - torch's signature
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     roots = _as_tuple(outputs)
     cotangents = _as_optional_tuple(grad_outputs, len(roots))
-    seeds = _seeds(roots, cotangents, create_graph)
     edges = [_input_edge(tensor) for tensor in wanted]
-    capture = Capture()
-    for node, number in edges:
-        capture.wanted.setdefault(node, {})[number] = None
     keep = create_graph if retain_graph is None else retain_graph
-    execute(seeds, keep=keep, graph=create_graph, capture=capture)
-    results = _results(edges, capture.wanted, cotangents, bool(allow_unused or materialize_grads))
+
+    def vjp(*given: Tensor | None) -> list[Tensor | None]:
+        seeds = _seeds(roots, given, create_graph or bool(LEVELS))
+        capture = Capture()
+        for node, number in edges:
+            capture.wanted.setdefault(node, {})[number] = None
+        execute(seeds, keep=keep, graph=create_graph, capture=capture)
+        return _results(edges, capture.wanted, given, bool(allow_unused or materialize_grads))
+
+    results = _of_batch(vjp, roots, cotangents) if is_grads_batched else vjp(*cotangents)
     if materialize_grads:
         if any(
             result is None and isinstance(tensor, GradientEdge)
@@ -142,6 +149,43 @@ def grad(  # noqa: PLR0917 - torch's signature
             for tensor, result in zip(wanted, results, strict=True)
         ]
     return tuple(results) if keys is None else dict(zip(keys, results, strict=True))
+
+
+def _of_batch(
+    vjp: Callable[..., list[Tensor | None]], roots: Sequence[Tensor], cotangents: Sequence[Tensor | None]
+) -> list[Tensor | None]:
+    """Return the results of `vjp` for each of a batch of cotangents, the first dimension of each; None where it has
+    none.
+    """
+    from .func.batching import vmap  # noqa: PLC0415 - transforms are made of what this module has
+
+    batches = [
+        root._like(_ones_for(root)) if cotangent is None else cotangent
+        for root, cotangent in zip(roots, cotangents, strict=True)
+    ]
+    for index, (root, batch) in enumerate(zip(roots, batches, strict=True)):
+        if cotangents[index] is not None and batch._shape[1:] != root._shape:
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
+                "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
+                f"output, but a mismatch was detected: grad_output[{index}] has a shape of {batch._shape} and "
+                f"output[{index}] has a shape of {root._shape}. If you only want some tensors in `grad_output` to be "
+                "considered batched, consider using vmap."
+            )
+    places: list[int] = []
+    count = 0
+
+    def found(*given: Tensor) -> list[Tensor]:
+        nonlocal count
+        results = vjp(*given)
+        count = len(results)
+        places[:] = [place for place, result in enumerate(results) if result is not None]
+        return [result for result in results if result is not None]
+
+    found.__name__ = "vjp"
+    batched = vmap(found)(*batches)
+    filled = dict(zip(places, batched, strict=True))
+    return [filled.get(place) for place in range(count)]
 
 
 def _results(
