@@ -60,6 +60,7 @@ class _Needs:
     result: bool
     args: list[str]
     metadata: list[str]
+    releases: tuple[str, ...]
 
     @classmethod
     def of(cls, rule: Rule, mask: int, plain: bool) -> _Needs:
@@ -75,6 +76,7 @@ class _Needs:
             "result" in used,
             [name for name in rule.args if name in used],
             sorted(metadata),
+            tuple(name for name in rule.releases if name in used),
         )
 
     @property
@@ -106,7 +108,7 @@ def _node_class(rule: Rule, mask: int, plain: bool) -> list[str]:
     lines += [f"        {saved} = unpack(node, {saved!r})" for saved in needs.tensors]
     if needs.result:
         lines.append("        result = unpack_result(node)")
-    lines += [f"        {arg} = node.a_{arg}" for arg in needs.args]
+    lines += [f"        {line}" for line in _unpack_arguments(needs)]
     lines += [f"        {item} = node.m_{item}" for item in needs.metadata]
     lines += [f"        {line}" for line in _evaluate(rule, chosen, plain, graph=True)]
     lines += [*_release(needs), "        return grads", ""]
@@ -133,8 +135,15 @@ def _unpack_data(needs: _Needs) -> list[str]:
             "if node.c_result.value:",
             "    result = result_data(node)",
         ]
-    lines += [f"{arg} = node.a_{arg}" for arg in needs.args]
+    lines += _unpack_arguments(needs)
     lines += [f"{item} = node.m_{item}" for item in needs.metadata]
+    return lines
+
+
+def _unpack_arguments(needs: _Needs) -> list[str]:
+    lines = [f"{arg} = node.a_{arg}" for arg in needs.args]
+    for arg in needs.releases:
+        lines += [f"if {arg} is None:", "    raise freed()"]
     return lines
 
 
@@ -153,6 +162,7 @@ def _evaluate(rule: Rule, chosen: list[str], plain: bool, graph: bool) -> list[s
 
 def _release(needs: _Needs) -> list[str]:
     saved = [f"node.s_{name}" for name in needs.tensors] + (["node.s_result"] if needs.result else [])
+    saved += [f"node.a_{name}" for name in needs.releases]
     return ["        if not keep:", f"            {' = '.join(saved)} = None"] if saved else []
 
 

@@ -70,6 +70,8 @@ class Rule:
 
     `elementwise` says that the result has the shape that the tensors broadcast to. `view` says that the
     result shares memory with the first tensor. `number` names a tensor that may also be a Python number.
+    `releases` are arguments that go when the saved tensors go, so that the node runs again only if the graph
+    is retained.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Rule:
     elementwise: bool
     view: bool
     number: str | None
+    releases: tuple[str, ...] = ()
 
     @property
     def differentiable(self) -> tuple[str, ...]:
@@ -118,6 +121,7 @@ def rule(
     elementwise: bool = False,
     view: bool = False,
     number: str | None = None,
+    releases: str = "",
     **derivatives: Derivative,
 ) -> Rule:
     """Add one row to the table and return it; raise `RuleError` if the row does not hold together."""
@@ -132,6 +136,7 @@ def rule(
         elementwise=elementwise,
         view=view,
         number=number,
+        releases=tuple(releases.split()),
     )
     problems = check(row)
     if name in _TABLE:
@@ -171,6 +176,7 @@ def check(row: Rule) -> list[str]:
         problems.append(f"saves says {sorted(row.saves)}, and the formulas use {sorted(saved)}")
     if row.number is not None and row.number not in row.tensors[1:]:
         problems.append(f"number names {row.number!r}, which is not a tensor after the first")
+    problems += [f"releases names {name!r}, which is no argument" for name in {*row.releases} - {*row.args}]
     unknown = _names(row.forward) - {*row.tensors, *row.args} - formulas.FUNCTIONS.keys()
     problems += [
         f"forward uses {name!r}, which is no tensor, argument or function" for name in sorted(unknown)

@@ -128,6 +128,7 @@ rule(
     base="copy_slices(grad, zeros_like(path.view(grad)), path)",
     source="path.view(grad).clone()",
     saves="",
+    releases="path",
 )
 rule(
     "as_strided",
