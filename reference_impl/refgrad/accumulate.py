@@ -20,6 +20,7 @@ import torch
 from .backward import execute
 from .hooks import hooks_of_leaf
 from .node import LEAF, SEQUENCE, Node
+from .rules.formulas import fit
 from .tensor import Tensor
 from .versions import UNCOUNTED, bump
 
@@ -36,9 +37,11 @@ _LOCKS = tuple(threading.RLock() for _ in range(64))
 class AccumulateGrad(Node):
     """Adds the gradients that arrive to `.grad` of its leaf, `variable`."""
 
-    __slots__ = ("variable",)
+    __slots__ = ("former", "variable")
 
     variable: Tensor
+    # Shape and dtype of the leaf before other data were assigned; set by `displace`.
+    former: tuple[torch.Size, torch.dtype]
     label = "torch::autograd::AccumulateGrad"
 
     def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
@@ -75,6 +78,70 @@ class AccumulateGrad(Node):
             else:
                 leaf._grad = have + grad
         return ()
+
+    def displace(self) -> None:
+        """Note that the leaf is about to get data of another shape or dtype: gradients still come in the
+        present ones.
+        """
+        if type(self) is not _Displaced:
+            self.former = self.variable._shape, self.variable._dtype
+            self.__class__ = _Displaced
+
+
+class _Displaced(AccumulateGrad):
+    """The accumulator of a leaf that was given data of another shape or dtype while a graph held it.
+
+    It takes gradients of the former shape, also for what is recorded from then on, and leaves a `.grad` that
+    does not fit its leaf. Source: `set_data` in torch/csrc/autograd/variable.cpp, `validate_outputs` in
+    torch/csrc/autograd/engine.cpp.
+    """
+
+    __slots__ = ()
+
+    def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Add plain data to `.grad`; raise RuntimeError for a gradient that does not fit the former shape."""
+        leaf = self.variable
+        if leaf._node is None:
+            return ()
+        grad = self._fitted(grad)
+        with _LOCKS[id(leaf) >> 4 & 63]:
+            have = leaf._grad
+            if have is not None:
+                have._data.add_(grad)
+                bump(have)
+            elif getrefcount(grad) > _EXCLUSIVE or not _same_layout(grad, leaf._data):
+                leaf._grad = Tensor._of(_copy_for(leaf._data, grad))
+            else:
+                leaf._grad = Tensor._of(grad)
+        return ()
+
+    def vjp_graph(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Make `.grad` a new, recorded tensor."""
+        leaf = self.variable
+        if leaf._node is None:
+            return ()
+        grad = self._fitted(grad)
+        with _LOCKS[id(leaf) >> 4 & 63]:
+            have = leaf._grad
+            leaf._grad = grad.clone() if have is None else have + grad
+        return ()
+
+    def _fitted(self, grad: Any) -> Any:
+        """Return `grad` in the former shape and dtype; raise RuntimeError if the shape does not broadcast."""
+        former, dtype = self.former
+        shape = grad.shape
+        broadcasts = len(former) <= len(shape) and all(
+            size in {1, other} for size, other in zip(reversed(former), reversed(shape), strict=False)
+        )
+        if not broadcasts:
+            raise RuntimeError(
+                f"A function returned an invalid gradient for a leaf - got {list(shape)} but expected shape "
+                f"compatible with {list(former)}"
+            )
+        return fit(grad, former, dtype)
+
+
+_Displaced.__name__ = _Displaced.__qualname__ = AccumulateGrad.__name__
 
 
 def accumulator(leaf: Tensor) -> Node | None:
@@ -167,7 +234,7 @@ def _same_layout(grad: torch.Tensor, data: torch.Tensor) -> bool:
 def _copy_for(data: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
     """Return a copy of `grad` with the strides of `data` if `data` is dense, contiguous otherwise."""
     fresh = torch.empty_like(data)
-    if fresh.stride() != data.stride() or fresh.shape != grad.shape:
+    if fresh.stride() != data.stride():
         fresh = torch.empty(grad.shape, dtype=data.dtype, device=data.device)
     return fresh.copy_(grad)
 

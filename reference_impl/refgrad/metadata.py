@@ -11,7 +11,8 @@ torch is told by strides where a view lies and needs no such detour; the histori
 
 Sources: "In-place operations" in https://docs.pytorch.org/docs/stable/notes/autograd.html,
 https://docs.pytorch.org/docs/stable/generated/torch.Tensor.resize_.html,
-torch/csrc/autograd/VariableTypeManual.cpp and, for the accumulator that set_ leaves behind, test_grad_to_node_set in test/test_autograd.py.
+torch/csrc/autograd/VariableTypeManual.cpp and, for the accumulator that set_ leaves behind,
+test_grad_to_node_set in test/test_autograd.py.
 """
 
 from __future__ import annotations
@@ -123,9 +124,9 @@ def set_(input: Tensor, source: Tensor | None = None) -> Tensor:
         before = Tensor._of(input._data)
         before._node = input._node
         OPERATIONS["set_"].record(recorded, before, source)
+    input._displace(keep=False)
     input._data, input._shape = source._data, source._shape
     bump(input)
-    input._accumulator = None
     if recorded is not None:
         input._node = recorded._node
     return input

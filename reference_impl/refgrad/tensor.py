@@ -270,9 +270,23 @@ class Tensor(Operations):
             raise RuntimeError(
                 "data set to a tensor that requires gradients must be floating point or complex dtype"
             )
-        if value._dtype is not self._dtype or value.device != self.device:
-            self._accumulator = None  # graphs so far lead to one for gradients of the former kind
+        same = value._dtype is self._dtype and value.device == self.device
+        if not same or value._shape != self._shape:
+            self._displace(keep=same)
         self._data, self._shape, self._dtype = value._data, value._shape, value._dtype
+
+    def _displace(self, keep: bool) -> None:
+        """Tell the accumulator that graphs hold that gradients come in the present shape and dtype.
+
+        Unless `keep`, graphs from now on get one of their own, and to those from before this is no input any
+        more.
+        """
+        held = self._accumulator
+        node = None if held is None else held()
+        if node is not None:
+            node.displace()  # type: ignore[attr-defined]
+        if not keep:
+            self._accumulator = None
 
     @data.deleter
     def data(self) -> None:
