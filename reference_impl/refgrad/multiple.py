@@ -15,10 +15,12 @@ import torch
 
 from .accumulate import edge_of, joins_graph
 from .grad_mode import mode
+from .levels import LEVELS
 from .node import SEQUENCE, Node
 from .outputs import Output, Parts
 from .rules.formulas import fit, take_slice
 from .shapes import select
+from .tangents import carry
 from .tensor import Tensor
 from .views import ONE_OF_SEVERAL, ViewOf
 
@@ -214,9 +216,15 @@ def _join(tensors: Sequence[Tensor], data: torch.Tensor, dim: int, kind: type[Jo
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors along a dimension that they have."""
-    return _join(tensors, torch.cat([tensor._data for tensor in tensors], dim), dim, CatBackward0)
+    out = _join(tensors, torch.cat([tensor._data for tensor in tensors], dim), dim, CatBackward0)
+    if LEVELS:
+        carry((out,), tensors, lambda *tangents: (cat(tangents, dim),))
+    return out
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors of one shape along a new dimension."""
-    return _join(tensors, torch.stack([tensor._data for tensor in tensors], dim), dim, StackBackward0)
+    out = _join(tensors, torch.stack([tensor._data for tensor in tensors], dim), dim, StackBackward0)
+    if LEVELS:
+        carry((out,), tensors, lambda *tangents: (stack(tangents, dim),))
+    return out

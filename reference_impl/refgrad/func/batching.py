@@ -5,7 +5,9 @@ every kernel works on the whole batch. So shapes, errors and random numbers insi
 refgrad knows about batches. What refgrad adds is the graph. Inside, a tape is recorded as usual, and `grad` and the
 like work on it; outside, its data have no meaning. So of a call that something outside has to be differentiated
 through, one node is left, `VmapBackward`. Its backward runs the function again inside of a vmap, and backward through
-it, for the batch of arguments and of cotangents. The function must therefore be pure, as torch demands anyway.
+it, for the batch of arguments and of cotangents. The function must therefore be pure, as torch demands anyway. What a
+level of forward mode adds is gone by then, so a call whose tangents something outside has to be differentiated through
+is made example by example instead.
 
 Source: https://docs.pytorch.org/docs/stable/generated/torch.func.vmap.html and
 https://docs.pytorch.org/docs/stable/func.ux_limitations.html
@@ -25,6 +27,7 @@ from refgrad.accumulate import AccumulateGrad, edge_of
 from refgrad.backward import Capture, execute
 from refgrad.grad_mode import is_grad_enabled, no_grad
 from refgrad.levels import LEVELS, Level, set_tangent, tangent_of
+from refgrad.multiple import stack
 from refgrad.node import SEQUENCE, Node
 from refgrad.outputs import Output, part
 from refgrad.tensor import Tensor
@@ -60,6 +63,24 @@ class Run:
     inside: list[Any] = field(default_factory=list)
     dims: list[Any] = field(default_factory=list)
     marks: list[tuple[int, Level]] = field(default_factory=list)
+    tangents: list[Tensor] = field(default_factory=list)
+    size: int = 0
+
+    def captured(self, values: Sequence[Any]) -> dict[Node, None]:
+        """Return the nodes from outside that the tape of `values` leads to, and those of `leaves`."""
+        edges = [edge_of(value) for value in values if isinstance(value, Tensor)]
+        ahead = [edge for edge in edges if edge is not None]
+        seen, found = set(ahead), {}
+        while ahead:
+            node = ahead.pop()
+            if isinstance(node, AccumulateGrad) or node.seq < self.start:
+                found[node] = None
+                continue
+            for edge in node.edges:
+                if edge not in seen:
+                    seen.add(edge)
+                    ahead.append(edge)
+        return found
 
 
 def vmap(
@@ -83,7 +104,11 @@ def vmap(
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         given = _Call(batching, args, kwargs)
         outputs, run = given.run()
-        return given.recorded(outputs, run) if is_grad_enabled() else outputs
+        if not is_grad_enabled():
+            return outputs
+        if run.size and run.captured(run.tangents):
+            return given.one_by_one()
+        return given.recorded(outputs, run)
 
     return wrapper
 
@@ -126,9 +151,10 @@ class _Call:
     def run(self) -> tuple[Any, Run]:
         """Run the function inside of a vmap; return its results, without history, and what is known of the run."""
         run = Run(next(SEQUENCE))
+        places = self.mapped_places()
         tangents = [
             (place, level, tangent)
-            for place in self.mapped_places()
+            for place in places
             for level in LEVELS
             if (tangent := tangent_of(self.leaves[place], level)) is not None
         ]
@@ -157,13 +183,14 @@ class _Call:
             if not LEVELS:
                 return results
             found = [
-                (place, level, tangent._data)
+                (place, level, tangent)
                 for place, value in enumerate(values)
                 for level in LEVELS
                 if isinstance(value, Tensor) and (tangent := tangent_of(value, level)) is not None
             ]
             run.marks = [(place, level) for place, level, _ in found]
-            return results, [data for _, _, data in found]
+            run.tangents = [tangent for _, _, tangent in found]
+            return results, [tangent._data for tangent in run.tangents]
 
         mapping: Any = torch.func.vmap
         with transform():
@@ -172,6 +199,7 @@ class _Call:
         if not LEVELS:
             return mapped(_outside, results), run
         results, products = results
+        run.size = self.leaves[places[0]].shape[self.dims[places[0]]]
         values, shape = flatten(results)
         values = [_outside(value) for value in values]
         for (place, level), product in zip(run.marks, products, strict=True):
@@ -189,9 +217,23 @@ class _Call:
                 run.leaves[place] = made.requires_grad_()
         return arguments
 
+    def one_by_one(self) -> Any:
+        """Return the results of the call, the function run for one example after the other; all is recorded."""
+        examples, places = [], self.mapped_places()
+        for index in range(self.leaves[places[0]].shape[self.dims[places[0]]]):
+            arguments = list(self.leaves)
+            for place in places:
+                arguments[place] = arguments[place].select(self.dims[place], index)
+            with self._same_random_numbers() if self.batching.randomness == "same" else contextlib.nullcontext():
+                examples.append(flatten(self.batching.func(*self.structure.build(arguments), **self.kwargs)))
+        structure = examples[0][1]
+        dims = _spread(self.batching.out_dims, structure) or [0] * structure.leaves
+        rows = zip(dims, *(values for values, _ in examples), strict=True)
+        return structure.build([row[0] if dim is None else stack(row, dim) for dim, *row in rows])
+
     def recorded(self, outputs: Any, run: Run) -> Any:
         """Return `outputs` with a history if anything outside is part of it."""
-        captured = self._captured(run)
+        captured = run.captured(run.inside)
         reached = [place for place, leaf in run.leaves.items() if edge_of(leaf) in captured]
         around = [node for node in captured if node not in {edge_of(leaf) for leaf in run.leaves.values()}]
         edges = [edge for place in reached if (edge := edge_of(self.leaves[place])) is not None] + around
@@ -209,25 +251,6 @@ class _Call:
                 output.next, output.seq, output.hooks, output.index = node, next(SEQUENCE), None, index
                 value._node = output
         return structure.build(values)
-
-    def _captured(self, run: Run) -> dict[Node, None]:
-        """Return the nodes from outside that the tape of `run` leads to, and those of its leaves."""
-        stack = [
-            edge
-            for value in run.inside
-            if isinstance(value, Tensor) and (edge := edge_of(value)) is not None
-        ]
-        seen, found = set(stack), {}
-        while stack:
-            node = stack.pop()
-            if isinstance(node, AccumulateGrad) or node.seq < run.start:
-                found[node] = None
-                continue
-            for edge in node.edges:
-                if edge not in seen:
-                    seen.add(edge)
-                    stack.append(edge)
-        return found
 
     @contextlib.contextmanager
     def _same_random_numbers(self) -> Iterator[None]:
