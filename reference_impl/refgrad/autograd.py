@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
-from . import function, graph
+from . import anomaly, function, graph
 from .accumulate import edge_of
+from .anomaly import detect_anomaly, set_detect_anomaly
 from .backward import Capture, execute
 from .function import Function
 from .grad_mode import enable_grad, no_grad, set_grad_enabled
@@ -27,12 +28,15 @@ from .transform_state import active
 __all__ = [
     "Function",
     "Variable",
+    "anomaly",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "function",
     "grad",
     "graph",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]
 
@@ -157,7 +161,7 @@ def _of_batch(
     """Return the results of `vjp` for each of a batch of cotangents, the first dimension of each; None where it has
     none.
     """
-    from .func.batching import vmap  # noqa: PLC0415 - transforms are made of what this module has
+    from .func.batching import vmap
 
     batches = [
         root._like(_ones_for(root)) if cotangent is None else cotangent

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, cast
 
-from . import hooks, reentrant
-from .grad_mode import is_grad_enabled, set_grad_mode
+from . import anomaly, hooks, reentrant
+from .grad_mode import is_grad_enabled, mode, set_grad_mode
 from .levels import LEVELS
-from .node import Node
+from .node import SEQUENCE, Node, detection
 from .outputs import part
 
 
@@ -52,8 +52,9 @@ def execute(
     pending = _count_edges(roots, path)
     ready: list[tuple[int, Node]] = []
     arrived: dict[Node, Any] = {}
-    before = is_grad_enabled()
+    before, outer, restricted = is_grad_enabled(), mode.running, mode.restricted
     set_grad_mode(graph)
+    mode.running = next(SEQUENCE)
     # Tangents are carried by refgrad's operations alone.
     graph = graph or bool(LEVELS)
     try:
@@ -63,9 +64,11 @@ def execute(
         if capture is None:
             _run(ready, arrived, pending, keep, graph, roots)
         else:
+            mode.restricted = True
             _run_captured(ready, arrived, pending, keep, graph, reentrant.Task(roots, path or set(), capture))
     finally:
         set_grad_mode(before)
+        mode.running, mode.restricted = outer, restricted
 
 
 def _run(  # noqa: PLR0917 - the state of one backward pass
@@ -78,13 +81,14 @@ def _run(  # noqa: PLR0917 - the state of one backward pass
 ) -> None:
     """Run all nodes that are reached."""
     task = None
+    watched = detection.enabled
     while ready:
         node = heappop(ready)[1]
         grad = arrived.pop(node)
         while True:
-            if node.hooks is not None:
+            if node.hooks is not None or watched:
                 task = task or reentrant.Task(roots)
-                grads = hooks.run_node(node, grad, keep, graph, task)
+                grads = _run_node(node, grad, keep, graph, task)
             elif grad is None:
                 grads = node.nothing(keep)
             else:
@@ -119,6 +123,7 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
     flows on, as in torch: there the hooks are part of running the node.
     """
     capture, path = cast("Capture", task.capture), cast("set[Node]", task.path)
+    watched = detection.enabled
     while ready:
         node = heappop(ready)[1]
         grad = arrived.pop(node)
@@ -127,12 +132,14 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
             grad = hooks.run_tensor_hooks(node, grad, graph, task)
         found = capture.wanted.get(node)
         if found is not None:
+            seen = None if grad is None else node.received(grad)
             for index in found:
-                found[index] = part(grad, index)
+                found[index] = part(seen, index)
+            seen = None
         if ends:
             continue
-        if node.hooks is not None:
-            grads = hooks.run_node(node, grad, keep, graph, task)
+        if node.hooks is not None or watched:
+            grads = _run_node(node, grad, keep, graph, task)
         elif grad is None:
             grads = node.nothing(keep)
         else:
@@ -146,6 +153,19 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
             if edge in path:
                 _deliver(edge, grads[index], arrived, pending, ready)
         grads = None
+
+
+def _run_node(node: Node, grad: Any, keep: bool, graph: bool, task: reentrant.Task) -> Any:
+    """Run one node, whatever stands around it: hooks, and anomaly mode."""
+
+    def run() -> Any:
+        if node.hooks is not None:
+            return hooks.run_node(node, grad, keep, graph, task)
+        if grad is None:
+            return node.nothing(keep)
+        return node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
+
+    return anomaly.run_watched(node, run, graph) if detection.enabled else run()
 
 
 def _deliver(

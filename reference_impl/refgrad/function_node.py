@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 import torch
 
 from .grad_mode import mode
+from .levels import LEVELS
 from .node import SEQUENCE, Node, freed, modified
 from .outputs import Output, separate
 from .reentrant import UserCode
@@ -264,8 +265,10 @@ class FunctionNode(Node, FunctionCtx):
 
     def nothing(self, keep: bool) -> Any:
         """Call the user's backward although no gradient arrived for any output."""
+        # The pass works on plain data unless it is recorded or carries tangents.
+        on_tensors = mode.enabled or bool(LEVELS)
         found = self._call((None,) * self.output_count(), keep)
-        plain = tuple(result if result is None or mode.enabled else result._data for result in found)
+        plain = tuple(result if result is None or on_tensors else result._data for result in found)
         return plain if type(self.next) is tuple else plain[0]
 
     def _call(self, grads: tuple[Any, ...], keep: bool) -> tuple[Any, ...]:

@@ -30,6 +30,10 @@ class _Mode(threading.local):
     enabled: bool = True
     inference: bool = False
     asked: bool = False
+    # the number of the innermost backward pass of the thread, -1 if there is none; whether that or one around
+    # it is restricted to some inputs
+    running: int = -1
+    restricted: bool = False
 
 
 mode = _Mode()

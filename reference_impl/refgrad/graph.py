@@ -16,6 +16,7 @@ import torch
 
 from .accumulate import edge_of
 from .hooks import RemovableHandle, register_hook
+from .mutation import allow_mutation_on_saved_tensors
 from .node import Node
 from .reentrant import Task, running
 from .saved_hooks import (
@@ -30,6 +31,7 @@ from .versions import bump
 __all__ = [
     "GradientEdge",
     "Node",
+    "allow_mutation_on_saved_tensors",
     "disable_saved_tensors_hooks",
     "get_gradient_edge",
     "increment_version",

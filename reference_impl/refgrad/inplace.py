@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import torch
 
 
+# What is called with each tensor before it is written to, while any block asks for it.
+BEFORE_WRITES: list[Callable[[Tensor], None]] = []
+
+
 def write(
     tensor: Tensor,
     kernel: Callable[[torch.Tensor], Any],
@@ -39,6 +43,8 @@ def write(
     """
     joins = any(isinstance(other, Tensor) and other._node is not None for other in operands)
     refuse_write(tensor, joins)
+    for prepare in BEFORE_WRITES:
+        prepare(tensor)
     dtype = tensor._dtype
     recorded = None
     dual = before_write(tensor, operands) if LEVELS else None
@@ -148,9 +154,73 @@ def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
 
 
 def masked_fill_(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """Put `value` where `mask` is true."""
+    """Put `value`, a number or a 0-d tensor, where `mask` is true."""
+
+    def kernel(data: torch.Tensor) -> Any:
+        return data.masked_fill_(mask._data, _plain(value))
+
     if isinstance(value, Tensor):
-        raise NotImplementedError(
-            "masked_fill_ with a tensor value is not implemented; use input[mask] = value"
-        )
-    return write(input, lambda data: data.masked_fill_(mask._data, value), "masked_fill", (mask,), (value,))
+        return write(input, kernel, "masked_fill_with", (mask, value))
+    return write(input, kernel, "masked_fill", (mask,), (value,))
+
+
+def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A002 - torch's names
+    """Bring `input` between two bounds, numbers or tensors; one may be None."""
+
+    def kernel(data: torch.Tensor) -> Any:
+        return data.clamp_(_plain(min), _plain(max))
+
+    if not isinstance(min, Tensor) and not isinstance(max, Tensor):
+        return write(input, kernel, "clamp", (), (min, max))
+    if max is None:
+        return write(input, kernel, "clamp_from", (min,))
+    if min is None:
+        return write(input, kernel, "clamp_to", (max,))
+    if not isinstance(min, Tensor) or not isinstance(max, Tensor):
+        raise TypeError("clamp_(): give two numbers or two tensors as bounds")
+    return write(input, kernel, "clamp_between", (min, max))
+
+
+def index_add_(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: complex = 1) -> Tensor:
+    """Add `alpha` times the slices of `source` to those of `input` that `index` names, repeated ones too."""
+
+    def kernel(data: torch.Tensor) -> Any:
+        return data.index_add_(dim, index._data, source._data, alpha=alpha)
+
+    return write(input, kernel, "index_add", (index, source), (dim, alpha))
+
+
+def index_copy_(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """Replace the slices of `input` that `index` names by those of `source`."""
+
+    def kernel(data: torch.Tensor) -> Any:
+        return data.index_copy_(dim, index._data, source._data)
+
+    return write(input, kernel, "index_copy", (index, source), (dim,))
+
+
+def index_fill_(input: Tensor, dim: int, index: Tensor, value: complex) -> Tensor:
+    """Fill the slices of `input` that `index` names with a number."""
+    return write(
+        input, lambda data: data.index_fill_(dim, index._data, value), "index_fill", (index,), (dim, value)
+    )
+
+
+def scatter_(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
+    """Put the elements of `src`, or a number, at the places of `input` that `index` names."""
+
+    def kernel(data: torch.Tensor) -> Any:
+        return data.scatter_(dim, index._data, _plain(src))
+
+    if isinstance(src, Tensor):
+        return write(input, kernel, "scatter", (index, src), (dim,))
+    return write(input, kernel, "scatter_number", (index,), (dim, src))
+
+
+def scatter_add_(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """Add the elements of `src` to the places of `input` that `index` names."""
+
+    def kernel(data: torch.Tensor) -> Any:
+        return data.scatter_add_(dim, index._data, src._data)
+
+    return write(input, kernel, "scatter_add", (index, src), (dim,))

@@ -85,6 +85,10 @@ class Node:
         edges = iter(self.edges)
         return tuple(next(edges).as_edge() if needed else (None, 0) for needed in self.input_mask())
 
+    def received(self, grad: Any) -> Any:
+        """Return `grad`, which has arrived here, as hooks and callers see it."""
+        return grad
+
     def as_edge(self) -> tuple[Node | None, int]:
         """Return this node as an element of `next_functions`."""
         return self, 0
@@ -134,6 +138,16 @@ def observe(node: Node, out: Any) -> None:
     """Show `node`, just recorded, to each of `OBSERVERS` once."""
     for observer in dict.fromkeys(OBSERVERS):
         observer(node, out)
+
+
+class Detection:
+    """Whether anomaly mode is on, and whether it takes nan in a gradient for an error."""
+
+    enabled: bool = False
+    check_nan: bool = True
+
+
+detection = Detection()
 
 
 class Sentinel(Node):
@@ -230,11 +244,17 @@ def check_version(node: Node, name: str, counter: VersionCounter, data: Any, ori
 def modified(data: torch.Tensor, version: int, expected: int, origin: Node | None) -> RuntimeError:
     """Return torch's error for a saved tensor, a result of `origin`, that was written to since then."""
     of = "" if origin is None else f", which is output {origin.as_edge()[1]} of {plain_name(origin)},"
+    hint = (
+        "the backtrace further above shows the operation that failed to compute its gradient. The variable in "
+        "question was changed in there or anywhere later. Good luck!"
+        if detection.enabled
+        else "enable anomaly detection to find the operation that failed to compute its gradient, with "
+        "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+    )
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[{_type_name(data)} {list(data.shape)}]{of} is at version {version}; expected version "
-        f"{expected} instead. Hint: enable anomaly detection to find the operation that failed to compute "
-        "its gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False)."
+        f"{expected} instead. Hint: {hint}"
     )
 
 
