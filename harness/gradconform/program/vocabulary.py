@@ -327,6 +327,9 @@ OPERATORS = {
         Operator("tolist", _UNARY, "plain", method=True, forms="method"),
         Operator("numel", _UNARY, "plain", method=True),
         Operator("dim", _UNARY, "plain", method=True, forms="method"),
+        Operator("_is_view", _UNARY, "plain", method=True, forms="method"),
+        Operator("autograd.graph.increment_version", "tensor", "object", forms="function"),
+        Operator("autograd.graph.get_gradient_edge", "tensor", "object", forms="function"),
         Operator("is_conj", _UNARY, "plain", method=True, forms="method"),
         Operator("is_grad_enabled", "", "plain", forms="function"),
         Operator("is_inference_mode_enabled", "", "plain", forms="function"),
@@ -363,6 +366,8 @@ ATTRIBUTES = (
     "retains_grad",
     "real",
     "imag",
+    "_version",
+    "_base",
 )
 WRITABLE = ("grad", "data", "requires_grad")
 MODES = {"no_grad": "", "enable_grad": "", "set_grad_enabled": "mode", "inference_mode": "mode=True"}
