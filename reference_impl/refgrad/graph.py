@@ -10,9 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .accumulate import edge_of
 from .hooks import RemovableHandle, register_hook
@@ -27,6 +25,9 @@ from .saved_hooks import (
 )
 from .tensor import Tensor
 from .versions import bump
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = [
     "GradientEdge",
@@ -52,7 +53,8 @@ class GradientEdge(_Edge):
     """Where the gradient of a tensor arrives: a node, and which output of it the tensor is.
 
     It stands for the tensor in `grad()` and `backward()`, also after a write has given the tensor another
-    history. `like` has the shape, dtype and device of the tensor, if they are known, and no memory of its own.
+    history. `like` has the shape, dtype and device of the tensor, if they are known, and no memory of its
+    own.
     """
 
     like: torch.Tensor | None = None
@@ -63,7 +65,9 @@ class GradientEdge(_Edge):
         Raises NotImplementedError for an edge that `get_gradient_edge` has not made.
         """
         if self.like is None:
-            raise NotImplementedError("refgrad starts backward only from edges that get_gradient_edge has made")
+            raise NotImplementedError(
+                "refgrad starts backward only from edges that get_gradient_edge has made"
+            )
         return Tensor._of(self.like)
 
 
@@ -112,9 +116,9 @@ def register_multi_grad_hook(
 ) -> RemovableHandle:
     """Call `fn` once in each backward pass that computes gradients of `tensors`.
 
-    With "all" it gets a list of the gradients once all are there that the pass will compute, with None for the
-    others; with "any" the first gradient alone. Raises ValueError for another mode; "all" raises RuntimeError
-    in `grad()` with respect to one of the tensors that is a leaf.
+    With "all" it gets a list of the gradients once all are there that the pass will compute, with None for
+    the others; with "any" the first gradient alone. Raises ValueError for another mode; "all" raises
+    RuntimeError in `grad()` with respect to one of the tensors that is a leaf.
     """
     if mode not in {"all", "any"}:
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
@@ -141,9 +145,7 @@ def _hooks_for_all(tensors: Sequence[Tensor], fn: Callable[[Any], None]) -> list
             fn(state.grads)
             del gathered[task]
 
-    return [
-        register_hook(tensor, functools.partial(gather, index)) for index, tensor in enumerate(tensors)
-    ]
+    return [register_hook(tensor, functools.partial(gather, index)) for index, tensor in enumerate(tensors)]
 
 
 def _hooks_for_any(tensors: Sequence[Tensor], fn: Callable[[Any], None]) -> list[RemovableHandle]:

@@ -19,7 +19,8 @@ A node holds a tensor that retains its gradient weakly. Nothing here costs anyth
 backward asks each node once whether it has any.
 
 Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#backward-hooks-execution. The list there has
-retained gradients after node pre-hooks; torch runs them before (call_function in torch/csrc/autograd/engine.cpp).
+retained gradients after node pre-hooks; torch runs them before (call_function in
+torch/csrc/autograd/engine.cpp).
 Checks of what hooks return: torch/csrc/autograd/python_hook.cpp.
 """
 
@@ -29,7 +30,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 
@@ -216,8 +217,8 @@ def _live_accumulator(leaf: Tensor) -> Node | None:
 
 def run_node(node: Node, grad: Any, keep: bool, graph: bool, task: Task) -> Any:
     """Run `node`, which has hooks; return the gradient for each edge as `node.vjp` does."""
-    hooks = node.hooks
-    grads = _wrap(separate(node, grad), graph)
+    hooks = cast("NodeHooks", node.hooks)
+    grads = _wrap(separate(node, None if grad is None else node.received(grad)), graph)
     with UserCode(task):
         grads = _on_outputs(hooks, grads)
         if hooks.pre:
@@ -233,7 +234,7 @@ def run_node(node: Node, grad: Any, keep: bool, graph: bool, task: Task) -> Any:
         return results
     with UserCode(task):
         if hooks.after:
-            leaf = node.variable  # type: ignore[attr-defined] - an accumulation node
+            leaf = cast("Any", node).variable  # only nodes that accumulate have such hooks
             if _call(hooks.after, leaf) is not leaf:
                 raise RuntimeError("Tensor post accumulate grad hooks should return None.")
         if hooks.post:
@@ -251,7 +252,8 @@ def run_node(node: Node, grad: Any, keep: bool, graph: bool, task: Task) -> Any:
 def run_tensor_hooks(node: Node, grad: Any, graph: bool, task: Task) -> Any:
     """Return the gradient of `node`, which does not run itself, after the hooks on its outputs."""
     with UserCode(task):
-        grads = _on_outputs(node.hooks, _wrap(separate(node, grad), graph))
+        received = None if grad is None else node.received(grad)
+        grads = _on_outputs(cast("NodeHooks", node.hooks), _wrap(separate(node, received), graph))
     return combine(node, _unwrap(grads, graph))
 
 
@@ -306,8 +308,8 @@ def _check_tuple(before: tuple[Any, ...], result: Any, hook: Hook) -> None:
         raise TypeError(f"expected tuple, but hook returned '{type(result).__name__}'")
     if len(result) != len(before):
         raise RuntimeError(
-            f"hook '{_name(hook)}' has returned an incorrect number of values (got {len(result)}, but expected "
-            f"{len(before)})"
+            f"hook '{_name(hook)}' has returned an incorrect number of values (got {len(result)}, but "
+            f"expected {len(before)})"
         )
     for one, other in zip(before, result, strict=True):
         _check(one, other, hook)

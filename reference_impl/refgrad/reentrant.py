@@ -39,7 +39,7 @@ class Task:
     _reached: set[Node] = field(default_factory=set)
 
     def runs(self, node: Node) -> bool:
-        """Return whether the pass reaches `node`: runs it, or stops there because its gradient is asked for."""
+        """Return whether the pass runs `node`, or stops there because its gradient is asked for."""
         if self.path is not None:
             return node in self.path
         if not self._reached:

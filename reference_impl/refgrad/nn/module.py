@@ -18,6 +18,8 @@ from refgrad.grad_mode import no_grad
 from refgrad.optim import zero_grads
 from refgrad.tensor import Tensor
 
+from .hooks import Hooked
+
 
 class Parameter(Tensor):
     """A leaf on the memory of `data` that a module knows as its own; it requires grad by default, in every
@@ -46,7 +48,7 @@ class Keys(NamedTuple):
     unexpected_keys: list[str]
 
 
-class Module:
+class Module(Hooked):
     """A container of parameters, buffers and modules."""
 
     training: bool = True
@@ -57,15 +59,6 @@ class Module:
     def __init__(self) -> None:
         for table in ("_parameters", "_buffers", "_modules"):
             object.__setattr__(self, table, {})
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the result for one input; subclasses define it."""
-        raise NotImplementedError(
-            f'Module [{type(self).__name__}] is missing the required "forward" function'
-        )
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
 
     # --- attributes ---
 
