@@ -9,16 +9,20 @@ https://docs.pytorch.org/docs/stable/generated/torch.Tensor.grad.html and, for t
 
 from __future__ import annotations
 
+import threading
 import weakref
+from collections.abc import Iterable, Sequence
 from sys import getrefcount
 from typing import Any
 
 import torch
 
 from .backward import execute
+from .hooks import hooks_of_leaf
 from .node import LEAF, SEQUENCE, Node
+from .rules.formulas import fit
 from .tensor import Tensor
-from .versions import bump
+from .versions import UNCOUNTED, bump
 
 _new = object.__new__
 # Accumulation runs as soon as it can, as in torch, where these nodes have the largest sequence number there
@@ -26,32 +30,40 @@ _new = object.__new__
 _FIRST = 1 << 62
 
 
+# Threads may accumulate into one leaf at the same time. A leaf has its lock by its address; a few share one.
+_LOCKS = tuple(threading.RLock() for _ in range(64))
+
+
 class AccumulateGrad(Node):
     """Adds the gradients that arrive to `.grad` of its leaf, `variable`."""
 
-    __slots__ = ("variable",)
+    __slots__ = ("former", "variable")
 
     variable: Tensor
+    # Shape and dtype of the leaf before other data were assigned; set by `displace`.
+    former: tuple[torch.Size, torch.dtype]
     label = "torch::autograd::AccumulateGrad"
 
     def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
         """Add plain data to `.grad`.
 
         A later gradient is added in place, so that `.grad` stays the same object. The first one is taken
-        over if nobody else holds its memory and its layout is right, and copied otherwise: the memory of
-        the caller's cotangent and of another leaf's gradient is never shared.
+        over if nobody else holds this tensor and its layout is right, and copied otherwise. As in torch, it
+        is the tensor that counts and not its memory: a gradient that only views have handed on is a view of
+        the caller's cotangent, and `.grad` shares memory with it then.
         """
         leaf = self.variable
         if leaf._node is None:
             return ()
-        have = leaf._grad
-        if have is not None:
-            have._data.add_(grad)
-            bump(have)
-        elif getrefcount(grad) > _EXCLUSIVE or grad._is_view() or not _same_layout(grad, leaf._data):
-            leaf._grad = leaf._like(_copy_for(leaf._data, grad))
-        else:
-            leaf._grad = leaf._like(grad)
+        with _LOCKS[id(leaf) >> 4 & 63]:
+            have = leaf._grad
+            if have is not None:
+                have._data.add_(grad)
+                bump(have)
+            elif getrefcount(grad) > _EXCLUSIVE or not _same_layout(grad, leaf._data):
+                leaf._grad = leaf._like(_copy_for(leaf._data, grad))
+            else:
+                leaf._grad = leaf._like(grad)
         return ()
 
     def vjp_graph(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
@@ -59,47 +71,170 @@ class AccumulateGrad(Node):
         leaf = self.variable
         if leaf._node is None:
             return ()
-        have = leaf._grad
-        if have is None:
-            leaf._grad = Tensor._of(torch.empty_like(leaf._data)).copy_(grad)
-        else:
-            leaf._grad = have + grad
+        with _LOCKS[id(leaf) >> 4 & 63]:
+            have = leaf._grad
+            if have is None:
+                leaf._grad = Tensor._of(torch.empty_like(leaf._data)).copy_(grad)
+            else:
+                leaf._grad = have + grad
         return ()
 
+    def displace(self) -> None:
+        """Note that the leaf is about to get data of another shape or dtype: gradients still come in the
+        present ones.
+        """
+        if type(self) is not _Displaced:
+            self.former = self.variable._shape, self.variable._dtype
+            self.__class__ = _Displaced
 
-def accumulator(leaf: Tensor) -> Node:
-    """Return the node that accumulates into `leaf`, the same one for as long as a graph holds it."""
+
+class _Displaced(AccumulateGrad):
+    """The accumulator of a leaf that was given data of another shape or dtype while a graph held it.
+
+    It takes gradients of the former shape, also for what is recorded from then on, and leaves a `.grad` that
+    does not fit its leaf. Source: `set_data` in torch/csrc/autograd/variable.cpp, `validate_outputs` in
+    torch/csrc/autograd/engine.cpp.
+    """
+
+    __slots__ = ()
+
+    def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Add plain data to `.grad`; raise RuntimeError for a gradient that does not fit the former shape."""
+        leaf = self.variable
+        if leaf._node is None:
+            return ()
+        grad = self._fitted(grad)
+        with _LOCKS[id(leaf) >> 4 & 63]:
+            have = leaf._grad
+            if have is not None:
+                have._data.add_(grad)
+                bump(have)
+            elif getrefcount(grad) > _EXCLUSIVE or not _same_layout(grad, leaf._data):
+                leaf._grad = Tensor._of(_copy_for(leaf._data, grad))
+            else:
+                leaf._grad = Tensor._of(grad)
+        return ()
+
+    def vjp_graph(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Make `.grad` a new, recorded tensor."""
+        leaf = self.variable
+        if leaf._node is None:
+            return ()
+        grad = self._fitted(grad)
+        with _LOCKS[id(leaf) >> 4 & 63]:
+            have = leaf._grad
+            leaf._grad = grad.clone() if have is None else have + grad
+        return ()
+
+    def _fitted(self, grad: Any) -> Any:
+        """Return `grad` in the former shape and dtype; raise RuntimeError if the shape does not broadcast."""
+        former, dtype = self.former
+        shape = grad.shape
+        broadcasts = len(former) <= len(shape) and all(
+            size in {1, other} for size, other in zip(reversed(former), reversed(shape), strict=False)
+        )
+        if not broadcasts:
+            raise RuntimeError(
+                f"A function returned an invalid gradient for a leaf - got {list(shape)} but expected shape "
+                f"compatible with {list(former)}"
+            )
+        return fit(grad, former, dtype)
+
+
+_Displaced.__name__ = _Displaced.__qualname__ = AccumulateGrad.__name__
+
+
+def accumulator(leaf: Tensor) -> Node | None:
+    """Return the node that accumulates into `leaf`, the same one for as long as a graph holds it.
+
+    None for an inference tensor: whether it has one depends on the other operands, see `beside`. Raises
+    RuntimeError for a view whose history torch refuses to tell.
+    """
     held = leaf._accumulator
     if held is not None:
         node = held()
         if node is not None:
             return node
+    if leaf._counter is UNCOUNTED:
+        return None
+    made = _make(leaf)
+    leaf._accumulator = weakref.ref(made)
+    return made
+
+
+def _make(leaf: Tensor) -> Node:
     made: AccumulateGrad = _new(AccumulateGrad)
     made.variable = leaf
     made.next = ()
     made.seq = _FIRST - next(SEQUENCE)
-    made.hooks = leaf._hooks
-    leaf._accumulator = weakref.ref(made)
+    made.hooks = None if leaf._hooks is None else hooks_of_leaf(leaf)
     return made
 
 
 def edge_of(tensor: Tensor) -> Node | None:
     """Return the node that the gradient of `tensor` flows to, or None if it does not require grad."""
     node = tensor._node
-    return accumulator(tensor) if node is LEAF else node
+    return accumulator(tensor) or _inference_accumulator(tensor) if node is LEAF else node
+
+
+class _Aside:
+    """Knows the accumulator of an inference tensor, weakly, and answers None where a leaf's is asked for."""
+
+    __slots__ = ("reference",)
+
+    def __init__(self, node: Node) -> None:
+        self.reference = weakref.ref(node)
+
+    def __call__(self) -> None:
+        return None
+
+
+def _inference_accumulator(leaf: Tensor) -> Node:
+    """Return the node that accumulates into a leaf that was made in inference mode."""
+    held = leaf._accumulator
+    node = held.reference() if isinstance(held, _Aside) else None
+    if node is None:
+        node = _make(leaf)
+        leaf._accumulator = _Aside(node)
+    return node
+
+
+def beside(leaf: Tensor, operands: Iterable[Any]) -> Node | None:
+    """Return the accumulator of an inference tensor that is one of `operands`; None if all are inference tensors.
+
+    What has inference tensors alone for operands is not recorded: in torch they lack the dispatch key of autograd
+    (a number beside a tensor has it). Source: c10/core/InferenceMode.h.
+    """
+    alone = all(isinstance(operand, Tensor) and operand._counter is UNCOUNTED for operand in operands)
+    return None if alone else _inference_accumulator(leaf)
+
+
+def joins_graph(tensors: Sequence[Tensor]) -> bool:
+    """Whether grad mode records what is done with `tensors`: one requires grad, one is no inference tensor."""
+    return any(tensor._node is not None for tensor in tensors) and any(
+        tensor._counter is not UNCOUNTED for tensor in tensors
+    )
 
 
 def _same_layout(grad: torch.Tensor, data: torch.Tensor) -> bool:
-    """Whether `grad` has the strides that a gradient of `data` has."""
+    """Whether `grad` lies as a gradient of `data` should: with its strides if `data` is dense, contiguous
+    otherwise (`obeys_layout_contract` in torch). A stride of 0 is an expanded tensor's, whatever its size.
+    """
     if data.is_contiguous():
+        return grad.is_contiguous() and 0 not in grad.stride()
+    wanted = data.stride()
+    if wanted != torch.empty_like(data).stride():
         return grad.is_contiguous()
-    return grad.stride() == torch.empty_like(data).stride() == data.stride()
+    strides = grad.stride()
+    return 0 not in strides and all(
+        size == 1 or stride == want for size, stride, want in zip(data.shape, strides, wanted, strict=True)
+    )
 
 
 def _copy_for(data: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
     """Return a copy of `grad` with the strides of `data` if `data` is dense, contiguous otherwise."""
     fresh = torch.empty_like(data)
-    if fresh.stride() != data.stride() or fresh.shape != grad.shape:
+    if fresh.stride() != data.stride():
         fresh = torch.empty(grad.shape, dtype=data.dtype, device=data.device)
     return fresh.copy_(grad)
 

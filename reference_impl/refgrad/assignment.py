@@ -9,8 +9,8 @@ import torch
 if TYPE_CHECKING:
     from .tensor import Tensor
 
-# The C++ names of dtypes, as torch's message has them.
-_C_NAMES = {
+# The C++ names of dtypes, as torch's messages have them.
+C_NAMES = {
     torch.uint8: "unsigned char",
     torch.int8: "signed char",
     torch.int16: "short int",
@@ -33,7 +33,7 @@ def check_grad(tensor: Tensor, value: Tensor) -> None:
     if value._dtype is not tensor._dtype:
         name = tensor._data.type().rpartition(".")[2].removesuffix("Tensor")
         raise RuntimeError(
-            f"attempting to assign a gradient with dtype '{_C_NAMES.get(value._dtype, value._dtype)}' "
+            f"attempting to assign a gradient with dtype '{C_NAMES.get(value._dtype, value._dtype)}' "
             f"to a tensor with grad_dtype '{name}'. The gradient must match the tensor's grad_dtype "
             "(defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute with a "
             "specific dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging the "

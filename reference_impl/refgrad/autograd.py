@@ -6,20 +6,39 @@ Source: torch/autograd/__init__.py and https://docs.pytorch.org/docs/stable/auto
 from __future__ import annotations
 
 import sys
-import types
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
+from . import anomaly, function, graph
 from .accumulate import edge_of
+from .anomaly import detect_anomaly, set_detect_anomaly
 from .backward import Capture, execute
+from .function import Function
 from .grad_mode import enable_grad, no_grad, set_grad_enabled
-from .node import UNTRACKED, Node
+from .graph import GradientEdge
+from .levels import LEVELS
+from .node import UNTRACKED, Node, Sentinel
+from .outputs import Parts
 from .tensor import Tensor
+from .transform_state import active
 
-__all__ = ["Variable", "backward", "enable_grad", "grad", "graph", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "Function",
+    "Variable",
+    "anomaly",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "function",
+    "grad",
+    "graph",
+    "no_grad",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]
 
 
 def backward(  # noqa: PLR0917 - torch's signature
@@ -36,6 +55,11 @@ def backward(  # noqa: PLR0917 - torch's signature
     for real tensors of one element. `retain_graph` keeps saved tensors and defaults to `create_graph`,
     which records the pass. Raises RuntimeError and TypeError where torch does.
     """
+    if active():
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
+            "functorch.vjp instead or call backward() outside of functorch transforms."
+        )
     if grad_variables is not None:
         warnings.warn(
             "`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2
@@ -48,7 +72,7 @@ def backward(  # noqa: PLR0917 - torch's signature
         grad_tensors = grad_variables
     targets = None if inputs is None else _inputs_of_backward(inputs)
     roots = _as_tuple(tensors)
-    seeds = _seeds(roots, _as_optional_tuple(grad_tensors, len(roots)), create_graph)
+    seeds = _seeds(roots, _as_optional_tuple(grad_tensors, len(roots)), create_graph or bool(LEVELS))
     if create_graph:
         warnings.warn(
             "Using backward() with create_graph=True will create a reference cycle between the parameter "
@@ -62,9 +86,9 @@ def backward(  # noqa: PLR0917 - torch's signature
     if targets is not None:
         capture = Capture()
         for tensor in targets:
-            if not tensor.is_leaf:
+            if isinstance(tensor, Tensor) and not tensor.is_leaf:
                 tensor.retain_grad()
-            capture.accumulate.add(_input_edge(tensor))
+            capture.accumulate.add(_input_edge(tensor)[0])
     keep = create_graph if retain_graph is None else retain_graph
     execute(seeds, keep=keep, graph=create_graph, capture=capture)
 
@@ -91,10 +115,6 @@ def grad(  # noqa: PLR0917 - torch's signature
             "Expected allow_unused to be True or not passed when materialize_grads=True, "
             "but got: allow_unused=False."
         )
-    if is_grads_batched:
-        raise NotImplementedError(
-            "refgrad has no vmap: call grad once for each vector instead of is_grads_batched=True"
-        )
     if not only_inputs:
         warnings.warn(
             "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate "
@@ -110,13 +130,24 @@ def grad(  # noqa: PLR0917 - torch's signature
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     roots = _as_tuple(outputs)
     cotangents = _as_optional_tuple(grad_outputs, len(roots))
-    seeds = _seeds(roots, cotangents, create_graph)
     edges = [_input_edge(tensor) for tensor in wanted]
-    capture = Capture(dict.fromkeys(edges))
     keep = create_graph if retain_graph is None else retain_graph
-    execute(seeds, keep=keep, graph=create_graph, capture=capture)
-    results = _results(edges, capture.wanted, cotangents, bool(allow_unused or materialize_grads))
+
+    def vjp(*given: Tensor | None) -> list[Tensor | None]:
+        seeds = _seeds(roots, given, create_graph or bool(LEVELS))
+        capture = Capture()
+        for node, number in edges:
+            capture.wanted.setdefault(node, {})[number] = None
+        execute(seeds, keep=keep, graph=create_graph, capture=capture)
+        return _results(edges, capture.wanted, given, bool(allow_unused or materialize_grads))
+
+    results = _of_batch(vjp, roots, cotangents) if is_grads_batched else vjp(*cotangents)
     if materialize_grads:
+        if any(
+            result is None and isinstance(tensor, GradientEdge)
+            for tensor, result in zip(wanted, results, strict=True)
+        ):
+            raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
         results = [
             Tensor._of(torch.zeros_like(tensor._data)) if result is None else result
             for tensor, result in zip(wanted, results, strict=True)
@@ -124,17 +155,54 @@ def grad(  # noqa: PLR0917 - torch's signature
     return tuple(results) if keys is None else dict(zip(keys, results, strict=True))
 
 
+def _of_batch(
+    vjp: Callable[..., list[Tensor | None]], roots: Sequence[Tensor], cotangents: Sequence[Tensor | None]
+) -> list[Tensor | None]:
+    """Return the results of `vjp` for each of a batch of cotangents, the first dimension of each; None where it has
+    none.
+    """
+    from .func.batching import vmap
+
+    batches = [
+        root._like(_ones_for(root)) if cotangent is None else cotangent
+        for root, cotangent in zip(roots, cotangents, strict=True)
+    ]
+    for index, (root, batch) in enumerate(zip(roots, batches, strict=True)):
+        if cotangents[index] is not None and batch._shape[1:] != root._shape:
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
+                "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
+                f"output, but a mismatch was detected: grad_output[{index}] has a shape of {batch._shape} and "
+                f"output[{index}] has a shape of {root._shape}. If you only want some tensors in `grad_output` to be "
+                "considered batched, consider using vmap."
+            )
+    places: list[int] = []
+    count = 0
+
+    def found(*given: Tensor) -> list[Tensor]:
+        nonlocal count
+        results = vjp(*given)
+        count = len(results)
+        places[:] = [place for place, result in enumerate(results) if result is not None]
+        return [result for result in results if result is not None]
+
+    found.__name__ = "vjp"
+    batched = vmap(found)(*batches)
+    filled = dict(zip(places, batched, strict=True))
+    return [filled.get(place) for place in range(count)]
+
+
 def _results(
-    edges: Sequence[Node],
-    found: Mapping[Node, Any],
+    edges: Sequence[tuple[Node, int]],
+    found: Mapping[Node, Mapping[int, Any]],
     cotangents: Sequence[Tensor | None],
     allow_unused: bool,
 ) -> list[Tensor | None]:
     """Return what arrived at each edge as tensors: one object for one piece of memory, as torch has it."""
     made: dict[int, Tensor] = {id(given._data): given for given in cotangents if given is not None}
     results: list[Tensor | None] = []
-    for index, edge in enumerate(edges):
-        value = found[edge]
+    for index, (node, number) in enumerate(edges):
+        value = found[node][number]
         if value is None and not allow_unused:
             raise RuntimeError(
                 f"The differentiated Tensor at index {index} appears to not have been used in the graph. "
@@ -147,7 +215,8 @@ def _results(
 
 
 def _as_tuple(tensors: Any) -> tuple[Any, ...]:
-    return (tensors,) if type(tensors) is Tensor or isinstance(tensors, Tensor) else tuple(tensors)
+    single = type(tensors) is Tensor or isinstance(tensors, Tensor | GradientEdge)
+    return (tensors,) if single else tuple(tensors)
 
 
 def _as_optional_tuple(tensors: Any, length: int) -> tuple[Any, ...]:
@@ -178,7 +247,10 @@ def _seeds(roots: Sequence[Any], given: Sequence[Any], graph: bool) -> list[tupl
     missing = None
     index = 0
     for root, cotangent in zip(roots, given, strict=False):
-        node = edge_of(root)
+        edge = root if isinstance(root, GradientEdge) else None
+        if edge is not None:
+            root = edge.stand_in()  # noqa: PLW2901 - from here on it is a root like any other
+        node = edge_of(root) if edge is None else edge.node
         if cotangent is not None:
             _check_cotangent(root, cotangent, index)
             value: Any = cotangent if graph else cotangent._data
@@ -191,6 +263,8 @@ def _seeds(roots: Sequence[Any], given: Sequence[Any], graph: bool) -> list[tupl
         if node is None or node is UNTRACKED:
             missing = index if missing is None else missing
         else:
+            if edge is not None and node.output_count() > 1:
+                value = Parts({edge.output_nr: value})
             seeds.append((node, value))
         index += 1
     if len(roots) > index:
@@ -229,8 +303,10 @@ def _ones_for(root: Tensor) -> torch.Tensor:
     return torch.ones_like(data)
 
 
-def _input_edge(tensor: Any) -> Node:
-    """Return the node at which the gradient of an input arrives."""
+def _input_edge(tensor: Any) -> tuple[Node, int]:
+    """Return where the gradient of an input arrives: at which node, for which output of it."""
+    if isinstance(tensor, GradientEdge):
+        return tensor.node, tensor.output_nr
     if not isinstance(tensor, Tensor):
         raise RuntimeError(  # noqa: TRY004 - torch's class
             f"all inputs have to be Tensors or GradientEdges, but got {type(tensor).__name__}"
@@ -238,7 +314,9 @@ def _input_edge(tensor: Any) -> Node:
     node = edge_of(tensor)
     if node is None:
         raise RuntimeError("One of the differentiated Tensors does not require grad")
-    return node
+    # A view without a history is reached by nothing, not even by what was computed from it.
+    owner, number = (Sentinel(), 0) if node is UNTRACKED else node.as_edge()
+    return owner or node, number
 
 
 class _VariableType(type):
@@ -251,20 +329,21 @@ class _VariableType(type):
 class Variable(metaclass=_VariableType):
     """Deprecated: returns a tensor on the memory of `data`. Tensors have been variables since PyTorch 0.4."""
 
-    def __new__(cls, data: Tensor, requires_grad: bool = False, volatile: bool | None = None) -> Any:
-        """Return a new leaf on the memory of `data`; `volatile` has no effect and warns."""
-        if volatile is not None:
+    def __new__(cls, data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Any:
+        """Return a new leaf on the memory of `data`; `volatile` has no effect and warns.
+
+        Raises ValueError for a volatile variable that should require grad.
+        """
+        if volatile:
             warnings.warn(
                 "volatile was removed and now has no effect. Use `with torch.no_grad():` instead.",
                 UserWarning,
                 stacklevel=2,
             )
+            if requires_grad:
+                raise ValueError("Variable can't be volatile and require_grad at the same time!")
         made = data.detach()
         return made.requires_grad_() if requires_grad else made
 
 
-graph = types.ModuleType(
-    f"{__name__}.graph", "`refgrad.autograd.graph`: the node type of recorded operations."
-)
-graph.Node = Node  # type: ignore[attr-defined]
-sys.modules[graph.__name__] = graph
+sys.modules[f"{__name__}.graph"] = graph

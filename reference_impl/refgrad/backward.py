@@ -8,7 +8,7 @@ Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#how-autograd-en
 torch/csrc/autograd/engine.cpp (compute_dependencies, ReadyQueue).
 
 The loop works on plain torch tensors; with `graph` it works on refgrad tensors, and what the formulas do is
-recorded.
+recorded. It also works on refgrad tensors while a level of forward mode is open.
 """
 
 from __future__ import annotations
@@ -16,21 +16,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, cast
 
-from .grad_mode import mode
-from .node import Node
+from . import anomaly, hooks, reentrant
+from .grad_mode import is_grad_enabled, mode, set_grad_mode
+from .levels import LEVELS
+from .node import SEQUENCE, Node, detection
+from .outputs import part
 
 
 @dataclass(slots=True)
 class Capture:
     """What `grad()` and `backward(inputs=...)` restrict a backward to.
 
-    `wanted` maps the nodes whose incoming gradient is asked for to that gradient, once known; `accumulate`
-    are the nodes that run although nothing behind them is asked for.
+    `wanted` holds the gradients that are asked for, once known: those of some outputs of a node, by number.
+    `accumulate` are the nodes that run although nothing behind them is asked for.
     """
 
-    wanted: dict[Node, Any] = field(default_factory=dict)
+    wanted: dict[Node, dict[int, Any]] = field(default_factory=dict)
     accumulate: set[Node] = field(default_factory=set)
 
 
@@ -42,35 +45,54 @@ def execute(
     `keep` keeps saved tensors for another backward. `graph` records the work. With `capture`, only nodes on
     a path to what is asked for run.
     """
+    if reentrant.running.depth > reentrant.DEEPEST:
+        reentrant.with_empty_stack(lambda: execute(roots, keep=keep, graph=graph, capture=capture))
+        return
     path = None if capture is None else _paths(roots, capture)
     pending = _count_edges(roots, path)
     ready: list[tuple[int, Node]] = []
     arrived: dict[Node, Any] = {}
-    before = mode.enabled
-    mode.enabled = graph
+    before, outer, restricted = is_grad_enabled(), mode.running, mode.restricted
+    set_grad_mode(graph)
+    mode.running = next(SEQUENCE)
+    # Tangents are carried by refgrad's operations alone.
+    graph = graph or bool(LEVELS)
     try:
         for node, grad in roots:
             if path is None or node in path:
                 _deliver(node, grad, arrived, pending, ready)
         if capture is None:
-            _run(ready, arrived, pending, keep, graph)
+            _run(ready, arrived, pending, keep, graph, roots)
         else:
-            _run_captured(ready, arrived, pending, keep, graph, capture, path or set())
+            mode.restricted = True
+            _run_captured(ready, arrived, pending, keep, graph, reentrant.Task(roots, path or set(), capture))
     finally:
-        mode.enabled = before
+        set_grad_mode(before)
+        mode.running, mode.restricted = outer, restricted
 
 
-def _run(
-    ready: list[tuple[int, Node]], arrived: dict[Node, Any], pending: dict[Node, int], keep: bool, graph: bool
+def _run(  # noqa: PLR0917 - the state of one backward pass
+    ready: list[tuple[int, Node]],
+    arrived: dict[Node, Any],
+    pending: dict[Node, int],
+    keep: bool,
+    graph: bool,
+    roots: Sequence[tuple[Node, Any]],
 ) -> None:
     """Run all nodes that are reached."""
+    task = None
+    watched = detection.enabled
     while ready:
         node = heappop(ready)[1]
         grad = arrived.pop(node)
         while True:
-            if node.hooks is not None:
-                grad = run_hooks(node.hooks, grad)
-            grads = node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
+            if node.hooks is not None or watched:
+                task = task or reentrant.Task(roots)
+                grads = _run_node(node, grad, keep, graph, task)
+            elif grad is None:
+                grads = node.nothing(keep)
+            else:
+                grads = node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
             following = node.next
             # Nothing here may hold on to a gradient: its last owner may take over its memory.
             grad = None
@@ -93,26 +115,57 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
     pending: dict[Node, int],
     keep: bool,
     graph: bool,
-    capture: Capture,
-    path: set[Node],
+    task: reentrant.Task,
 ) -> None:
-    """Run the nodes on `path`, and keep the gradients that are asked for."""
+    """Run the nodes on the path of `task`, and keep the gradients that are asked for.
+
+    A gradient that is asked for is seen after the tensor hooks where it ends, but before them where it also
+    flows on, as in torch: there the hooks are part of running the node.
+    """
+    capture, path = cast("Capture", task.capture), cast("set[Node]", task.path)
+    watched = detection.enabled
     while ready:
         node = heappop(ready)[1]
         grad = arrived.pop(node)
-        if node.hooks is not None:
-            grad = run_hooks(node.hooks, grad)
-        if node in capture.wanted:
-            capture.wanted[node] = grad
-        if node not in capture.accumulate and path.isdisjoint(node.edges):
+        ends = node not in capture.accumulate and path.isdisjoint(node.edges)
+        if ends and node.hooks is not None:
+            grad = hooks.run_tensor_hooks(node, grad, graph, task)
+        found = capture.wanted.get(node)
+        if found is not None:
+            seen = None if grad is None else node.received(grad)
+            for index in found:
+                found[index] = part(seen, index)
+            seen = None
+        if ends:
             continue
-        grads = node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
+        if node.hooks is not None or watched:
+            grads = _run_node(node, grad, keep, graph, task)
+        elif grad is None:
+            grads = node.nothing(keep)
+        else:
+            grads = node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
         following = node.next
         if type(following) is not tuple:
             following, grads = (following,), (grads,)  # type: ignore[assignment]
-        for edge, part in zip(following, grads, strict=True):  # type: ignore[arg-type]
+        # As in `_run`, nothing here may hold on to a gradient.
+        grad = None
+        for index, edge in enumerate(following):  # type: ignore[arg-type]
             if edge in path:
-                _deliver(edge, part, arrived, pending, ready)
+                _deliver(edge, grads[index], arrived, pending, ready)
+        grads = None
+
+
+def _run_node(node: Node, grad: Any, keep: bool, graph: bool, task: reentrant.Task) -> Any:
+    """Run one node, whatever stands around it: hooks, and anomaly mode."""
+
+    def run() -> Any:
+        if node.hooks is not None:
+            return hooks.run_node(node, grad, keep, graph, task)
+        if grad is None:
+            return node.nothing(keep)
+        return node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
+
+    return anomaly.run_watched(node, run, graph) if detection.enabled else run()
 
 
 def _deliver(
@@ -121,7 +174,10 @@ def _deliver(
     """Add `grad` to what has arrived for `node`, and queue the node if nothing more will come."""
     if node in pending:
         have = arrived.get(node)
-        arrived[node] = grad if have is None else have + grad
+        if have is None:
+            arrived[node] = grad
+        elif grad is not None:
+            arrived[node] = have + grad
         left = pending[node]
         if left:
             pending[node] = left - 1
@@ -180,12 +236,3 @@ def _paths(roots: Iterable[tuple[Node, Any]], capture: Capture) -> set[Node]:
         if not path.isdisjoint(node.edges):
             path.add(node)
     return path
-
-
-def run_hooks(hooks: list[Any], grad: Any) -> Any:
-    """Pass `grad` through the hooks of a node, in order; a hook that returns None leaves it as it is."""
-    for hook in list(hooks):
-        replaced = hook(grad)
-        if replaced is not None:
-            grad = replaced
-    return grad

@@ -24,14 +24,17 @@ from typing import Any
 import torch
 
 from . import grad_mode
-from .accumulate import accumulator
-from .generate import source
-from .node import LEAF, SEQUENCE, Node, check_version, freed, note_version
+from .accumulate import accumulator, beside
+from .generate import pull_source, source
+from .levels import LEVELS
+from .node import LEAF, OBSERVERS, SEQUENCE, check_version, freed, note_version, observe
 from .rules.formulas import FUNCTIONS, fit
 from .rules.registry import Rule
+from .saved import SavedNode, result_data, unpack, unpack_result
 from .scalars import number
+from .tangents import push, push_view
 from .tensor import Tensor
-from .versions import VersionCounter, counter_of
+from .versions import UNCOUNTED, VersionCounter, counter_of
 from .views import track
 
 PLAIN = frozenset((torch.float16, torch.bfloat16, torch.float32, torch.float64))
@@ -43,12 +46,14 @@ class Operation:
 
     `apply(*tensors, *args)` runs the operation and records it if grad mode and its inputs ask for it. It
     returns NotImplemented for an operand that is neither tensor nor number. `record(out, *tensors, *args)`
-    only records, with `out` as the result of the operation.
+    only records, with `out` as the result of the operation. `pull(name)` returns the formula for the tensor `name` as
+    a function on refgrad tensors, of the cotangent, the result, the tensors and the arguments.
     """
 
     rule: Rule
     apply: Callable[..., Any]
     record: Callable[..., None]
+    pull: Callable[[str], Callable[..., Any]]
 
 
 def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
@@ -57,13 +62,17 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
     filename = f"<refgrad rule {rule.name}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     space: dict[str, Any] = {
-        "Node": Node,
+        "OBSERVERS": OBSERVERS,
+        "SavedNode": SavedNode,
         "Tensor": Tensor,
         "VersionCounter": VersionCounter,
         "LEAF": LEAF,
+        "UNCOUNTED": UNCOUNTED,
+        "LEVELS": LEVELS,
         "PLAIN": PLAIN,
         "SEQUENCE": SEQUENCE,
         "accumulator": accumulator,
+        "beside": beside,
         "check_version": check_version,
         "counter_of": counter_of,
         "fit": fit,
@@ -75,14 +84,28 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
         "number": number,
         "partial": functools.partial,
         "track": track,
-        "unpack": _unpack,
-        "unpack_result": _unpack_result,
+        "observe": observe,
+        "result_data": result_data,
+        "unpack": unpack,
+        "unpack_result": unpack_result,
     }
     for name, (on_data, on_tensors) in FUNCTIONS.items():
         space[name] = on_data
         space[f"{name}_graph"] = _late(operations, on_tensors) if isinstance(on_tensors, str) else on_tensors
     exec(compile(text, filename, "exec"), space)  # noqa: S102 - the text is generated from the table alone
-    return Operation(rule, space["apply"], space["record"])
+    pull = functools.cache(functools.partial(_pull, rule, space))
+    space["push"] = functools.partial(push_view, space["apply"]) if rule.view else functools.partial(push, rule, pull)
+    return Operation(rule, space["apply"], space["record"], pull)
+
+
+def _pull(rule: Rule, space: dict[str, Any], name: str) -> Callable[..., Any]:
+    """Compile the formula of `rule` for the tensor `name` by itself, with the names in `space`."""
+    text = pull_source(rule, name)
+    filename = f"<refgrad rule {rule.name}, {name}>"
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    made: dict[str, Any] = {}
+    exec(compile(text, filename, "exec"), space, made)  # noqa: S102 - the text is generated from the table alone
+    return made["pull"]  # type: ignore[no-any-return]
 
 
 def _late(operations: dict[str, Operation], name: str) -> Callable[..., Any]:
@@ -100,27 +123,7 @@ def _late(operations: dict[str, Operation], name: str) -> Callable[..., Any]:
     return call
 
 
-def _not_implemented(name: str) -> RuntimeError:
+def _not_implemented(name: str, entry: str | None) -> RuntimeError:
+    if entry is not None:
+        return NotImplementedError(f"the derivative for '{entry}' is not implemented.")
     return RuntimeError(f"derivative for aten::{name} is not implemented")
-
-
-def _unpack(node: Any, name: str) -> Any:
-    """Return the saved tensor `name` of `node` as it was saved: the tensor itself, or a number."""
-    saved = getattr(node, f"s_{name}")
-    if saved is None:
-        raise freed()
-    if saved._counter is not None:
-        check_version(node, name, saved._counter, saved._data, saved.grad_fn)
-    return saved if isinstance(saved, Tensor) else saved.value
-
-
-def _unpack_result(node: Any) -> Tensor:
-    """Return the saved result of `node` as a tensor whose history is `node`."""
-    data = node.s_result
-    if data is None:
-        raise freed()
-    check_version(node, "result", node.c_result, data, node)
-    out = Tensor._of(data)
-    out._node = node
-    out._counter = node.c_result
-    return out

@@ -12,8 +12,10 @@ from typing import Any
 
 import torch
 
+from .grad_mode import mode
 from .node import LEAF
 from .tensor import Tensor
+from .versions import UNCOUNTED
 
 _new = object.__new__
 
@@ -24,7 +26,7 @@ def _leaf(data: torch.Tensor, requires_grad: bool) -> Tensor:
     out._data = data
     out._shape = data.shape
     out._dtype = dtype = data.dtype
-    out._counter = None
+    out._counter = UNCOUNTED if mode.inference else None
     if requires_grad:
         if not (dtype.is_floating_point or dtype.is_complex):
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")

@@ -9,7 +9,7 @@ import ast
 from dataclasses import dataclass
 
 from .rules.formulas import FUNCTIONS
-from .rules.registry import Rule
+from .rules.registry import Missing, Rule
 
 
 def source(rule: Rule) -> str:
@@ -22,6 +22,19 @@ def source(rule: Rule) -> str:
     if rule.view:
         lines += [*_view_functions(rule), ""]
     lines += [*_apply(rule), "", *_record_function(rule)]
+    return "\n".join(lines) + "\n"
+
+
+def pull_source(rule: Rule, name: str) -> str:
+    """Return the text of `pull`: the formula of `rule` for the tensor `name` as a function on refgrad tensors, of the
+    cotangent, the result, the tensors and the arguments.
+    """
+    formula = _rewrite(rule.formula(name) or "None", plain=False, graph=True)
+    used = rule.names_in(name) | {f"{name}_shape", f"{name}_dtype"}
+    lines = [f"def pull({', '.join(['grad', 'result', *rule.tensors, *rule.args])}):"]
+    for tensor in rule.tensors:
+        lines += [f"    {tensor}_{what} = {tensor}._{what}" for what in ("shape", "dtype") if f"{tensor}_{what}" in used]
+    lines.append(f"    return fit({formula}, {name}_shape, {name}_dtype)")
     return "\n".join(lines) + "\n"
 
 
@@ -47,19 +60,23 @@ class _Needs:
     result: bool
     args: list[str]
     metadata: list[str]
+    releases: tuple[str, ...]
 
     @classmethod
     def of(cls, rule: Rule, mask: int, plain: bool) -> _Needs:
         chosen = _chosen(rule, mask)
         used: set[str] = set().union(*(rule.names_in(name) for name in chosen))
+        # Formula by formula, as torch saves: hooks for saved tensors see the order.
+        in_order = [saved for name in chosen for saved in rule.tensors if saved in rule.names_in(name)]
         metadata = {f"{tensor}_{what}" for tensor in rule.tensors for what in ("shape", "dtype")} & used
         if not plain:
             metadata |= {f"{name}_{what}" for name in chosen for what in ("shape", "dtype")}
         return cls(
-            [name for name in rule.tensors if name in used],
+            list(dict.fromkeys(in_order)),
             "result" in used,
             [name for name in rule.args if name in used],
             sorted(metadata),
+            tuple(name for name in rule.releases if name in used),
         )
 
     @property
@@ -75,8 +92,11 @@ def _node_class(rule: Rule, mask: int, plain: bool) -> list[str]:
     chosen = _chosen(rule, mask)
     name = _class_name(rule, mask, plain)
     lines = [
-        f"class {name}(Node):",
+        f"class {name}(SavedNode):",
         f"    __slots__ = {tuple(needs.slots)!r}",
+        f"    operands = {tuple(needs.tensors)!r}",
+        f"    keeps_result = {needs.result}",
+        f"    savable = {rule.saves!r}",
         f"    label = {rule.grad_fn!r}",
         f"    mask = {tuple(tensor in chosen for tensor in rule.tensors)!r}",
         "",
@@ -88,7 +108,7 @@ def _node_class(rule: Rule, mask: int, plain: bool) -> list[str]:
     lines += [f"        {saved} = unpack(node, {saved!r})" for saved in needs.tensors]
     if needs.result:
         lines.append("        result = unpack_result(node)")
-    lines += [f"        {arg} = node.a_{arg}" for arg in needs.args]
+    lines += [f"        {line}" for line in _unpack_arguments(needs)]
     lines += [f"        {item} = node.m_{item}" for item in needs.metadata]
     lines += [f"        {line}" for line in _evaluate(rule, chosen, plain, graph=True)]
     lines += [*_release(needs), "        return grads", ""]
@@ -113,10 +133,17 @@ def _unpack_data(needs: _Needs) -> list[str]:
             "if result is None:",
             "    raise freed()",
             "if node.c_result.value:",
-            "    check_version(node, 'result', node.c_result, result, node)",
+            "    result = result_data(node)",
         ]
-    lines += [f"{arg} = node.a_{arg}" for arg in needs.args]
+    lines += _unpack_arguments(needs)
     lines += [f"{item} = node.m_{item}" for item in needs.metadata]
+    return lines
+
+
+def _unpack_arguments(needs: _Needs) -> list[str]:
+    lines = [f"{arg} = node.a_{arg}" for arg in needs.args]
+    for arg in needs.releases:
+        lines += [f"if {arg} is None:", "    raise freed()"]
     return lines
 
 
@@ -125,7 +152,9 @@ def _evaluate(rule: Rule, chosen: list[str], plain: bool, graph: bool) -> list[s
     for name in chosen:
         formula = rule.formula(name)
         if formula is None:
-            return [f"raise not_implemented({rule.name!r})"]
+            stated = rule.derivatives[name]
+            entry = stated.entry if isinstance(stated, Missing) else None
+            return [f"raise not_implemented({rule.name!r}, {entry!r})"]
         text = _rewrite(formula, plain, graph)
         values.append(text if plain else f"fit({text}, {name}_shape, {name}_dtype)")
     return [f"grads = {values[0] if len(values) == 1 else '(' + ', '.join(values) + ')'}"]
@@ -133,6 +162,7 @@ def _evaluate(rule: Rule, chosen: list[str], plain: bool, graph: bool) -> list[s
 
 def _release(needs: _Needs) -> list[str]:
     saved = [f"node.s_{name}" for name in needs.tensors] + (["node.s_result"] if needs.result else [])
+    saved += [f"node.a_{name}" for name in needs.releases]
     return ["        if not keep:", f"            {' = '.join(saved)} = None"] if saved else []
 
 
@@ -221,8 +251,13 @@ def _apply(rule: Rule) -> list[str]:
         body += [f"track(out, {first}, {_steps(rule)})"]
     body += [f"e_{name} = {name}._node" for name in rule.differentiable if name != rule.number]
     nothing = " and ".join(f"e_{name} is None" for name in rule.differentiable)
+    forward = ["if LEVELS:", f"    push(out, ({', '.join(rule.tensors)},), ({''.join(f'{arg}, ' for arg in rule.args)}))"]
     body += [f"if ({nothing}) or not mode.enabled:"]
-    body += ["    return out"] if rule.view else ["    out._node = None", "    return out"]
+    body += [] if rule.view else ["    out._node = None"]
+    # In inference mode nothing is recorded, and there is no forward mode either.
+    body += ["    if mode.inference:"]
+    body += ["        return out"] if rule.view else ["        out._counter = UNCOUNTED", "        return out"]
+    body += [*(f"    {line}" for line in forward), "    return out"]
     if not known:
         everything = tuple(name for name in rule.tensors if name in rule.differentiable)
         test = " and ".join([f"dtype is {name}._dtype" for name in everything] + ["dtype in PLAIN"])
@@ -230,7 +265,7 @@ def _apply(rule: Rule) -> list[str]:
             test += "".join(f" and shape == {name}._shape" for name in everything)
         body.append(f"plain = {test}")
     body += _record(rule, fresh=True)
-    body += ["return out"]
+    body += [*forward, "return out"]
     return lines + [f"    {line}" for line in body]
 
 
@@ -243,6 +278,8 @@ def _view_functions(rule: Rule) -> list[str]:
     parameters = ", ".join(["grad", f"{base}_shape", f"{base}_dtype", *rule.args])
     return [
         f"def take({', '.join([base, *rule.args])}):",
+        f"    if isinstance({base}, Tensor):",
+        f"        return {_rewrite(rule.forward, plain=False, graph=True)}",
         f"    return {rule.forward}",
         "",
         f"def give_back({parameters}):",
@@ -282,7 +319,15 @@ def _record(rule: Rule, fresh: bool) -> list[str]:
     """Return the lines that make the node for whichever inputs require grad and give it to `out`."""
     lines = []
     for name in rule.differentiable:
-        lines += [f"if e_{name} is LEAF:", f"    e_{name} = accumulator({name})"]
+        lines += [
+            f"if e_{name} is LEAF:",
+            f"    e_{name} = accumulator({name})",
+            f"    if e_{name} is None:",
+            f"        e_{name} = beside({name}, ({', '.join(rule.tensors)},))",
+            f"        if e_{name} is None:",
+            *(["            out._node = None"] if fresh else []),
+            f"            return{' out' if fresh else ''}",
+        ]
     masks = list(range(1, 1 << len(rule.differentiable)))
     for index, mask in enumerate(masks):
         chosen = _chosen(rule, mask)
@@ -294,7 +339,7 @@ def _record(rule: Rule, fresh: bool) -> list[str]:
             continue
         lines.append(f"{'el' if index else ''}if {test}:")
         lines += [f"    {line}" for line in _variants(rule, mask, fresh)]
-    lines.append("out._node = node")
+    lines += ["out._node = node", "if OBSERVERS:", f"    observe(node, {'out' if fresh else None})"]
     return lines
 
 

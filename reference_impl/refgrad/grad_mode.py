@@ -21,36 +21,53 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Mode(threading.local):
-    """The mode of the running thread; the class attribute is what a new thread starts with."""
+    """The mode of the running thread; the class attributes are what a new thread starts with.
+
+    `enabled` says whether operations are recorded; `inference` whether inference mode is on. Nothing is recorded
+    in inference mode whatever the grad mode, so there the grad mode is kept in `asked`.
+    """
 
     enabled: bool = True
+    inference: bool = False
+    asked: bool = False
+    # the number of the innermost backward pass of the thread, -1 if there is none; whether that or one around
+    # it is restricted to some inputs
+    running: int = -1
+    restricted: bool = False
 
 
 mode = _Mode()
 
 
 def is_grad_enabled() -> bool:
-    """Return whether operations of this thread are recorded."""
-    return mode.enabled
+    """Return the grad mode of this thread: whether operations are recorded, inference mode aside."""
+    return mode.asked if mode.inference else mode.enabled
 
 
-class _GradMode:
-    """A context manager and decorator that sets the mode of its thread to `wanted`."""
+def set_grad_mode(enabled: bool) -> None:
+    """Set the grad mode of this thread. In inference mode nothing is recorded even if it is on."""
+    if mode.inference:
+        mode.asked = enabled
+    else:
+        mode.enabled = enabled
 
-    wanted: bool
-    previous: bool
+
+class Mode:
+    """A context manager that is also a decorator; subclasses say what entering and leaving it does.
+
+    As a decorator it enters a fresh object at every call (`clone`), so that a function may call itself.
+    """
 
     def __enter__(self) -> None:
-        self.previous = mode.enabled
-        mode.enabled = self.wanted
+        raise NotImplementedError
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        mode.enabled = self.previous
+        raise NotImplementedError
 
-    def clone(self) -> _GradMode:
-        """Return a fresh object of the same mode, so that a decorated function may call itself."""
+    def clone(self) -> Mode:
+        """Return a fresh object of the same mode."""
         return type(self)()
 
     def __call__(self, target: F) -> F:
@@ -79,8 +96,24 @@ class _GradMode:
             return function(*args, **kwargs)
 
 
+class _GradMode(Mode):
+    """Sets the grad mode of its thread to `wanted`."""
+
+    wanted: bool
+    previous: bool
+
+    def __enter__(self) -> None:
+        self.previous = is_grad_enabled()
+        set_grad_mode(self.wanted)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        set_grad_mode(self.previous)
+
+
 def _wrap_generator(
-    function: Callable[..., Generator[Any, Any, Any]], make: Callable[[], _GradMode]
+    function: Callable[..., Generator[Any, Any, Any]], make: Callable[[], Mode]
 ) -> Callable[..., Any]:
     """Wrap a generator function: each resumption of its body runs in the mode, each yield leaves it."""
 
@@ -139,17 +172,17 @@ class set_grad_enabled(_GradMode):  # noqa: N801 - torch's name
     def __init__(self, mode: bool) -> None:
         self.previous = is_grad_enabled()
         self.wanted = mode
-        _set(mode)
+        set_grad_mode(mode)
 
     def __call__(self, target: F) -> F:
         # The call that made this object has already switched the mode: as a decorator it must not leak.
-        _set(self.previous)
+        set_grad_mode(self.previous)
         return super().__call__(target)
 
     def __enter__(self) -> None:
-        _set(self.wanted)
+        set_grad_mode(self.wanted)
 
-    def clone(self) -> _GradMode:
+    def clone(self) -> Mode:
         """Return an object that sets the mode only when it is entered."""
         return _Decorated(self.wanted)
 
@@ -162,7 +195,3 @@ class _Decorated(_GradMode):
 
     def __init__(self, wanted: bool) -> None:
         self.wanted = wanted
-
-
-def _set(enabled: bool) -> None:
-    mode.enabled = enabled

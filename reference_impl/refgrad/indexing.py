@@ -7,7 +7,7 @@ https://docs.pytorch.org/docs/stable/tensor_view.html and torch/csrc/autograd/py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -15,23 +15,26 @@ import torch
 
 from .inplace import copy_, write
 from .ops import OPERATIONS
+from .saved import Packed
 from .shapes import reshape, select, unsqueeze
 from .tensor import Tensor
-from .versions import VersionCounter
+from .versions import UNCOUNTED, VersionCounter
 
 
 class Indices:
     """The index tensors of one expression as an operand: `_data` is what torch's kernels take."""
 
-    __slots__ = ("_data", "tensors")
+    __slots__ = ("_data", "_places", "tensors")
 
     _data: tuple[Any, ...]
+    _places: tuple[Tensor | None, ...]
     tensors: tuple[Tensor, ...]
 
     _node: Final = None
     grad_fn: Final = None
 
     def __init__(self, places: Sequence[Tensor | None]) -> None:
+        self._places = tuple(places)
         self.tensors = tuple(place for place in places if place is not None)
         self._data = tuple(slice(None) if place is None else place._data for place in places)
 
@@ -40,15 +43,44 @@ class Indices:
         """The operand that recorded formulas get."""
         return self
 
+    def packed(self, pack: Callable[[Tensor], Packed]) -> PackedIndices:
+        """Return the index tensors in the keeping of hooks."""
+        return PackedIndices(tuple(None if place is None else pack(place) for place in self._places))
+
     @property
     def _counter(self) -> VersionCounter | None:
         """The number of writes to any of the index tensors, or None if there was none."""
         counters = [tensor._counter for tensor in self.tensors if tensor._counter is not None]
         if not counters:
             return None
+        if UNCOUNTED in counters:
+            return UNCOUNTED
         total = VersionCounter()
         total.value = sum(counter.value for counter in counters)
         return total
+
+
+class PackedIndices:
+    """Index tensors that hooks keep; each reading unpacks them."""
+
+    __slots__ = ("_places",)
+
+    _counter: Final = None
+    _node: Final = None
+    grad_fn: Final = None
+
+    def __init__(self, places: tuple[Packed | None, ...]) -> None:
+        self._places = places
+
+    @property
+    def value(self) -> Indices:
+        """The operand that recorded formulas get."""
+        return Indices([None if place is None else place.value for place in self._places])
+
+    @property
+    def _data(self) -> tuple[Any, ...]:
+        """What torch's kernels take."""
+        return self.value._data
 
 
 def getitem(input: Tensor, key: Any) -> Tensor:

@@ -12,14 +12,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .grad_mode import mode
-from .node import note_version
+from .levels import LEVELS
+from .node import OBSERVERS, note_version
 from .ops import OPERATIONS
+from .saved import pack_result
+from .tangents import before_write, push_write
 from .tensor import Tensor
-from .versions import counter_of
+from .versions import bump, counter_of
 from .views import rebase, refuse_write
 
 if TYPE_CHECKING:
     import torch
+
+
+# What is called with each tensor before it is written to, while any block asks for it.
+BEFORE_WRITES: list[Callable[[Tensor], None]] = []
 
 
 def write(
@@ -34,33 +41,37 @@ def write(
     `operands` are the other tensors of the row and `args` its arguments. Raises torch's RuntimeError for a
     leaf that requires grad, a view of one, and a view that was made in no-grad mode.
     """
-    refuse_write(tensor)
+    joins = any(isinstance(other, Tensor) and other._node is not None for other in operands)
+    refuse_write(tensor, joins)
+    for prepare in BEFORE_WRITES:
+        prepare(tensor)
     dtype = tensor._dtype
     recorded = None
-    if (
-        mode.enabled
-        and (dtype.is_floating_point or dtype.is_complex)
-        and (
-            tensor._node is not None
-            or any(isinstance(other, Tensor) and other._node is not None for other in operands)
-        )
-    ):
+    dual = before_write(tensor, operands) if LEVELS else None
+    if mode.enabled and (dtype.is_floating_point or dtype.is_complex) and (joins or tensor._node is not None):
         operation = OPERATIONS[row]
         # A formula that needs the value from before the write gets a copy of it, as in torch.
         before = Tensor._of(
             tensor._data.clone() if operation.rule.tensors[0] in operation.rule.saves else tensor._data
         )
         before._node = tensor._node
+        before = before if dual is None else dual
         recorded = Tensor._of(tensor._data)
         recorded._counter = counter_of(tensor)
         operation.record(recorded, before, *operands, *args)
     kernel(tensor._data)
-    counter = counter_of(tensor)
-    counter.value += 1
-    if recorded is not None and recorded._node is not None:
+    if recorded is None or recorded._node is None:
+        bump(tensor)
+    else:
+        counter = counter_of(tensor)
+        counter.count()
         if "result" in OPERATIONS[row].rule.saves:
             note_version(recorded._node, "result", counter)
-        rebase(tensor, recorded._node, OPERATIONS)
+        rebase(tensor, recorded._node)
+        if OBSERVERS:
+            pack_result(recorded._node, tensor)
+    if dual is not None:
+        push_write(OPERATIONS[row], tensor, dual, operands, args, None if recorded is None else recorded._node)
     return tensor
 
 
@@ -127,15 +138,89 @@ def fill_(input: Tensor, value: Any) -> Tensor:
     return write(input, lambda data: data.fill_(value), "fill_number", (), (value,))
 
 
+def uniform_(input: Tensor, start: float = 0, end: float = 1) -> Tensor:
+    """Fill `input` with numbers drawn from a uniform distribution."""
+    return write(input, lambda data: data.uniform_(start, end), "uniform", (), (start, end))
+
+
+def normal_(input: Tensor, mean: float = 0, std: float = 1) -> Tensor:
+    """Fill `input` with numbers drawn from a normal distribution."""
+    return write(input, lambda data: data.normal_(mean, std), "normal", (), (mean, std))
+
+
 def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Replace the elements of `input` by those of `src`, broadcast and cast; the gradient goes to `src`."""
     return write(input, lambda data: data.copy_(src._data, non_blocking), "copy", (src,), (src.device,))
 
 
 def masked_fill_(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """Put `value` where `mask` is true."""
+    """Put `value`, a number or a 0-d tensor, where `mask` is true."""
+
+    def kernel(data: torch.Tensor) -> Any:
+        return data.masked_fill_(mask._data, _plain(value))
+
     if isinstance(value, Tensor):
-        raise NotImplementedError(
-            "masked_fill_ with a tensor value is not implemented; use input[mask] = value"
-        )
-    return write(input, lambda data: data.masked_fill_(mask._data, value), "masked_fill", (mask,), (value,))
+        return write(input, kernel, "masked_fill_with", (mask, value))
+    return write(input, kernel, "masked_fill", (mask,), (value,))
+
+
+def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A002 - torch's names
+    """Bring `input` between two bounds, numbers or tensors; one may be None."""
+
+    def kernel(data: torch.Tensor) -> Any:
+        return data.clamp_(_plain(min), _plain(max))
+
+    if not isinstance(min, Tensor) and not isinstance(max, Tensor):
+        return write(input, kernel, "clamp", (), (min, max))
+    if max is None:
+        return write(input, kernel, "clamp_from", (min,))
+    if min is None:
+        return write(input, kernel, "clamp_to", (max,))
+    if not isinstance(min, Tensor) or not isinstance(max, Tensor):
+        raise TypeError("clamp_(): give two numbers or two tensors as bounds")
+    return write(input, kernel, "clamp_between", (min, max))
+
+
+def index_add_(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: complex = 1) -> Tensor:
+    """Add `alpha` times the slices of `source` to those of `input` that `index` names, repeated ones too."""
+
+    def kernel(data: torch.Tensor) -> Any:
+        return data.index_add_(dim, index._data, source._data, alpha=alpha)
+
+    return write(input, kernel, "index_add", (index, source), (dim, alpha))
+
+
+def index_copy_(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """Replace the slices of `input` that `index` names by those of `source`."""
+
+    def kernel(data: torch.Tensor) -> Any:
+        return data.index_copy_(dim, index._data, source._data)
+
+    return write(input, kernel, "index_copy", (index, source), (dim,))
+
+
+def index_fill_(input: Tensor, dim: int, index: Tensor, value: complex) -> Tensor:
+    """Fill the slices of `input` that `index` names with a number."""
+    return write(
+        input, lambda data: data.index_fill_(dim, index._data, value), "index_fill", (index,), (dim, value)
+    )
+
+
+def scatter_(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
+    """Put the elements of `src`, or a number, at the places of `input` that `index` names."""
+
+    def kernel(data: torch.Tensor) -> Any:
+        return data.scatter_(dim, index._data, _plain(src))
+
+    if isinstance(src, Tensor):
+        return write(input, kernel, "scatter", (index, src), (dim,))
+    return write(input, kernel, "scatter_number", (index,), (dim, src))
+
+
+def scatter_add_(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """Add the elements of `src` to the places of `input` that `index` names."""
+
+    def kernel(data: torch.Tensor) -> Any:
+        return data.scatter_add_(dim, index._data, src._data)
+
+    return write(input, kernel, "scatter_add", (index, src), (dim,))

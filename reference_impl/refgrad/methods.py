@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import autograd, creation, indexing, inplace, multiple, pointwise, shapes
+from . import (
+    arrangement,
+    autograd,
+    creation,
+    functions,
+    hooks,
+    indexing,
+    inplace,
+    linalg,
+    metadata,
+    multiple,
+    pointwise,
+    reductions,
+    selection,
+    shapes,
+)
+from .node import Node
 from .ops import OPERATIONS
 from .tensor import Tensor
 
@@ -13,10 +29,31 @@ _POINTWISE = (
     "sub",
 )  # fmt: skip
 _SHAPES = (
-    "bfloat16", "bmm", "cdouble", "cfloat", "clone", "contiguous", "cpu", "cuda", "dot", "double",
+    "as_strided", "bfloat16", "bmm", "cdouble", "cfloat", "clone", "contiguous", "cpu", "cuda", "dot", "double",
     "expand", "expand_as", "flatten", "float", "half", "matmul", "mean", "mm", "mv", "narrow",
-    "permute", "reshape", "select", "squeeze", "sum", "t", "to", "transpose", "type", "type_as",
+    "narrow_copy", "permute", "reshape", "select", "squeeze", "sum", "t", "to", "transpose", "type", "type_as",
     "unsqueeze", "view", "view_as",
+)  # fmt: skip
+
+
+_ARRANGEMENT = (
+    "broadcast_to", "diag", "diag_embed", "diagonal", "flip", "movedim", "repeat", "repeat_interleave",
+    "resolve_conj", "roll", "tile", "trace", "tril", "triu", "unflatten", "unfold",
+)  # fmt: skip
+_FUNCTIONS = (
+    "addcdiv", "addcmul", "angle", "atan2", "bernoulli", "clamp", "clamp_max", "clamp_min", "copysign",
+    "floor_divide", "fmax", "fmin", "fmod", "heaviside", "igamma", "is_conj", "lerp", "multinomial",
+    "nan_to_num", "nextafter", "remainder", "xlogy",
+)  # fmt: skip
+_REDUCTIONS = (
+    "amax", "amin", "cummax", "cummin", "cumprod", "cumsum", "dist", "log_softmax", "logcumsumexp",
+    "logsumexp", "max", "median", "min", "nanmean", "nanmedian", "nansum", "norm", "prod", "quantile",
+    "softmax", "std", "var",
+)  # fmt: skip
+_SELECTION = (
+    "bincount", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_select", "kthvalue",
+    "masked_scatter", "masked_select", "mode", "msort", "nonzero", "scatter", "scatter_add",
+    "scatter_reduce", "sort", "take", "topk", "unique",
 )  # fmt: skip
 
 
@@ -51,16 +88,30 @@ def install() -> None:
     given: dict[str, Any] = {}
     given |= {name: getattr(pointwise, name) for name in _POINTWISE}
     given |= {name: getattr(shapes, name) for name in _SHAPES}
-    given |= {name: getattr(multiple, name) for name in ("chunk", "split", "unbind")}
-    given |= {name: OPERATIONS[name].apply for name in pointwise.UNARY}
+    given |= {name: getattr(multiple, name) for name in ("chunk", "split", "unbind", "unsafe_split")}
+    for module, names in (
+        (arrangement, _ARRANGEMENT),
+        (functions, _FUNCTIONS),
+        (reductions, _REDUCTIONS),
+        (selection, _SELECTION),
+    ):
+        given |= {name: getattr(module, name) for name in names}
+    given |= {name: OPERATIONS[name].apply for name in pointwise.UNARY + functions.UNARY}
     given |= {name: pointwise.constant(name) for name in pointwise.CONSTANT + pointwise.FACTS}
     given |= {name: pointwise.comparison(name) for name in pointwise.COMPARISONS}
     given |= {name: creation.method(name) for name in creation.METHODS}
-    given |= {f"{name}_": inplace.unary(name) for name in pointwise.UNARY}
+    given |= {f"{name}_": inplace.unary(name) for name in pointwise.UNARY + functions.UNARY}
     given |= {
         name: getattr(inplace, name)
-        for name in ("copy_", "fill_", "masked_fill_", "pow_", "square_", "zero_")
+        for name in (
+            "copy_", "fill_", "masked_fill_", "normal_", "pow_", "square_", "uniform_", "zero_",
+        )
+    }  # fmt: skip
+    given |= {
+        name: getattr(metadata, name)
+        for name in ("resize_", "resize_as_", "set_", "squeeze_", "t_", "transpose_", "unsqueeze_")
     }
+    given |= dict.fromkeys(("swapaxes_", "swapdims_"), metadata.transpose_)
     given |= {f"{name}_": inplace.scaled(name) for name in ("add", "sub")}
     given |= {f"{name}_": inplace.binary(name) for name in ("mul", "div")}
     given |= {
@@ -87,13 +138,21 @@ def install() -> None:
         "__sub__": OPERATIONS["sub"].apply,
         "__truediv__": OPERATIONS["div"].apply,
         "backward": backward,
+        "register_hook": hooks.register_hook,
+        "register_post_accumulate_grad_hook": hooks.register_post_accumulate_grad_hook,
+        "retain_grad": hooks.retain_grad,
         "H": property(_adjoint),
         "T": property(_reversed_dimensions),
         "imag": property(pointwise.imag),
         "mH": property(_adjoint),
         "mT": property(lambda self: shapes.transpose(self, -2, -1)),
+        "det": linalg.det,
+        "inverse": linalg.inv,
         "real": property(pointwise.real),
+        "vdot": linalg.vdot,
         "where": _where,
     }
     for name, value in given.items():
         setattr(Tensor, name, value)
+    Node.register_hook = hooks.register_node_hook  # type: ignore[method-assign]
+    Node.register_prehook = hooks.register_node_prehook  # type: ignore[method-assign]

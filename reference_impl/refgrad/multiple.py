@@ -2,57 +2,27 @@
 several.
 
 The number of edges differs from call to call, so these nodes are written by hand and not generated from the
-table. An output of a node with several outputs has an `Output` in the graph: it passes its gradient on
-under its number, and the node behind it runs once it has been told of all that are used. An output that is
-not used counts as zero.
+table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
 
-from .accumulate import edge_of
+from .accumulate import edge_of, joins_graph
 from .grad_mode import mode
+from .levels import LEVELS
 from .node import SEQUENCE, Node
+from .outputs import Output, Parts
 from .rules.formulas import fit, take_slice
 from .shapes import select
+from .tangents import carry
 from .tensor import Tensor
-from .views import ViewOf
-
-
-class Parts:
-    """Gradients for some outputs of one node, by output number."""
-
-    __slots__ = ("grads",)
-
-    def __init__(self, grads: dict[int, Any]) -> None:
-        self.grads = grads
-
-    def __add__(self, other: Parts) -> Parts:
-        return Parts({**self.grads, **other.grads})
-
-
-class Output(Node):
-    """One output, numbered `index`, of the node that is its only edge."""
-
-    __slots__ = ("index",)
-
-    index: int
-    label = "Output"
-    mask = (True,)
-
-    def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
-        """Pass the gradient on under the number of the output."""
-        return Parts({self.index: grad})
-
-    vjp_graph = vjp
-
-    def as_edge(self) -> tuple[Node | None, int]:
-        """Return the node behind, and the number."""
-        return self.edges[0], self.index
+from .views import ONE_OF_SEVERAL, ViewOf
 
 
 class Divide(Node):
@@ -62,6 +32,10 @@ class Divide(Node):
 
     gives_back: tuple[Callable[[Any], Any], ...]
     mask = (True,)
+
+    def output_count(self) -> int:
+        """Return the number of parts."""
+        return len(self.gives_back)
 
     def vjp(self, grad: Parts, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
         """Return the sum of the gradients of the parts, each in its place."""
@@ -95,24 +69,24 @@ class SplitWithSizesBackward0(Divide):
     label = "SplitWithSizesBackward0"
 
 
+class UnsafeSplitBackward0(Divide):
+    """The node of unsafe_split."""
+
+    __slots__ = ()
+    label = "UnsafeSplitBackward0"
+
+
 def _divide(input: Tensor, parts: list[Tensor], kind: type[Divide]) -> tuple[Tensor, ...]:
     """Give views of `input` one common node instead of one each; in grad mode they must not be written to."""
-    name = kind.label.removesuffix("Backward0")
     owner = None
-    if mode.enabled and input._node is not None:
+    if mode.enabled and joins_graph((input,)):
         owner = kind.__new__(kind)
         owner.next, owner.seq, owner.hooks = edge_of(input) or (), next(SEQUENCE), None
         owner.gives_back = tuple(_last_step(part) for part in parts)
     for index, part in enumerate(parts):
         view = part._view
-        if view is not None and view.guard is None:
-            guard = (
-                f"Output {index} of {name} is a view and is being modified inplace. This view is the "
-                "output of a function that returns multiple views. Such functions do not allow the output "
-                "views to be modified inplace. You should replace the inplace operation by an "
-                "out-of-place one."
-            )
-            part._view = ViewOf(view.base, view.path, guard)
+        if view is not None and mode.enabled:
+            part._view = replace(view, guard=ONE_OF_SEVERAL)
         if owner is not None:
             output = Output.__new__(Output)
             output.next, output.seq, output.hooks, output.index = owner, next(SEQUENCE), None, index
@@ -140,6 +114,20 @@ def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int =
         dim,
         SplitBackward0 if isinstance(split_size_or_sections, int) else SplitWithSizesBackward0,
     )
+
+
+def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """Return what `split` returns, as tensors of which nothing knows that they share memory with `input`.
+
+    They may be written to. The caller vouches that nobody looks at `input` afterwards.
+    """
+    sizes = [part.shape[dim] for part in input._data.split(split_size, dim)]  # type: ignore[no-untyped-call]
+    alone = []
+    for part in _parts(input, sizes, dim, UnsafeSplitBackward0):
+        made = Tensor._of(part._data)
+        made._node = part._node if mode.enabled else None
+        alone.append(made)
+    return tuple(alone)
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
@@ -182,11 +170,9 @@ class Join(Node):
 
     vjp_graph = vjp
 
-    @property
-    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
-        """A (node, output number) pair for each joined tensor."""
-        edges = iter(self.edges)
-        return tuple(next(edges).as_edge() if needed else (None, 0) for needed in self.needs)
+    def input_mask(self) -> tuple[bool, ...]:
+        """Return for each joined tensor whether it requires grad."""
+        return self.needs
 
 
 class CatBackward0(Join):
@@ -215,7 +201,7 @@ class StackBackward0(Join):
 
 def _join(tensors: Sequence[Tensor], data: torch.Tensor, dim: int, kind: type[Join]) -> Tensor:
     out = Tensor._of(data)
-    if not mode.enabled or all(tensor._node is None for tensor in tensors):
+    if not mode.enabled or not joins_graph(tensors):
         return out
     node = kind.__new__(kind)
     edges = [edge for edge in map(edge_of, tensors) if edge is not None]
@@ -230,9 +216,15 @@ def _join(tensors: Sequence[Tensor], data: torch.Tensor, dim: int, kind: type[Jo
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors along a dimension that they have."""
-    return _join(tensors, torch.cat([tensor._data for tensor in tensors], dim), dim, CatBackward0)
+    out = _join(tensors, torch.cat([tensor._data for tensor in tensors], dim), dim, CatBackward0)
+    if LEVELS:
+        carry((out,), tensors, lambda *tangents: (cat(tangents, dim),))
+    return out
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors of one shape along a new dimension."""
-    return _join(tensors, torch.stack([tensor._data for tensor in tensors], dim), dim, StackBackward0)
+    out = _join(tensors, torch.stack([tensor._data for tensor in tensors], dim), dim, StackBackward0)
+    if LEVELS:
+        carry((out,), tensors, lambda *tangents: (stack(tangents, dim),))
+    return out

@@ -12,14 +12,16 @@ Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#how-autograd-en
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import torch
 
-from .versions import VersionCounter
+from .versions import UNCOUNTED, VersionCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .hooks import NodeHooks, RemovableHandle
 
 SEQUENCE = itertools.count()
 # Types that torch's messages have no old name for.
@@ -30,16 +32,17 @@ class Node:
     """The backward of one recorded operation.
 
     `next` holds the nodes that gradients flow to: one node bare, several in a tuple, one for each input that
-    requires grad. `hooks` run on the incoming gradient; `versions` keeps versions other than 0 of saved
-    tensors.
+    requires grad. `hooks` run around it; `versions` keeps versions other than 0 of saved
+    tensors, and `tangents` those of the result in forward mode.
     """
 
-    __slots__ = ("__weakref__", "hooks", "next", "seq", "versions")
+    __slots__ = ("__weakref__", "_metadata", "hooks", "next", "seq", "tangents", "versions")
 
     next: Node | tuple[Node, ...]
     seq: int
-    hooks: list[Callable[[Any], Any]] | None
+    hooks: NodeHooks | None
     versions: dict[str, int]
+    tangents: dict[Any, Any]
 
     label: ClassVar[str] = "Node"
     # For each tensor input of the operation, whether `next` has an edge for it.
@@ -59,6 +62,13 @@ class Node:
         """
         raise NotImplementedError
 
+    def nothing(self, keep: bool) -> Any:  # noqa: ARG002 - nodes that save tensors release them
+        """Do what `vjp` does where no gradient arrived: None stands for one that is nothing but zeros.
+
+        Returns None for each edge.
+        """
+        return (None,) * len(self.next) if type(self.next) is tuple else None
+
     def name(self) -> str:
         """Return torch's name of the node, such as `AddBackward0`."""
         return self.label
@@ -73,11 +83,38 @@ class Node:
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
         """A (node, output number) pair for each tensor input; the node is None for a constant input."""
         edges = iter(self.edges)
-        return tuple(next(edges).as_edge() if needed else (None, 0) for needed in self.mask)
+        return tuple(next(edges).as_edge() if needed else (None, 0) for needed in self.input_mask())
+
+    def received(self, grad: Any) -> Any:
+        """Return `grad`, which has arrived here, as hooks and callers see it."""
+        return grad
 
     def as_edge(self) -> tuple[Node | None, int]:
         """Return this node as an element of `next_functions`."""
         return self, 0
+
+    def output_count(self) -> int:
+        """Return how many outputs the operation has."""
+        return 1
+
+    def input_mask(self) -> tuple[bool, ...]:
+        """Return for each tensor input whether `next` has an edge for it."""
+        return self.mask
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """A dict for users to keep things in for as long as the node lives."""
+        try:
+            return self._metadata
+        except AttributeError:
+            self._metadata: dict[str, Any] = {}
+            return self._metadata
+
+    if TYPE_CHECKING:  # what `methods` sets, since hooks are given tensors and tensors have nodes
+
+        def register_hook(self, fn: Callable[..., Any]) -> RemovableHandle: ...
+
+        def register_prehook(self, fn: Callable[..., Any]) -> RemovableHandle: ...
 
     def __call__(self, *grads: Any) -> Any:
         """Return the gradients of the inputs for the gradient of the output, with saved tensors kept."""
@@ -90,6 +127,27 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {id(self):#x}>"
+
+
+# What is called with each node as it is recorded, and with its result if that is there by then: hooks for
+# saved tensors and anomaly mode, while any thread uses them.
+OBSERVERS: list[Callable[[Node, Any], None]] = []
+
+
+def observe(node: Node, out: Any) -> None:
+    """Show `node`, just recorded, to each of `OBSERVERS` once."""
+    for observer in dict.fromkeys(OBSERVERS):
+        observer(node, out)
+
+
+class Detection:
+    """Whether anomaly mode is on, and whether it takes nan in a gradient for an error."""
+
+    enabled: bool = False
+    check_nan: bool = True
+
+
+detection = Detection()
 
 
 class Sentinel(Node):
@@ -121,6 +179,22 @@ LEAF = Sentinel()
 UNTRACKED = Sentinel()
 
 
+class Refusal:
+    """Stands in for the accumulator of a view whose history torch refuses to tell; `before` was its node.
+
+    Asking it for the accumulator raises torch's RuntimeError, `text`.
+    """
+
+    __slots__ = ("before", "text")
+
+    def __init__(self, before: Node | None, text: str) -> None:
+        self.before = before
+        self.text = text
+
+    def __call__(self) -> NoReturn:
+        raise RuntimeError(self.text)
+
+
 # --- what generated nodes call ---
 
 
@@ -135,8 +209,18 @@ def freed() -> RuntimeError:
 
 
 def note_version(node: Node, name: str, counter: VersionCounter) -> None:
-    """Remember the version at which the tensor `name` is saved; 0 goes without saying."""
+    """Remember the version at which the tensor `name` is saved; 0 goes without saying.
+
+    Raises torch's RuntimeError for an inference tensor.
+    """
     if counter.value:
+        if counter is UNCOUNTED:
+            raise RuntimeError(
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference "
+                "mode in computation tracked by autograd. To work around this, you can make a clone to get a "
+                "normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+                "`torch.inference_mode()`."
+            )
         try:
             node.versions[name] = counter.value
         except AttributeError:
@@ -154,12 +238,23 @@ def check_version(node: Node, name: str, counter: VersionCounter, data: Any, ori
         return
     if isinstance(data, tuple):  # the index tensors of one expression
         data = next(index for index in data if isinstance(index, torch.Tensor))
+    raise modified(data, counter.value, expected, origin)
+
+
+def modified(data: torch.Tensor, version: int, expected: int, origin: Node | None) -> RuntimeError:
+    """Return torch's error for a saved tensor, a result of `origin`, that was written to since then."""
     of = "" if origin is None else f", which is output {origin.as_edge()[1]} of {plain_name(origin)},"
-    raise RuntimeError(
+    hint = (
+        "the backtrace further above shows the operation that failed to compute its gradient. The variable in "
+        "question was changed in there or anywhere later. Good luck!"
+        if detection.enabled
+        else "enable anomaly detection to find the operation that failed to compute its gradient, with "
+        "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+    )
+    return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[{_type_name(data)} {list(data.shape)}]{of} is at version {counter.value}; expected version "
-        f"{expected} instead. Hint: enable anomaly detection to find the operation that failed to compute "
-        "its gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False)."
+        f"[{_type_name(data)} {list(data.shape)}]{of} is at version {version}; expected version "
+        f"{expected} instead. Hint: {hint}"
     )
 
 
@@ -171,5 +266,11 @@ def _type_name(data: torch.Tensor) -> str:
 
 
 def plain_name(node: Node) -> str:
-    """Return the name of the operation without `Backward` and its number, as torch's messages print it."""
-    return (node.as_edge()[0] or node).name().rstrip("0123456789").removesuffix("Backward")
+    """Return the name of the operation as torch's messages print it: `Add` for `AddBackward0`, `Sum1` for
+    `SumBackward1`, `Exp` for the `ExpBackward` of a custom function.
+    """
+    name = (node.as_edge()[0] or node).name()
+    stem, _, number = name.rpartition("Backward")
+    if not stem or (number and not number.isdecimal()):
+        return name
+    return stem if number == "0" else stem + number

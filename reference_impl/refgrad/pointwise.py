@@ -67,8 +67,14 @@ def mul(input: Operand, other: Operand) -> Tensor:
     return _commuted(_mul, "mul", input, other)
 
 
-def div(input: Operand, other: Operand) -> Tensor:
-    """Return `input / other`; integers are divided as floats."""
+def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
+    """Return `input / other`; integers are divided as floats.
+
+    rounding_mode: None, or "trunc" or "floor": the quotient is then rounded, and its gradient is zero.
+    """
+    if rounding_mode is not None:
+        operands = as_tensor_operand(input, other), as_tensor_operand(other, input)
+        return OPERATIONS["div_rounded"].apply(*operands, rounding_mode)  # type: ignore[no-any-return]
     if not isinstance(input, Tensor):
         return div(as_tensor_operand(input, other), other)
     return _checked(_div(input, other), "div", input, other)
@@ -122,8 +128,10 @@ def _tensor_operands(condition: Tensor, *operands: Operand) -> list[Tensor]:
 
 
 def masked_fill(input: Tensor, mask: Tensor | torch.Tensor, value: Any) -> Tensor:
-    """Return `input` with `value` where `mask` is true."""
+    """Return `input` with `value`, a number or a 0-d tensor, where `mask` is true."""
     mask = mask if isinstance(mask, Tensor) else Tensor._of(mask)
+    if isinstance(value, Tensor):
+        return OPERATIONS["masked_fill_with"].apply(input, mask, value)  # type: ignore[no-any-return]
     return OPERATIONS["masked_fill"].apply(input, mask, value)  # type: ignore[no-any-return]
 
 
@@ -153,7 +161,9 @@ def conj(input: Tensor) -> Tensor:
 
 
 def positive(input: Tensor) -> Tensor:
-    """Return `input` itself."""
+    """Return `input` itself; raise RuntimeError for a tensor of booleans."""
+    if input.dtype is torch.bool:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
     return input
 
 
@@ -235,6 +245,24 @@ def constant(name: str) -> Callable[..., Any]:
     return function
 
 
+def constant_function(name: str) -> Callable[..., Any]:
+    """Return torch's function `name`, which is no method, as one that no gradient passes."""
+    kernel = getattr(torch, name)
+
+    def function(*args: Any, **kwargs: Any) -> Tensor:
+        plain = [arg._data if isinstance(arg, Tensor) else arg for arg in args]
+        return Tensor._of(kernel(*plain, **kwargs))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Return what torch.{name} returns for the data; the result has no history."
+    return function
+
+
+bucketize = constant_function("bucketize")
+isin = constant_function("isin")
+searchsorted = constant_function("searchsorted")
+
+
 def comparison(name: str) -> Callable[[Tensor, Any], Any]:
     """Return a comparison operator: its result is a bool tensor without history."""
 
@@ -249,8 +277,8 @@ def comparison(name: str) -> Callable[[Tensor, Any], Any]:
 COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 CONSTANT = (
     "__and__", "__invert__", "__or__", "__xor__", "all", "any", "argmax", "argmin", "argsort", "bool",
-    "eq", "ge", "gt", "int", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "long", "lt", "ne", "nonzero", "signbit",
+    "count_nonzero", "eq", "ge", "gt", "int", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "long", "lt", "ne", "nonzero", "signbit",
 )  # fmt: skip
 # Facts about the data that torch answers.
 FACTS = (

@@ -227,7 +227,25 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     return _apply("slice", input, dim % rank, begin, begin + length, 1)
 
 
+def as_strided(
+    input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Tensor:
+    """Return a view of the storage of `input`, with the given size, strides and offset, all in elements."""
+    data = input._data
+    offset = data.storage_offset() if storage_offset is None else storage_offset
+    taken = tuple(size), tuple(stride), offset
+    return _apply("strided", input, taken, (tuple(data.shape), data.stride(), data.storage_offset()))
+
+
 # --- copies ---
+
+
+def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """Return a copy of `length` places of one dimension."""
+    input._data.narrow(dim, start, length)  # raises torch's errors for a range that is not there
+    dim = dim % input._data.ndim
+    begin = start + input.shape[dim] if start < 0 else start
+    return _apply("narrow_copy", input, dim, begin, begin + length)
 
 
 def clone(input: Tensor, *, memory_format: torch.memory_format | None = None) -> Tensor:

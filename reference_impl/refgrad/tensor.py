@@ -10,7 +10,6 @@ Attribute semantics and error messages: https://docs.pytorch.org/docs/stable/ten
 from __future__ import annotations
 
 import warnings
-import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -19,19 +18,21 @@ import torch
 from . import printing
 from .assignment import check_grad
 from .grad_mode import mode
-from .node import LEAF, UNTRACKED, Node
-from .versions import VersionCounter, counter_of
+from .node import LEAF, UNTRACKED, Node, Refusal
+from .versions import UNCOUNTED, VersionCounter, counter_of, version_of
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from .hooks import Table
+    from .levels import Level
     from .operations import Operations
-    from .views import ViewOf, Views
+    from .views import ViewOf
 else:
     Operations = object
 
 _new = object.__new__
-_OPTIONAL = frozenset(("_accumulator", "_grad", "_hooks", "_retained", "_view", "_views"))
+_OPTIONAL = frozenset(("_accumulator", "_grad", "_hooks", "_post_accumulate", "_retained", "_tangents", "_view"))
 _NOT_A_LEAF = (
     "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
     "a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
@@ -57,10 +58,11 @@ class Tensor(Operations):
         "_grad",
         "_hooks",
         "_node",
+        "_post_accumulate",
         "_retained",
         "_shape",
+        "_tangents",
         "_view",
-        "_views",
     )
 
     _data: torch.Tensor
@@ -68,14 +70,17 @@ class Tensor(Operations):
     _dtype: torch.dtype
     _node: Node | None
     _counter: VersionCounter | None
-    # `.grad`; the node of this leaf, known weakly; hooks on a leaf; the hook that fills `.grad` of a non-leaf
+    # `.grad`; the node of this leaf, known weakly
     _grad: Tensor | None
-    _accumulator: weakref.ref[Node] | None
-    _hooks: list[Callable[[Any], Any]] | None
-    _retained: Callable[[Any], None] | None
-    # what this tensor is a view of; the views of this tensor
+    _accumulator: Callable[[], Node | None] | None
+    # hooks on the gradient, and on its accumulation into a leaf; whether `.grad` of this non-leaf is filled
+    _hooks: Table | None
+    _post_accumulate: Table | None
+    _retained: bool | None
+    # the tangents of this tensor in forward mode, level by level
+    _tangents: dict[Level, Tensor] | None
+    # what this tensor is a view of
     _view: ViewOf | None
-    _views: Views | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make a tensor as `torch.Tensor(...)` does: sizes, or data in the default dtype."""
@@ -94,7 +99,7 @@ class Tensor(Operations):
         out._data = data
         out._shape = data.shape
         out._dtype = data.dtype
-        out._counter = None
+        out._counter = UNCOUNTED if mode.inference else None
         out._node = None
         return out
 
@@ -104,7 +109,7 @@ class Tensor(Operations):
         out._data = data
         out._shape = self._shape
         out._dtype = self._dtype
-        out._counter = None
+        out._counter = UNCOUNTED if mode.inference else None
         out._node = None
         return out
 
@@ -123,6 +128,9 @@ class Tensor(Operations):
     def requires_grad(self, value: bool) -> None:
         if not isinstance(value, bool):
             raise RuntimeError("requires_grad must be a bool")  # noqa: TRY004 - torch's class
+        if value and not self._may_require_grad():
+            # requires_grad_() says the same without the complex dtypes.
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         self.requires_grad_(value)
 
     @requires_grad.deleter
@@ -130,21 +138,47 @@ class Tensor(Operations):
         raise RuntimeError("requires_grad must be a bool")
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Set the flag in place and return this tensor.
+        """Set the flag in place and return this tensor. A view of a tensor that requires grad keeps doing so.
 
-        Raises RuntimeError for a non-leaf that would lose it and for a dtype that is neither floating nor
-        complex.
+        Raises RuntimeError for a non-leaf that would lose it, for a dtype that is neither floating nor
+        complex, and for an inference tensor outside of inference mode.
         """
-        if not self.is_leaf:
+        if self._recorded():
             if not requires_grad:
                 raise RuntimeError(_NOT_A_LEAF)
+            return self
+        if requires_grad and not self._may_require_grad():
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        if requires_grad and self._counter is UNCOUNTED and not mode.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
+            )
+        if self._node is LEAF and isinstance(self._accumulator, Refusal):
+            self._accumulator.before = LEAF if requires_grad else None
         elif not requires_grad:
             self._node = None
-        elif not (self._dtype.is_floating_point or self._dtype.is_complex):
-            raise RuntimeError("only Tensors of floating point dtype can require gradients")
-        elif self._node is None:
+        elif self._node is not LEAF:
             self._become_leaf()
+        self._tell_views()
         return self
+
+    def _tell_views(self) -> None:
+        """Let the views of this memory follow a change of a flag or history that is no write."""
+        if self._counter is not None and self._counter.views is not None:
+            self._counter.views.refresh()
+
+    def _recorded(self) -> bool:
+        """Whether this tensor has a history; of a view whose history may not be told too."""
+        node = self._node
+        return not (node is None or node is LEAF or node is UNTRACKED)
+
+    def _check_history(self) -> None:
+        """Raise RuntimeError for a view whose history torch refuses to tell."""
+        if isinstance(self._accumulator, Refusal):
+            self._accumulator()
+
+    def _may_require_grad(self) -> bool:
+        return self._dtype.is_floating_point or self._dtype.is_complex
 
     def _become_leaf(self) -> None:
         """Make this tensor a leaf that requires grad, and set the slots that every use of a leaf reads."""
@@ -153,14 +187,22 @@ class Tensor(Operations):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no recorded operation made this tensor: true of all tensors that do not require grad."""
-        node = self._node
-        return node is None or node is LEAF or node is UNTRACKED
+        """Whether no recorded operation made this tensor: true of all tensors that do not require grad.
+
+        Reading it, or `grad_fn`, raises RuntimeError for a view that was not recorded, or not alone, if its
+        memory was written to since (see `views`).
+        """
+        if self._node is LEAF:
+            self._check_history()
+            return True
+        return not self._recorded()
 
     @property
     def grad_fn(self) -> Node | None:
         """The node of the operation that made this tensor; None for a leaf."""
         node = self._node
+        if node is LEAF:
+            self._check_history()
         return None if node is None or node is LEAF or node is UNTRACKED else node.as_edge()[0]
 
     @property
@@ -171,7 +213,7 @@ class Tensor(Operations):
     @property
     def grad(self) -> Tensor | None:
         """The accumulated gradient, or None. Reading it on a non-leaf that does not retain it warns."""
-        if self._node is not None and not self.is_leaf and self._retained is None and self._grad is None:
+        if self._recorded() and not self._retained and self._grad is None:
             warnings.warn(_GRAD_OF_NON_LEAF, UserWarning, stacklevel=2)
         return self._grad
 
@@ -188,37 +230,10 @@ class Tensor(Operations):
     def grad(self) -> None:
         self._grad = None
 
-    def retain_grad(self) -> None:
-        """Fill `.grad` of this non-leaf in later backward passes; does nothing for a leaf."""
-        if self._node is None:
-            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if self.is_leaf or self._retained is not None:
-            return
-        me = weakref.ref(self)
-
-        def fill(grad: Any) -> None:
-            tensor = me()
-            if tensor is not None:
-                fresh = grad if isinstance(grad, Tensor) else Tensor._of(grad)
-                have = tensor._grad
-                tensor._grad = fresh.clone() if have is None else have + fresh
-
-        self._retained = fill
-        self._add_hook(fill)
-
     @property
     def retains_grad(self) -> bool:
         """Whether this is a non-leaf that had `retain_grad()` called on it."""
-        return self._retained is not None
-
-    def _add_hook(self, hook: Callable[[Any], Any]) -> None:
-        """Run `hook` on the gradient of this tensor in later backward passes."""
-        node = self._node
-        if node is None or node is LEAF:
-            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        if node.hooks is None:
-            node.hooks = []
-        node.hooks.append(hook)
+        return bool(self._retained)
 
     def detach(self) -> Tensor:
         """Return a tensor on the same memory, without history; the two share a version counter."""
@@ -237,12 +252,15 @@ class Tensor(Operations):
                 "torch/optim/optimizer.py as the solution."
             )
         self._node = None
+        self._tell_views()
         return self
 
     @property
     def data(self) -> Tensor:
         """A tensor on the same memory, without history and with a version counter of its own; may be set."""
-        return Tensor._of(self._data.data)
+        out = Tensor._of(self._data.data)
+        out._counter = UNCOUNTED if self._counter is UNCOUNTED else None
+        return out
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -252,7 +270,23 @@ class Tensor(Operations):
             raise RuntimeError(
                 "data set to a tensor that requires gradients must be floating point or complex dtype"
             )
+        same = value._dtype is self._dtype and value.device == self.device
+        if not same or value._shape != self._shape:
+            self._displace(keep=same)
         self._data, self._shape, self._dtype = value._data, value._shape, value._dtype
+
+    def _displace(self, keep: bool) -> None:
+        """Tell the accumulator that graphs hold that gradients come in the present shape and dtype.
+
+        Unless `keep`, graphs from now on get one of their own, and to those from before this is no input any
+        more.
+        """
+        held = self._accumulator
+        node = None if held is None else held()
+        if node is not None:
+            node.displace()  # type: ignore[attr-defined]
+        if not keep:
+            self._accumulator = None
 
     @data.deleter
     def data(self) -> None:
@@ -260,11 +294,15 @@ class Tensor(Operations):
 
     @property
     def _version(self) -> int:
-        return 0 if self._counter is None else self._counter.value
+        return version_of(self)
 
     @property
     def _base(self) -> Tensor | None:
         return None if self._view is None else self._view.base
+
+    def is_inference(self) -> bool:
+        """Whether this tensor was made in inference mode, or is a view of one that was."""
+        return self._counter is UNCOUNTED
 
     def _is_view(self) -> bool:
         return self._view is not None
@@ -349,6 +387,8 @@ class Tensor(Operations):
             warnings.warn(message, UserWarning, stacklevel=3)
 
     def __repr__(self) -> str:
+        if isinstance(self._accumulator, Refusal):
+            return printing.represent(self._data, True, "Invalid")
         node = self.grad_fn
         return printing.represent(
             self._data, self.requires_grad, None if node is None else type(node).__name__

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -96,10 +96,7 @@ def test_nodes_run_in_the_order_of_torch() -> None:
             def note(_: Any, name: str = name, seen: list[str] = seen) -> None:
                 seen.append(name)
 
-            if lib is rg:
-                tensor._add_hook(note)
-            else:
-                tensor.register_hook(note)
+            tensor.register_hook(note)
         nodes["f"].backward()
         orders.append(seen)
     assert orders[0] == orders[1]
@@ -110,7 +107,7 @@ def test_a_fan_out_is_summed_before_its_node_runs() -> None:
     x = rg.ones(2, requires_grad=True)
     y = x * 1
     seen: list[Any] = []
-    y._add_hook(seen.append)
+    y.register_hook(seen.append)
     (y * 2 + y * 3 + y).sum().backward()
     assert [grad.tolist() for grad in seen] == [[6.0, 6.0]]
 
@@ -210,17 +207,64 @@ def test_graphs_built_in_threads_join() -> None:
     assert x.grad.tolist() == [10.0]
 
 
+_WAYS: dict[str, Callable[[Any, Any], Any]] = {
+    "leaf": lambda lib, x: x,
+    "add": lambda lib, x: x + 0,
+    "add to a view": lambda lib, x: x.unsqueeze(1) + 0,
+    "clone": lambda lib, x: x.clone(),
+    "reshape": lambda lib, x: x.reshape(6),
+    "view of the same shape": lambda lib, x: x.view(2, 3),
+    "flatten": lambda lib, x: x.flatten(),
+    "unsqueeze": lambda lib, x: x.unsqueeze(0),
+    "squeeze nothing": lambda lib, x: x.squeeze(0),
+    "unsqueeze and squeeze": lambda lib, x: x.unsqueeze(0).squeeze(0),
+    "t": lambda lib, x: x.t(),
+    "t twice": lambda lib, x: x.t().t(),
+    "select": lambda lib, x: x[0],
+    "cat": lambda lib, x: lib.cat([x]),
+    "stack": lambda lib, x: lib.stack([x]),
+    "unbind": lambda lib, x: x.unbind(0)[0],
+    "setitem": lambda lib, x: _set(lib.zeros(2, 3), x),
+    "setitem in more": lambda lib, x: _set(lib.zeros(4, 2, 3)[1], x),
+    "to another dtype": lambda lib, x: x.double().unsqueeze(0),
+    "used twice": lambda lib, x: x.unsqueeze(0) + x.unsqueeze(0),
+}
+
+
+def _set(owner: Any, value: Any) -> Any:
+    owner[:] = value
+    return owner
+
+
+@pytest.mark.parametrize("inputs", [False, True])
+@pytest.mark.parametrize("way", _WAYS)
+def test_the_first_gradient_shares_memory_with_the_cotangent_as_in_torch(way: str, inputs: bool) -> None:
+    shared = []
+    for lib in (torch, rg):
+        for leaf in (lib.ones(2, 3), lib.ones(3, 2).t(), lib.ones(1, 3).expand(2, 3)):
+            x = leaf.requires_grad_()
+            out = _WAYS[way](lib, x)
+            cotangent = lib.ones(out.shape, dtype=out.dtype)
+            out.backward(cotangent, **({"inputs": [x]} if inputs else {}))
+            shared.append(_same_memory(x.grad, cotangent))
+    assert shared[:3] == shared[3:]
+
+
+def test_a_sum_of_one_element_hands_on_an_expanded_gradient_which_is_copied() -> None:
+    for lib in (torch, rg):
+        for shape, expected in (((), True), ((1,), False)):
+            x = lib.ones(shape, requires_grad=True)
+            cotangent = lib.ones(())
+            x.sum().backward(cotangent)
+            assert _same_memory(x.grad, cotangent) is expected
+
+
+def _same_memory(a: Any, b: Any) -> bool:
+    return bool(a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr())
+
+
 def test_a_fresh_gradient_is_taken_over_and_a_shared_one_is_copied() -> None:
     assert _EXCLUSIVE >= 1
-    cotangent = rg.ones(4)
-    for build in (lambda x: x, lambda x: x + 0, lambda x: x.view(2, 2), lambda x: x.view(2, 2).t()):
-        x = rg.ones(4, requires_grad=True)
-        out = build(x)  # type: ignore[no-untyped-call]
-        out.backward(cotangent.view(*out.shape))
-        assert x.grad is not None
-        assert x.grad.untyped_storage().data_ptr() != cotangent.untyped_storage().data_ptr()
-        x.grad.add_(5)
-        assert cotangent.tolist() == [1.0] * 4
     a, b = rg.ones(2, requires_grad=True), rg.ones(2, requires_grad=True)
     (a + b).backward(rg.ones(2))
     assert a.grad is not None
@@ -231,7 +275,7 @@ def test_a_fresh_gradient_is_taken_over_and_a_shared_one_is_copied() -> None:
     pointers = []
     x = rg.ones(2, requires_grad=True)
     y = x * 3
-    y._add_hook(lambda _: None)
+    y.register_hook(lambda _: None)
     product = y.grad_fn
     assert product is not None
     original = type(product).vjp

@@ -24,9 +24,7 @@ def test_every_row_gives_readable_text(name: str) -> None:
     for made in classes:
         general = made.name.endswith("_general")
         body = ast.unparse(made)
-        assert ("fit(" in body) == (
-            general and any(TABLE[name].formula(tensor) for tensor in TABLE[name].differentiable)
-        )
+        assert ("fit(" in body) == (general and "raise not_implemented(" not in body)
         if not general:
             assert "conj(" not in body.replace(".conj(", "")
 
@@ -36,7 +34,7 @@ def test_a_node_saves_what_its_inputs_need_and_no_more() -> None:
     node = (x * c).grad_fn
     assert type(node).__slots__ == ("s_other",)  # type: ignore[union-attr]
     node = (x * x).grad_fn
-    assert type(node).__slots__ == ("s_self", "s_other")  # type: ignore[union-attr]
+    assert type(node).__slots__ == ("s_other", "s_self")  # type: ignore[union-attr]
     node = (x + c).grad_fn
     assert type(node).__slots__ == ()  # type: ignore[union-attr]
 

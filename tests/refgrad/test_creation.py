@@ -48,6 +48,19 @@ PROGRAMS = {
         print(torch.Tensor([[1., 2.], [2., 3.]]), torch.Tensor(2, 0).shape, torch.Tensor().shape)
         """,
     "from_numpy": "a = np.array([1., 2.]); x = torch.from_numpy(a).requires_grad_(True); a[0] = 9.; print(x)",
+    "integers that should require grad": """
+        for k in (torch.tensor([1, 2]), torch.tensor([True])):
+            for ask in (lambda: k.requires_grad_(), lambda: setattr(k, "requires_grad", True)):
+                try: ask()
+                except RuntimeError as error: print(error)
+            k.requires_grad = False; print(k.requires_grad_(False).requires_grad)
+        """,
+    "volatile": """
+        x = torch.ones(2)
+        print(torch.autograd.Variable(x, volatile=True).requires_grad)
+        print(torch.autograd.Variable(x, requires_grad=True, volatile=False).requires_grad)
+        torch.autograd.Variable(x, requires_grad=True, volatile=True)
+        """,
     "equal and allclose": """
         a = torch.ones(2)
         print(torch.equal(a, a + 0), torch.equal(a, torch.ones(3)), torch.allclose(a, a + 1e-09), a.equal(a))

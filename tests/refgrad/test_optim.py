@@ -1,4 +1,4 @@
-"""SGD, parameters and modules, compared with torch."""
+"""Optimizers, parameters and modules, compared with torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,18 @@ for step in range(4):
     optimizer.zero_grad(); ((w * w).sum() * u.sum() + w.sum()).backward(); print(optimizer.step(), w, u,
         frozen, w._version)
 """
+ADAM = RUN.replace("SGD", "Adam")
 PROGRAMS = {
+    "Adam": ADAM.format(options="lr=0.1"),
+    "Adam, the default rate": ADAM.format(options=""),
+    "Adam, other averages": ADAM.format(options="lr=0.1, betas=(0.5, 0.75), eps=0.125"),
+    "Adam, weight decay": ADAM.format(options="lr=0.1, weight_decay=0.3"),
+    "Adam, amsgrad": ADAM.format(options="lr=0.1, amsgrad=True, betas=(0.9, 0.5)"),
+    "Adam, maximize": ADAM.format(options="lr=0.1, maximize=True"),
+    "Adam, no parameters": "torch.optim.Adam([])",
+    "Adam, a negative rate": "torch.optim.Adam([leaf([1.])], lr=-1.0)",
+    "Adam, a negative epsilon": "torch.optim.Adam([leaf([1.])], eps=-1.0)",
+    "Adam, no average": "torch.optim.Adam([leaf([1.])], betas=(0.9, 1.0))",
     "plain": RUN.format(options="lr=0.1"),
     "momentum": RUN.format(options="lr=0.1, momentum=0.9"),
     "dampening": RUN.format(options="lr=0.1, momentum=0.9, dampening=0.5"),

@@ -90,6 +90,9 @@ PROGRAMS = {
     "constants": """
         x = leaf([1.0, -2.0])
         print(x.argmax(), x.isnan(), x.long(), x.bool(), x.int(), x.any(), x.all())
+        print(x.count_nonzero(), torch.isin(x, x), torch.searchsorted(torch.arange(3.), x))
+        print(torch.bucketize(x, torch.arange(3.)), torch.positive(x) is x)
+        torch.positive(x.bool())
         """,
     "facts": """
         x = torch.arange(6.0).view(2, 3).t()

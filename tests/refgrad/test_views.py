@@ -126,7 +126,8 @@ def test_a_base_forgets_views_that_are_gone() -> None:
         kept = base[0]
         for _ in range(1000):
             base[1:3].sum()
-        views = base._views
+        assert base._counter is not None
+        views = base._counter.views
         assert views is not None
         assert len(views.references) < 64
         assert views.live() == [kept] or views.live()[0] is kept

@@ -18,6 +18,7 @@ from gradconform.program.steps import (
     Apply,
     Argument,
     Delete,
+    Dtype,
     Expect,
     Fail,
     Get,
@@ -93,7 +94,11 @@ class _Binder:
         self.constants = Constants(draw.constants)
         self.names = {
             **draw.operators,
-            **{name: value for name, value in draw.constants.items() if isinstance(value, str)},
+            **{
+                name: value.name if isinstance(value, Dtype) else value
+                for name, value in draw.constants.items()
+                if isinstance(value, str | Dtype) and name != "dtype"
+            },
         }
         self.lowering = Lowering(self.constants, self.names)
         self.facts = FactReader(self.constants, self.names)
@@ -106,7 +111,8 @@ class _Binder:
         """The draw, for a message."""
         choices = {**self.draw.constants, **self.draw.operators}
         choices.pop("dtype", None)
-        listed = ", ".join(f"{name}={value}" for name, value in choices.items())
+        shown = {name: value.name if isinstance(value, Dtype) else value for name, value in choices.items()}
+        listed = ", ".join(f"{name}={value}" for name, value in shown.items())
         return f"in the draw {listed}" if listed else ""
 
     def refuse(self, node: ast.AST, message: str, hint: str = "") -> NoReturn:

@@ -55,12 +55,20 @@ def _arange(arguments: Values, options: Named) -> float:
     return abs((last - first) / step) if step else 0
 
 
+def _linspace(arguments: Values, options: Named) -> float:
+    return _dims([*arguments[2:], options.get("steps")])
+
+
 SIZED: dict[str, Callable[[Values, Named], float]] = {
     "zeros": lambda arguments, _: _dims(arguments),
     "ones": lambda arguments, _: _dims(arguments),
     "full": _full,
     "eye": _eye,
     "arange": _arange,
+    "linspace": _linspace,
+    "new_zeros": lambda arguments, options: _full(arguments[1:], options),
+    "new_ones": lambda arguments, options: _full(arguments[1:], options),
+    "new_full": lambda arguments, options: _full(arguments[1:], options),
     "expand": lambda arguments, _: _dims(arguments[1:]),
     "Tensor": lambda *_: 0,
 }

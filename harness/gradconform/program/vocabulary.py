@@ -56,6 +56,7 @@ OPERATORS = {
         Operator("pow", "input, exponent", symbol="**", domain="positive"),
         Operator("matmul", _BINARY, symbol="@"),
         Operator("neg", _UNARY, symbol="-", hole="unary"),
+        Operator("positive", _UNARY),
         Operator("maximum", _BINARY, hole="binary"),
         Operator("minimum", _BINARY, hole="binary"),
         # elementwise functions
@@ -79,6 +80,14 @@ OPERATORS = {
         Operator("le", _BINARY, symbol="<="),
         Operator("gt", _BINARY, symbol=">"),
         Operator("ge", _BINARY, symbol=">="),
+        # step functions: their gradient is zero, not missing
+        *(Operator(name, _UNARY) for name in ("floor", "ceil", "round", "trunc", "sign")),
+        # tests, places and searches (never differentiable)
+        *(Operator(name, _UNARY, method=True) for name in ("isnan", "signbit", "logical_not", "argsort")),
+        *(Operator(name, _UNARY, method=True) for name in ("argmax", "argmin", "count_nonzero", "nonzero")),
+        Operator("isin", "elements, test_elements", forms="function"),
+        Operator("searchsorted", "sorted_sequence, input", forms="function"),
+        Operator("bucketize", "input, boundaries", forms="function"),
         # reductions
         Operator("sum", "input, dim=None, keepdim=False, *, dtype=None", method=True),
         Operator("mean", "input, dim=None, keepdim=False, *, dtype=None", method=True),
@@ -89,6 +98,7 @@ OPERATORS = {
         Operator("double", _UNARY, method=True, forms="method"),
         Operator("float", _UNARY, method=True, forms="method"),
         Operator("half", _UNARY, method=True, forms="method"),
+        *(Operator(name, _UNARY, method=True, forms="method") for name in ("int", "long", "bool", "cpu")),
         Operator("cat", "tensors, dim=0", forms="function"),
         Operator("stack", "tensors, dim=0", forms="function"),
         Operator("detach", _UNARY, "view", method=True),
@@ -115,11 +125,29 @@ OPERATORS = {
             forms="function",
         ),
         Operator("eye", "n, m=None, *, dtype=None, requires_grad=False", "factory", forms="function"),
+        Operator(
+            "linspace",
+            "start, end, steps, *, dtype=None, requires_grad=False",
+            "factory",
+            forms="function",
+        ),
+        Operator("new_zeros", "input, size, *, dtype=None, requires_grad=False", method=True, forms="method"),
+        Operator("new_ones", "input, size, *, dtype=None, requires_grad=False", method=True, forms="method"),
+        Operator(
+            "new_full",
+            "input, size, fill_value, *, dtype=None, requires_grad=False",
+            method=True,
+            forms="method",
+        ),
+        Operator(
+            "new_tensor", "input, data, *, dtype=None, requires_grad=False", method=True, forms="method"
+        ),
+        Operator("as_tensor", "data, dtype=None", "view", forms="function"),
         Operator("zeros_like", "input, *, dtype=None, requires_grad=False", forms="function"),
         Operator("ones_like", "input, *, dtype=None, requires_grad=False", forms="function"),
         Operator("full_like", "input, fill_value, *, dtype=None, requires_grad=False", forms="function"),
         Operator("from_numpy", "array", "view", forms="function"),
-        Operator("autograd.Variable", "data, requires_grad=False", "view", forms="function"),
+        Operator("autograd.Variable", "data, requires_grad=False, volatile=False", "view", forms="function"),
         Operator("nn.Parameter", "data, requires_grad=True", "view", forms="function"),
         # writes
         Operator("requires_grad_", "input, requires_grad=True", "write", method=True),
@@ -137,8 +165,24 @@ OPERATORS = {
         Operator("tanh_", _UNARY, "write", method=True),
         Operator("sigmoid_", _UNARY, "write", method=True),
         Operator("neg_", _UNARY, "write", method=True),
+        *(
+            Operator(name, _UNARY, "write", method=True)
+            for name in ("abs_", "log_", "rsqrt_", "reciprocal_", "square_", "sin_", "cos_", "relu_")
+        ),
+        Operator("pow_", "input, exponent", "write", method=True),
+        Operator("masked_fill_", "input, mask, value", "write", method=True),
+        Operator("uniform_", "input, low=0, high=1", "write", method=True),
+        Operator("normal_", "input, mean=0, std=1", "write", method=True),
+        Operator("t_", _UNARY, "write", method=True),
+        Operator("transpose_", "input, dim0, dim1", "write", method=True),
+        Operator("unsqueeze_", "input, dim", "write", method=True),
+        Operator("squeeze_", "input, dim=None", "write", method=True),
+        Operator("resize_", "input, *size", "write", method=True),
+        Operator("resize_as_", "input, the_template", "write", method=True),
+        Operator("set_", "input, source=None", "write", method=True),
         Operator("setitem", "input, index, value", "write", symbol="[]="),
         # things that are no tensors
+        Operator("stride", _UNARY, "object", method=True, forms="method"),
         Operator("numpy", "input, *, force=False", "object", method=True, forms="method"),
         Operator("asarray", "input", "object", forms="function"),
         Operator("optim.SGD", "params, lr=0.001, momentum=0, weight_decay=0", "object", forms="function"),

@@ -1,8 +1,34 @@
 """The derivatives of refgrad's operations: a registry and one file of rows for each family."""
 
-from . import arithmetic, copying, elementwise, linear, reduction, shape
+from . import (
+    arithmetic,
+    arrangement,
+    copying,
+    elementwise,
+    extremes,
+    functions,
+    linear,
+    pairs,
+    reduction,
+    selection,
+    shape,
+    strided,
+)
 from .registry import TABLE, Rule, RuleError, rule
 
 __all__ = ["TABLE", "Rule", "RuleError", "rule"]
 
-_FAMILIES = (arithmetic, copying, elementwise, linear, reduction, shape)
+_FAMILIES = (
+    arithmetic,
+    arrangement,
+    copying,
+    elementwise,
+    extremes,
+    functions,
+    linear,
+    pairs,
+    reduction,
+    selection,
+    shape,
+    strided,
+)

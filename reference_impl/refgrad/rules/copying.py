@@ -1,6 +1,6 @@
 """Copies: to new memory, to another dtype or device, and over existing elements."""
 
-from .registry import rule
+from .registry import NOT_IMPLEMENTED, rule
 
 rule(
     "clone",
@@ -9,6 +9,15 @@ rule(
     args="memory_format",
     forward="self.clone(memory_format=memory_format)",
     self="grad",
+    saves="",
+)
+rule(
+    "narrow_copy",
+    grad_fn="NarrowCopyBackward0",
+    tensors="self",
+    args="dim start end",
+    forward="take_slice(self, dim, start, end, 1).clone()",
+    self="slice_backward(grad, self_shape, dim, start, end, 1)",
     saves="",
 )
 rule(
@@ -59,4 +68,25 @@ rule(
     self="zeros_like(grad)",
     saves="",
     elementwise=True,
+)
+# Random fills record no more than that the values from before are gone.
+for _name, _args in (("uniform", "start end"), ("normal", "mean std")):
+    rule(
+        _name,
+        grad_fn=f"{_name.capitalize()}Backward0",
+        tensors="self",
+        args=_args,
+        forward=f"self.clone().{_name}_({_args.replace(' ', ', ')})",
+        self="zeros_like(grad)",
+        saves="",
+        elementwise=True,
+    )
+rule(
+    "set_",
+    grad_fn="torch::autograd::NotImplemented",
+    tensors="self source",
+    forward="source",
+    self=NOT_IMPLEMENTED,
+    source=NOT_IMPLEMENTED,
+    saves="",
 )

@@ -11,7 +11,8 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import torch
 
@@ -43,6 +44,11 @@ def unsqueeze_dims(grad: T, shape: tuple[int, ...], dims: Any) -> T:
     for dim in sorted(_wrap_dims(dims, rank)):
         grad = grad.unsqueeze(dim)
     return grad
+
+
+def unsqueeze_to(grad: T, shape: tuple[int, ...]) -> T:
+    """Put dimensions of size 1 back, so that `grad` has `shape`; one that has it is returned as it is."""
+    return grad if grad.shape == shape else grad.reshape(shape)
 
 
 def spread(grad: T, shape: tuple[int, ...], dims: Any, keepdim: bool) -> T:
@@ -82,12 +88,14 @@ def sum_to(grad: T, shape: tuple[int, ...]) -> T:
 
 
 def fit(grad: T, shape: tuple[int, ...], dtype: torch.dtype) -> T:
-    """Make `grad` a gradient of an input of `shape` and `dtype`.
+    """Make `grad` a gradient of an input of `shape` and `dtype`; None stays None.
 
     The gradient of a real input is real: the imaginary part of one that comes from a complex operation is
     dropped. Source: "handle_r_to_c" in torch/csrc/autograd/FunctionsManual.h, validate_outputs in
     engine.cpp.
     """
+    if grad is None:
+        return None
     if grad.dtype.is_complex and not dtype.is_complex:
         grad = grad.real
     if grad.shape != shape:
@@ -185,9 +193,11 @@ def index_backward(grad: torch.Tensor, indices: tuple[Any, ...], size: tuple[int
     return put
 
 
-def index_put(value: torch.Tensor, indices: tuple[Any, ...], values: torch.Tensor) -> torch.Tensor:
-    """Return `value` with `values` at the indexed places."""
-    put: torch.Tensor = _aten.index_put(value, _as_optional(indices), values, False)
+def index_put(
+    value: torch.Tensor, indices: tuple[Any, ...], values: torch.Tensor, accumulate: bool = False
+) -> torch.Tensor:
+    """Return `value` with `values` at the indexed places, or with them added there."""
+    put: torch.Tensor = _aten.index_put(value, _as_optional(indices), values, accumulate)
     return put
 
 
@@ -208,8 +218,9 @@ def rsub(value: torch.Tensor, other: torch.Tensor | complex, alpha: complex) -> 
     return torch.rsub(value, other, alpha=alpha)
 
 
-# name -> (function over plain data, function over refgrad tensors or the name of a refgrad operation)
-FUNCTIONS: Mapping[str, tuple[Callable[..., Any], Callable[..., Any] | str]] = {
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Pair = tuple[Callable[..., Any], Callable[..., Any] | str]
+_FUNCTIONS: dict[str, _Pair] = {
     function.__name__: (function, function)
     for function in (
         conj,
@@ -227,6 +238,7 @@ FUNCTIONS: Mapping[str, tuple[Callable[..., Any], Callable[..., Any] | str]] = {
         sum_to,
         take_slice,
         unsqueeze_dims,
+        unsqueeze_to,
         zeros_like,
     )
 } | {
@@ -242,3 +254,22 @@ FUNCTIONS: Mapping[str, tuple[Callable[..., Any], Callable[..., Any] | str]] = {
     "threshold_backward": (_aten.threshold_backward.default, "threshold_backward"),
     "where": (torch.where, "where"),
 }
+# name -> (function over plain data, function over refgrad tensors or the name of a refgrad operation)
+FUNCTIONS: Mapping[str, _Pair] = MappingProxyType(_FUNCTIONS)
+
+
+def formula(function: _Function) -> _Function:
+    """Let rows use `function`, which is the same over plain data and over refgrad tensors, by its name."""
+    _add(function.__name__, (function, function))
+    return function
+
+
+def kernel(name: str, on_data: Callable[..., Any]) -> None:
+    """Let rows use the kernel `on_data` as `name`; over refgrad tensors it is the operation of that name."""
+    _add(name, (on_data, name))
+
+
+def _add(name: str, pair: _Pair) -> None:
+    if name in _FUNCTIONS:
+        raise ValueError(f"there is a function {name!r} already")
+    _FUNCTIONS[name] = pair

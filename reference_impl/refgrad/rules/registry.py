@@ -22,10 +22,10 @@ on plain data and once over refgrad's own operations, so each formula can be dif
 compute the gradient as if nothing had been broadcast or promoted: the engine sums it to the shape of its
 input, casts it to its dtype (a real input of a complex operation gets the real part) and accumulates it.
 
-Every tensor states its differentiability: a formula, `NON_DIFFERENTIABLE` or `NOT_IMPLEMENTED`. The
-registry refuses a row that leaves one out, mentions an unknown name, or saves something else than what its
-formulas use. The format follows PyTorch's tools/autograd/derivatives.yaml, and so do the formulas unless a
-row says otherwise.
+Every tensor states its differentiability: a formula, `NON_DIFFERENTIABLE`, `NOT_IMPLEMENTED` or `Missing`.
+The registry refuses a row that leaves one out, mentions an unknown name, or saves something else than
+what its formulas use. The format follows PyTorch's tools/autograd/derivatives.yaml, and so do the formulas
+unless a row says otherwise.
 """
 
 from __future__ import annotations
@@ -49,7 +49,19 @@ class Differentiability(enum.Enum):
 NON_DIFFERENTIABLE = Differentiability.NON_DIFFERENTIABLE
 NOT_IMPLEMENTED = Differentiability.NOT_IMPLEMENTED
 
-Derivative = str | Differentiability
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a row states for a tensor whose derivative torch's own table declares missing, under `entry`.
+
+    A gradient that arrives there raises NotImplementedError; where torch has no entry at all
+    (`NOT_IMPLEMENTED`) it raises RuntimeError.
+    """
+
+    entry: str
+
+
+Derivative = str | Differentiability | Missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,8 @@ class Rule:
 
     `elementwise` says that the result has the shape that the tensors broadcast to. `view` says that the
     result shares memory with the first tensor. `number` names a tensor that may also be a Python number.
+    `releases` are arguments that go when the saved tensors go, so that the node runs again only if the graph
+    is retained.
     """
 
     name: str
@@ -70,6 +84,7 @@ class Rule:
     elementwise: bool
     view: bool
     number: str | None
+    releases: tuple[str, ...] = ()
 
     @property
     def differentiable(self) -> tuple[str, ...]:
@@ -106,6 +121,7 @@ def rule(
     elementwise: bool = False,
     view: bool = False,
     number: str | None = None,
+    releases: str = "",
     **derivatives: Derivative,
 ) -> Rule:
     """Add one row to the table and return it; raise `RuleError` if the row does not hold together."""
@@ -120,6 +136,7 @@ def rule(
         elementwise=elementwise,
         view=view,
         number=number,
+        releases=tuple(releases.split()),
     )
     problems = check(row)
     if name in _TABLE:
@@ -133,7 +150,7 @@ def rule(
 def check(row: Rule) -> list[str]:
     """Return everything that is wrong with `row`, in words."""
     problems = [
-        f"nothing is stated for {tensor!r}: give a formula, NON_DIFFERENTIABLE or NOT_IMPLEMENTED"
+        f"nothing is stated for {tensor!r}: give a formula, NON_DIFFERENTIABLE, NOT_IMPLEMENTED or Missing"
         for tensor in row.tensors
         if tensor not in row.derivatives
     ]
@@ -159,6 +176,7 @@ def check(row: Rule) -> list[str]:
         problems.append(f"saves says {sorted(row.saves)}, and the formulas use {sorted(saved)}")
     if row.number is not None and row.number not in row.tensors[1:]:
         problems.append(f"number names {row.number!r}, which is not a tensor after the first")
+    problems += [f"releases names {name!r}, which is no argument" for name in {*row.releases} - {*row.args}]
     unknown = _names(row.forward) - {*row.tensors, *row.args} - formulas.FUNCTIONS.keys()
     problems += [
         f"forward uses {name!r}, which is no tensor, argument or function" for name in sorted(unknown)

@@ -17,10 +17,28 @@ _view(
 )
 _view("permute", "PermuteBackward0", "self.permute(dims)", "grad.permute(inverse_permutation(dims))", "dims")
 _view("unsqueeze", "UnsqueezeBackward0", "self.unsqueeze(dim)", "grad.squeeze(dim)", "dim")
-_view("squeeze", "SqueezeBackward0", "self.squeeze()", "grad.reshape(self_shape)")
-_view("squeeze_dim", "SqueezeBackward1", "self.squeeze(dim)", "grad.reshape(self_shape)", "dim")
-_view("squeeze_dims", "SqueezeBackward2", "self.squeeze(dims)", "grad.reshape(self_shape)", "dims")
-_view("squeeze_in_place", "SqueezeBackward4", "self.squeeze(dim)", "grad.reshape(self_shape)", "dim")
+_view("squeeze", "SqueezeBackward0", "self.squeeze()", "unsqueeze_to(grad, self_shape)")
+_view("squeeze_dim", "SqueezeBackward1", "self.squeeze(dim)", "unsqueeze_to(grad, self_shape)", "dim")
+_view("squeeze_dims", "SqueezeBackward2", "self.squeeze(dims)", "unsqueeze_to(grad, self_shape)", "dims")
+# What t_, transpose_, unsqueeze_ and squeeze_ record.
+_view("t_in_place", "TBackward1", "self.t()", "grad.t()")
+_view(
+    "transpose_in_place",
+    "TransposeBackward1",
+    "self.transpose(dim0, dim1)",
+    "grad.transpose(dim0, dim1)",
+    "dim0 dim1",
+)
+_view("unsqueeze_in_place", "UnsqueezeBackward1", "self.unsqueeze(dim)", "grad.squeeze(dim)", "dim")
+_view("squeeze_all_in_place", "SqueezeBackward3", "self.squeeze()", "unsqueeze_to(grad, self_shape)")
+_view("squeeze_in_place", "SqueezeBackward4", "self.squeeze(dim)", "unsqueeze_to(grad, self_shape)", "dim")
+_view(
+    "squeeze_dims_in_place",
+    "SqueezeBackward5",
+    "self.squeeze(dims)",
+    "unsqueeze_to(grad, self_shape)",
+    "dims",
+)
 _view("expand", "ExpandBackward0", "self.expand(size)", "sum_to(grad, self_shape)", "size")
 _view("alias", "AliasBackward0", "self[...]", "grad")
 _view(
@@ -108,8 +126,9 @@ rule(
     args="path",
     forward="copy_slices(base, source, path)",
     base="copy_slices(grad, zeros_like(path.view(grad)), path)",
-    source="path.view(grad)",
+    source="path.view(grad).clone()",
     saves="",
+    releases="path",
 )
 rule(
     "as_strided",

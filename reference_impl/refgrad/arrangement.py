@@ -1,0 +1,184 @@
+"""The same elements in another order, place or shape, with torch's signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from .ops import apply
+from .shapes import clone, expand, permute, reshape, sum, unsqueeze, view  # noqa: A004 - torch's name
+from .tensor import Tensor
+
+
+def _ints(args: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return ints that are given as one sequence or one by one."""
+    given = args[0] if len(args) == 1 and not isinstance(args[0], int) else args
+    return tuple(int(n) for n in given)
+
+
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """Return the elements in reverse order along each of `dims`."""
+    return apply("flip", input, _ints(dims))
+
+
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    """Return the elements moved on along `dims`, those at the end to the front; flattened without `dims`."""
+    steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    along = () if dims is None else (dims,) if isinstance(dims, int) else tuple(dims)
+    return apply("roll", input, steps, along)
+
+
+def repeat(input: Tensor, *repeats: Any) -> Tensor:
+    """Return copies of the whole tensor side by side, `repeats` times along each dimension."""
+    times = _ints(repeats)
+    if len(times) < input.ndim:
+        raise RuntimeError(
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
+        )
+    shape = (1,) * (len(times) - input.ndim) + tuple(input.shape)
+    spaced = reshape(input, [n for size in shape for n in (1, size)])
+    copies = expand(spaced, [n for pair in zip(times, shape, strict=True) for n in pair])
+    return reshape(clone(copies), [time * size for time, size in zip(times, shape, strict=True)])
+
+
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """Return what `repeat` returns; missing leading repeats are 1."""
+    times = _ints(dims)
+    return repeat(input, (1,) * (input.ndim - len(times)) + times)
+
+
+def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
+    """Return each element (each place of `dim`) several times in a row."""
+    values, along = (reshape(input, -1), 0) if dim is None else (input, dim)
+    places = torch.arange(values.shape[along], device=input.device)
+    times = repeats._data if isinstance(repeats, Tensor) else repeats
+    return apply("index_select", values, Tensor._of(places.repeat_interleave(times)), along)
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Return the lower triangle of each matrix, zeros elsewhere."""
+    return apply("tril", input, diagonal)
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Return the upper triangle of each matrix, zeros elsewhere."""
+    return apply("triu", input, diagonal)
+
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """Return a view of the diagonal over two dimensions, as the last dimension."""
+    return apply("diagonal", input, offset, dim1, dim2)
+
+
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Return matrices that have the last dimension of `input` as their diagonal."""
+    return apply("diag_embed", input, offset, dim1, dim2)
+
+
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Return the matrix with a vector as its diagonal, or the diagonal of a matrix as a new vector."""
+    if input.ndim == 1:
+        return diag_embed(input, diagonal)
+    return clone(apply("diagonal", input, diagonal, 0, 1))
+
+
+def trace(input: Tensor) -> Tensor:
+    """Return the sum of the diagonal of a matrix."""
+    if input.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    return sum(diagonal(input))
+
+
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """Return a view of all slices of `size` along one dimension, `step` apart, as a new last dimension."""
+    return apply("unfold", input, dimension, size, step)
+
+
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """Return a view with dimensions moved to other places; the others keep their order."""
+    sources = (source,) if isinstance(source, int) else tuple(source)
+    targets = (destination,) if isinstance(destination, int) else tuple(destination)
+    rank = input.ndim
+    order: list[int | None] = [None] * rank
+    for at, to in zip(sources, targets, strict=True):
+        order[to % rank] = at % rank
+    rest = iter(sorted({*range(rank)} - {at % rank for at in sources}))
+    return permute(input, [next(rest) if at is None else at for at in order])
+
+
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """Return a view in which one dimension is several; one of `sizes` may be -1."""
+    along = dim % input.ndim
+    shape = input._data.unflatten(dim, tuple(sizes)).shape[along : along + len(sizes)]  # type: ignore[no-untyped-call]
+    return view(input, (*input.shape[:along], *shape, *input.shape[along + 1 :]))
+
+
+def broadcast_to(input: Tensor, *size: Any) -> Tensor:
+    """Return `input` expanded to a shape."""
+    return expand(input, _ints(size))
+
+
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Return the tensors, all expanded to the shape that they broadcast to."""
+    shape = torch.broadcast_shapes(*(tensor.shape for tensor in tensors))  # type: ignore[no-untyped-call]
+    return tuple(expand(tensor, shape) for tensor in tensors)
+
+
+def view_as_real(input: Tensor) -> Tensor:
+    """Return a real view of a complex tensor, with its two parts as a new last dimension."""
+    return apply("view_as_real", input)
+
+
+def view_as_complex(input: Tensor) -> Tensor:
+    """Return a complex view of a real tensor whose last dimension holds the two parts."""
+    return apply("view_as_complex", input)
+
+
+def resolve_conj(input: Tensor) -> Tensor:
+    """Return `input` itself, or a copy in which a conjugation that was only noted is carried out."""
+    return apply("resolve_conj", input) if input._data.is_conj() else input
+
+
+def einsum(equation: str, *operands: Any) -> Tensor:
+    """Return the sum of products that `equation` ("ij,jk->ik") states; without "->", in alphabetical order.
+
+    All operands are laid out over all letters, multiplied and summed: clear, not quick. Raises
+    NotImplementedError for an ellipsis.
+    """
+    tensors = list(operands[0]) if isinstance(operands[0], Sequence) else list(operands)
+    given, arrow, result = equation.replace(" ", "").partition("->")
+    terms = given.split(",")
+    if "." in equation:
+        raise NotImplementedError("einsum: the ellipsis is not implemented")
+    if len(terms) != len(tensors):
+        raise RuntimeError("einsum(): fewer operands were provided than specified in the equation")
+    letters = sorted(set(given) - {","})
+    if not arrow:
+        result = "".join(letter for letter in letters if given.count(letter) == 1)
+    summed = [letter for letter in letters if letter not in result]
+    order = [*result, *summed]
+    product: Tensor | None = None
+    for term, tensor in zip(terms, tensors, strict=True):
+        laid = _laid_out(tensor, term, order)
+        product = laid if product is None else product * laid
+    assert product is not None  # noqa: S101 - there is at least one operand
+    return sum(product, tuple(range(len(result), len(order)))) if summed else product
+
+
+def _laid_out(tensor: Tensor, term: str, order: list[str]) -> Tensor:
+    """Return an operand of einsum with one dimension for each letter of `order`, of size 1 if it lacks it."""
+    letters = list(term)
+    while len(set(letters)) < len(letters):
+        twice = next(letter for letter in letters if letters.count(letter) > 1)
+        first = letters.index(twice)
+        second = letters.index(twice, first + 1)
+        tensor = diagonal(tensor, 0, first, second)
+        del letters[second], letters[first]
+        letters.append(twice)
+    tensor = permute(tensor, [letters.index(letter) for letter in order if letter in letters])
+    for place, letter in enumerate(order):
+        if letter not in letters:
+            tensor = unsqueeze(tensor, place)
+    return tensor

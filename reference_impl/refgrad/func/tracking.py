@@ -1,0 +1,165 @@
+"""What the transforms that differentiate backward share: inputs that are leaves inside, and results outside.
+
+A transform calls its function with new leaves in the place of its inputs. Inside, the graph ends at such a leaf; when
+the transform is over, the node of the leaf (`Entry`) gets an edge to where the input came from, so that an outer
+transform, or the graph around all of them, differentiates through. That is all it takes for transforms to nest:
+every one has its own leaves, and a derivative with respect to some of them never sees the others.
+
+A result keeps its history if something outside is part of it, and has none otherwise.
+Source: https://docs.pytorch.org/docs/stable/func.html; functorch calls the leaves "wrapped at a level".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from refgrad import autograd
+from refgrad.accumulate import AccumulateGrad, edge_of
+from refgrad.grad_mode import enable_grad, is_grad_enabled
+from refgrad.levels import LEVELS
+from refgrad.node import SEQUENCE, Node
+from refgrad.tensor import Tensor
+from refgrad.transform_state import transform
+from refgrad.versions import counter_of
+
+from .trees import flatten, mapped
+
+
+class Entry(Node):
+    """Where the gradient of an input of a transform arrives; `running` until the transform is over."""
+
+    __slots__ = ("running", "upstream")
+
+    running: bool
+    upstream: Node | None
+    label = "AliasBackward0"
+    mask = (True,)
+
+    def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Pass the gradient on to where the input came from."""
+        return grad if type(self.next) is not tuple else ()
+
+    vjp_graph = vjp
+
+
+class Frame:
+    """One run of a transform: the entries of its inputs, and whether what it returns may have a history."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.recording = is_grad_enabled()
+
+    def track(self, tree: Any) -> Any:
+        """Return `tree` with a new leaf on the memory of each of its tensors; raise ValueError for other things."""
+        return mapped(self._leaf, tree)
+
+    def _leaf(self, value: Any) -> Tensor:
+        if not isinstance(value, Tensor):
+            raise ValueError(f"Thing passed to transform API must be Tensor, got {type(value)}")  # noqa: TRY004 - torch's class
+        leaf = _bare(value).requires_grad_()
+        entry: Entry = Entry.__new__(Entry)
+        entry.next, entry.seq, entry.hooks = (), next(SEQUENCE), None
+        entry.running = True
+        entry.upstream = edge_of(value) if self.recording else None
+        leaf._accumulator = weakref.ref(entry)
+        self.entries.append(entry)
+        return leaf
+
+    def close(self) -> None:
+        """Connect the entries to where the inputs came from."""
+        for entry in self.entries:
+            entry.running = False
+            if entry.upstream is not None:
+                entry.next = entry.upstream
+
+    def settle(self, tree: Any) -> Any:
+        """Return `tree`, made inside, as it is outside: without history unless something outside is part of it."""
+        return mapped(self._settled, tree)
+
+    def _settled(self, value: Any) -> Any:
+        if not isinstance(value, Tensor) or value._node is None:
+            return value
+        out = _bare(value)
+        if self.recording and depends_on_outside(value):
+            out._node = edge_of(value)
+        return out
+
+
+@contextlib.contextmanager
+def frame() -> Iterator[Frame]:
+    """Run a transform inside the block, in grad mode."""
+    run = Frame()
+    with transform(), enable_grad():
+        try:
+            yield run
+        finally:
+            run.close()
+
+
+def _bare(value: Tensor) -> Tensor:
+    """Return a tensor on the memory of `value`, with its tangents and without history."""
+    out = Tensor._of(value._data)
+    out._counter = counter_of(value)
+    if LEVELS and value._tangents is not None:
+        out._tangents = dict(value._tangents)
+    return out
+
+
+def depends_on_outside(value: Tensor) -> bool:
+    """Whether the history of `value` leads to a leaf that is no finished transform's input."""
+    first = edge_of(value)
+    stack = [] if first is None else [first]
+    seen = set(stack)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, AccumulateGrad) or (isinstance(node, Entry) and node.running):
+            return True
+        for edge in node.edges:
+            if edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+    return False
+
+
+def gradients(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Tensor | None], *, create_graph: bool
+) -> list[Tensor]:
+    """Return the gradients of `outputs` with respect to `inputs`, zeros where there are none; the graph stays."""
+    pairs = [pair for pair in zip(outputs, cotangents, strict=True) if pair[0].requires_grad]
+    found: Iterable[Tensor | None] = [None] * len(inputs)
+    if pairs:
+        found = autograd.grad(
+            [output for output, _ in pairs],
+            inputs,
+            [cotangent for _, cotangent in pairs],
+            retain_graph=True,
+            create_graph=create_graph,
+            allow_unused=True,
+        )
+    return [
+        Tensor._of(torch.zeros_like(source._data)) if grad is None else grad
+        for source, grad in zip(inputs, found, strict=True)
+    ]
+
+
+def only_tensors(tree: Any, message: str) -> list[Tensor]:
+    """Return the leaves of `tree`; raise RuntimeError with `message` and the type of a leaf that is no tensor."""
+    leaves, _ = flatten(tree)
+    for leaf in leaves:
+        if not isinstance(leaf, Tensor):
+            raise RuntimeError(f"{message}, got unsupported type {type(leaf)}")  # noqa: TRY004 - torch's class
+    return leaves
+
+
+def with_aux(result: Any, name: str) -> tuple[Any, Any]:
+    """Return the two parts of what a function with has_aux returned; raise RuntimeError for anything else."""
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
+    output, aux = result
+    only_tensors(aux, "Expected tensors")
+    return output, aux

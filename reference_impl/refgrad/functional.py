@@ -1,0 +1,307 @@
+"""`refgrad.nn.functional`: activations, losses, convolution, pooling and padding, with torch's signatures.
+
+What torch computes in one kernel is here put together from operations that have derivatives, unless the
+choice at a kink is the kernel's own. Source: https://docs.pytorch.org/docs/stable/nn.functional.html
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from .arrangement import broadcast_tensors, einsum, unfold
+from .ops import apply
+from .pointwise import abs as absolute
+from .pointwise import relu, sigmoid, tanh
+from .reductions import log_softmax, softmax, vector_norm
+from .reductions import max as maximum_of
+from .shapes import expand, matmul, mean, t, unsqueeze
+from .shapes import sum as total
+from .tensor import Tensor
+
+__all__ = [
+    "avg_pool1d",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "celu",
+    "conv1d",
+    "cosine_similarity",
+    "elu",
+    "embedding",
+    "gelu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "max_pool1d",
+    "mish",
+    "mse_loss",
+    "normalize",
+    "one_hot",
+    "pad",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+]
+
+# --- activations ---
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """Return x where it is positive and `negative_slope * x` elsewhere, 0 included."""
+    return apply("leaky_relu", input, negative_slope)
+
+
+def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """Return x where it is positive and `alpha * (exp(x) - 1)` elsewhere; at 0 the slope is `alpha`."""
+    return apply("elu", input, alpha)
+
+
+def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """Return x where it is positive and `alpha * (exp(x / alpha) - 1)` elsewhere."""
+    return apply("celu", input, alpha)
+
+
+def selu(input: Tensor) -> Tensor:
+    """Return the scaled exponential linear unit; at 0 the slope is the one of the left side."""
+    return apply("selu", input)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """Return x Phi(x), or its approximation by tanh."""
+    return apply("gelu", input, approximate)
+
+
+def silu(input: Tensor) -> Tensor:
+    """Return x sigmoid(x)."""
+    return apply("silu", input)
+
+
+def mish(input: Tensor) -> Tensor:
+    """Return x tanh(softplus(x))."""
+    return input * tanh(softplus(input))
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """Return log(1 + exp(beta x)) / beta, and x itself where beta x is above `threshold`."""
+    return apply("softplus", input, beta, threshold)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """Return x between two bounds; at the bounds the gradient is 0."""
+    return apply("hardtanh", input, min_val, max_val)
+
+
+def relu6(input: Tensor) -> Tensor:
+    """Return x between 0 and 6; at the bounds the gradient is 0."""
+    return hardtanh(input, 0.0, 6.0)
+
+
+def hardswish(input: Tensor) -> Tensor:
+    """Return x min(max(x + 3, 0), 6) / 6."""
+    return apply("hardswish", input)
+
+
+def hardsigmoid(input: Tensor) -> Tensor:
+    """Return min(max(x + 3, 0), 6) / 6; at the bounds the gradient is 0."""
+    return apply("hardsigmoid", input)
+
+
+def softsign(input: Tensor) -> Tensor:
+    """Return x / (1 + |x|)."""
+    return input / (absolute(input) + 1)
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """Return x - tanh(x)."""
+    return input - tanh(input)
+
+
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """Return x moved towards 0 by `lambd`, 0 between; at the bounds the gradient is 0."""
+    return apply("softshrink", input, lambd)
+
+
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """Return x where |x| > lambd and 0 elsewhere; at the bounds the gradient is 0."""
+    return apply("hardshrink", input, lambd)
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """Return log(sigmoid(x)), without overflow."""
+    return apply("log_sigmoid", input)
+
+
+# --- losses and distances ---
+
+
+def _reduced(losses: Tensor, reduction: str) -> Tensor:
+    if reduction == "none":
+        return losses
+    if reduction in ("mean", "sum"):
+        return mean(losses) if reduction == "mean" else total(losses)
+    raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def _warn_of_sizes(input: Tensor, target: Tensor) -> None:
+    if input.shape != target.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). "
+            "This will likely lead to incorrect results due to broadcasting. "
+            "Please ensure they have the same size.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return the squared differences, reduced; warn if the shapes differ and broadcast."""
+    _warn_of_sizes(input, target)
+    return _reduced((input - target) ** 2, reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return the absolute differences, reduced; warn if the shapes differ and broadcast."""
+    _warn_of_sizes(input, target)
+    return _reduced(absolute(input - target), reduction)
+
+
+def binary_cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return the cross entropy of probabilities; logarithms are cut off at -100.
+
+    Raises ValueError for shapes that differ, RuntimeError for an `input` outside of 0 to 1.
+    """
+    if input.shape != target.shape:
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is "
+            "deprecated. Please ensure they have the same size."
+        )
+    return _reduced(apply("binary_cross_entropy", input, target), reduction)
+
+
+def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return the cross entropy of probabilities that are given by their logits, without overflow."""
+    if input.shape != target.shape:
+        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    return _reduced((1 - target) * input - logsigmoid(input), reduction)
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """Return `input` divided by its norm along `dim`, which counts as `eps` if it is smaller."""
+    size = apply("clamp", vector_norm(input, p, dim, True), eps, None)
+    return input / expand(size, input.shape)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """Return the cosine of the angle along `dim`; norms below `eps` count as `eps`."""
+    left, right = broadcast_tensors(x1, x2)
+    return total(normalize(left, 2.0, dim, eps) * normalize(right, 2.0, dim, eps), dim)
+
+
+# --- layers ---
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return `input @ weight.T + bias`: [..., K], [N, K], [N] to [..., N]."""
+    if bias is not None and input.ndim == 2:
+        return apply("addmm", bias, input, t(weight))
+    product = matmul(input, t(weight))
+    return product if bias is None else product + bias
+
+
+def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
+    """Return the rows of `weight` at `input`; the row `padding_idx` gets no gradient."""
+    pad = -1 if padding_idx is None else padding_idx % weight.shape[0]
+    return apply("embedding", weight, input, pad)
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-05,
+) -> Tensor:
+    """Return `input` less its mean, over its standard deviation, both over the last dimensions.
+
+    Raises RuntimeError if `normalized_shape` is not the shape of those.
+    """
+    count = len(normalized_shape)
+    if tuple(input.shape[-count:]) != tuple(normalized_shape):
+        raise RuntimeError(
+            f"Given normalized_shape={list(normalized_shape)}, expected input with shape [*, "
+            f"{', '.join(map(str, normalized_shape))}], but got input of size{list(input.shape)}"
+        )
+    dims = tuple(range(-count, 0))
+    centred = input - mean(input, dims, True)
+    variance = mean(centred * centred, dims, True)
+    out = centred * (variance + eps).rsqrt()
+    out = out if weight is None else out * weight
+    return out if bias is None else out + bias
+
+
+def conv1d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1, padding: int = 0
+) -> Tensor:
+    """Return the cross-correlation of [N, C, L] with [K, C, W]: [N, K, (L + 2 padding - W) / stride + 1]."""
+    padded = pad(input, (padding, padding)) if padding else input
+    windows = unfold(padded, 2, weight.shape[2], stride)
+    out = einsum("nclw,kcw->nkl", windows, weight)
+    return out if bias is None else out + unsqueeze(bias, 1)
+
+
+def max_pool1d(input: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
+    """Return the largest element of each window of the last dimension; the first one gets the gradient."""
+    windows = unfold(input, input.ndim - 1, kernel_size, kernel_size if stride is None else stride)
+    largest: Tensor = maximum_of(windows, -1)[0]
+    return largest
+
+
+def avg_pool1d(input: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
+    """Return the mean of each window of the last dimension."""
+    windows = unfold(input, input.ndim - 1, kernel_size, kernel_size if stride is None else stride)
+    return mean(windows, -1)
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    """Return `input` with places added before and after the last dimensions, listed from the last one on.
+
+    mode: "constant" (`value`, 0 by default), or for the last dimension "reflect", "replicate" or "circular".
+    """
+    if mode == "constant":
+        return apply("pad_constant", input, tuple(pad), 0 if value is None else value)
+    before, after = pad
+    size = input.shape[-1]
+    places = torch.arange(-before, size + after, device=input.device)
+    if mode == "replicate":
+        places = places.clamp(0, size - 1)
+    elif mode == "circular":
+        places = places % size
+    elif mode == "reflect":
+        places = (size - 1) - ((size - 1) - places.abs()).abs()
+    else:
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    return apply("index_select", input, Tensor._of(places), input.ndim - 1)
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Return 0 and 1 for each class of integers; raise RuntimeError for other dtypes."""
+    made: Any = torch.nn.functional.one_hot(tensor._data, num_classes)
+    return Tensor._of(made)

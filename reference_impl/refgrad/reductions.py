@@ -1,0 +1,230 @@
+"""Extremes, products, spreads, norms, exponential sums and running reductions, with torch's signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from .ops import apply
+from .pointwise import maximum, minimum
+from .selection import gather, picked, sort
+from .shapes import reshape, squeeze, unsqueeze
+from .tensor import Tensor
+
+
+def _extreme(name: str, of_two: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Any]:
+    def function(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+        second = dim if isinstance(dim, Tensor) else other
+        if second is not None:
+            return of_two(input, second)
+        if dim is None:
+            return apply(name, input)
+        return picked(f"{name}_dim", input, getattr(input._data, name)(dim, keepdim), dim, keepdim)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"Return the {name} of all elements, its values and indices along `dim`, or that of two tensors.\n\n"
+        "Over all elements the gradient is divided among those that tie; along `dim` the one at the returned "
+        "index gets it."
+    )
+    return function
+
+
+def _middle(name: str) -> Callable[..., Any]:
+    def function(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+        if dim is None:
+            return apply(name, input)
+        return picked(f"{name}_dim", input, getattr(input._data, name)(dim, keepdim), dim, keepdim)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"Return the {name} of all elements (the lower of two), or its values and indices along `dim`."
+    )
+    return function
+
+
+max = _extreme("max", maximum)  # noqa: A001 - torch's name
+min = _extreme("min", minimum)  # noqa: A001 - torch's name
+median = _middle("median")
+nanmedian = _middle("nanmedian")
+
+
+def _running(name: str) -> Callable[..., Any]:
+    def function(input: Tensor, dim: int) -> Any:
+        return picked(name, input, getattr(input._data, name)(dim), dim, True)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Return the values and indices of the running {name.removeprefix('cum')} along `dim`."
+    return function
+
+
+cummax = _running("cummax")
+cummin = _running("cummin")
+
+
+def _dims(dim: Any) -> Any:
+    return tuple(dim) if isinstance(dim, Sequence) else dim
+
+
+def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+    """Return the largest elements over `dim` (an int, several, or all); ties share the gradient."""
+    return apply("amax", input, _dims(dim), keepdim)
+
+
+def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+    """Return the smallest elements over `dim` (an int, several, or all); ties share the gradient."""
+    return apply("amin", input, _dims(dim), keepdim)
+
+
+def prod(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Return the product of all elements, or along `dim`."""
+    if dim is None:
+        return apply("prod", input, dtype)
+    return apply("prod_dim", input, dim % _rank(input), keepdim, dtype)
+
+
+def _rank(input: Tensor) -> int:
+    return len(input._shape) or 1
+
+
+def cumsum(input: Tensor, dim: int) -> Tensor:
+    """Return the running sums along `dim`."""
+    return apply("cumsum", input, dim % _rank(input))
+
+
+def cumprod(input: Tensor, dim: int) -> Tensor:
+    """Return the running products along `dim`."""
+    return apply("cumprod", input, dim % _rank(input))
+
+
+def logcumsumexp(input: Tensor, dim: int) -> Tensor:
+    """Return the logarithms of the running sums of exponentials along `dim`."""
+    return apply("logcumsumexp", input, dim % _rank(input))
+
+
+def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+    """Return the logarithm of the sum of exponentials over `dim`, without overflow."""
+    return apply("logsumexp", input, _dims(dim), keepdim)
+
+
+def softmax(input: Tensor, dim: int, dtype: torch.dtype | None = None) -> Tensor:
+    """Return the exponentials divided by their sum along `dim`, in `dtype` if given."""
+    return apply("softmax", input if dtype is None else input.to(dtype), dim)
+
+
+def log_softmax(input: Tensor, dim: int, dtype: torch.dtype | None = None) -> Tensor:
+    """Return the logarithm of softmax along `dim`, without overflow, in `dtype` if given."""
+    return apply("log_softmax", input if dtype is None else input.to(dtype), dim)
+
+
+def nansum(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Return the sum of the elements that are not nan."""
+    return apply("nansum", input, _dims(dim), keepdim, dtype)
+
+
+def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Return the mean of the elements that are not nan."""
+    numbers = (~input.isnan()).sum(tuple(range(input.ndim)) if dim is None else dim, keepdim)
+    return nansum(input, dim, keepdim) / numbers
+
+
+def _spread(name: str) -> Callable[..., Tensor]:
+    def function(
+        input: Tensor,
+        dim: Any = None,
+        unbiased: bool | None = None,
+        keepdim: bool = False,
+        *,
+        correction: float | None = None,
+    ) -> Tensor:
+        if isinstance(dim, bool):
+            dim, unbiased = None, dim
+        taken = (1 if unbiased in (None, True) else 0) if correction is None else correction
+        return apply(name, input, _dims(dim), taken, keepdim)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"Return the {name} over `dim` (all by default), with `correction` (1 by default, 0 if not "
+        "`unbiased`) taken off the number of elements."
+    )
+    return function
+
+
+std = _spread("std")
+var = _spread("var")
+
+
+def vector_norm(
+    input: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Return the vector norm of order `ord` over `dim` (all by default); `torch.linalg.vector_norm`."""
+    value = input if dtype is None else input.to(dtype)
+    return apply("vector_norm", value, ord, _dims(dim), keepdim)
+
+
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Return the norm of order `p` over `dim` (all by default); "fro" is the norm of order 2."""
+    if isinstance(p, str) and p != "fro":
+        raise NotImplementedError(f"norm: p={p!r} is not implemented; numbers and 'fro' are")
+    return vector_norm(input, 2 if p in (None, "fro") else p, dim, keepdim)
+
+
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """Return the norm of order `p` of the difference of two tensors, which broadcast."""
+    return vector_norm(input - other, p)
+
+
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
+    """Return the distances of order `p` between the rows of two batches: [..., P, M], [..., R, M] to
+    [..., P, R].
+    """
+    return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1)
+
+
+def quantile(
+    input: Tensor, q: float, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
+) -> Tensor:
+    """Return the `q`-th quantile of all elements or along `dim`, interpolated between two of them.
+
+    nan where there is a nan, as in torch; `q` is a number here.
+    """
+    if interpolation != "linear":
+        raise NotImplementedError("quantile: only linear interpolation is implemented")
+    values = reshape(input, -1) if dim is None else input
+    along = 0 if dim is None else dim
+    last = values.shape[along] - 1
+    ordered: Tensor = sort(values, along)[0]
+    data = ordered._data
+    rank = torch.full_like(data.narrow(along, 0, 1), q * last)
+    rank = rank.masked_fill(data.isnan().any(along, keepdim=True), last)
+    low = rank.floor()
+    below = gather(ordered, along, Tensor._of(low.long()))
+    above = gather(ordered, along, Tensor._of(rank.ceil().long()))
+    result = apply("lerp", below, above, Tensor._of(rank - low))
+    if keepdim:
+        return reshape(result, (1,) * input.ndim) if dim is None else result
+    return squeeze(result, along)
+
+
+def _of_data(name: str) -> Callable[..., Any]:
+    def function(input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        result = getattr(input._data, name)(*args, **kwargs)
+        return Tensor._of(result) if isinstance(result, torch.Tensor) else result
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Return what torch.{name} returns for the data; the result has no history."
+    return function
+
+
+argmax = _of_data("argmax")
+argmin = _of_data("argmin")
+argsort = _of_data("argsort")
+isfinite = _of_data("isfinite")
+isinf = _of_data("isinf")
+isnan = _of_data("isnan")

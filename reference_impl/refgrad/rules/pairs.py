@@ -1,0 +1,252 @@
+"""More functions of two or three tensors, element by element, broadcast like arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .formulas import formula, kernel
+from .registry import NON_DIFFERENTIABLE, NOT_IMPLEMENTED, Missing, rule
+
+T = Any
+
+kernel("atan2", torch.atan2)
+kernel("complex", torch.complex)
+kernel("xlogy", torch.xlogy)
+kernel("lerp", torch.lerp)
+kernel("fmod", torch.fmod)
+kernel("remainder", torch.remainder)
+kernel("fmax", torch.fmax)
+kernel("fmin", torch.fmin)
+kernel("heaviside", torch.heaviside)
+kernel("igamma", torch.igamma)
+kernel("nextafter", torch.nextafter)
+kernel("copysign", torch.copysign)
+kernel("normal_around", torch.normal)
+
+
+@formula
+def atan2_scale(y: T, x: T) -> T:
+    """Return 1 / (x^2 + y^2), and 0 at the origin (`atan2_backward` in torch)."""
+    square = y * y + x * x
+    return square.reciprocal().masked_fill(square == 0, 0)
+
+
+rule(
+    "atan2",
+    grad_fn="Atan2Backward0",
+    tensors="self other",
+    forward="atan2(self, other)",
+    self="grad * other * atan2_scale(self, other)",
+    other="grad * -self * atan2_scale(self, other)",
+    saves="self other",
+    elementwise=True,
+)
+
+
+rule(
+    "complex",
+    grad_fn="ComplexBackward0",
+    tensors="real imag",
+    forward="complex(real, imag)",
+    real="grad.real",
+    imag="grad.imag",
+    saves="",
+)
+rule(
+    "xlogy",
+    grad_fn="XlogyBackward0",
+    tensors="self other",
+    forward="xlogy(self, other)",
+    self="xlogy(grad, other).masked_fill((self == 0) & (other <= 0), 0)",
+    other="grad * self / other",
+    saves="self other",
+    elementwise=True,
+)
+rule(
+    "lerp",
+    grad_fn="LerpBackward1",
+    tensors="self end weight",
+    forward="lerp(self, end, weight)",
+    self="grad * conj(1 - weight)",
+    end="grad * conj(weight)",
+    weight="grad * conj(end - self)",
+    saves="self end weight",
+    elementwise=True,
+)
+rule(
+    "fmod",
+    grad_fn="FmodBackward1",
+    tensors="self other",
+    forward="fmod(self, other)",
+    self="grad",
+    other="-grad * self.div(other, rounding_mode='trunc')",
+    saves="self other",
+    elementwise=True,
+)
+rule(
+    "remainder",
+    grad_fn="RemainderBackward1",
+    tensors="self other",
+    forward="remainder(self, other)",
+    self="grad",
+    other="-grad * self.div(other, rounding_mode='floor')",
+    saves="self other",
+    elementwise=True,
+)
+# Rounded quotients are constant almost everywhere.
+rule(
+    "div_rounded",
+    grad_fn="DivBackward1",
+    tensors="self other",
+    args="rounding",
+    forward="self.div(other, rounding_mode=rounding)",
+    self="zeros_like(grad)",
+    other="zeros_like(grad)",
+    saves="",
+    elementwise=True,
+)
+rule(
+    "fmax",
+    grad_fn="FmaxBackward0",
+    tensors="self other",
+    forward="fmax(self, other)",
+    self="grad.masked_fill(~((self >= other) | other.isnan()), 0)",
+    other="grad.masked_fill((self >= other) | other.isnan(), 0)",
+    saves="self other",
+    elementwise=True,
+)
+rule(
+    "fmin",
+    grad_fn="FminBackward0",
+    tensors="self other",
+    forward="fmin(self, other)",
+    self="grad.masked_fill(~((self <= other) | other.isnan()), 0)",
+    other="grad.masked_fill((self <= other) | other.isnan(), 0)",
+    saves="self other",
+    elementwise=True,
+)
+rule(
+    "copysign",
+    grad_fn="CopysignBackward0",
+    tensors="self other",
+    forward="copysign(self, other)",
+    self="grad * (result / self).masked_fill(self == 0, 0)",
+    other="zeros_like(grad)",
+    saves="self result",
+    elementwise=True,
+)
+rule(
+    "nextafter",
+    grad_fn="NextafterBackward0",
+    tensors="self other",
+    forward="nextafter(self, other)",
+    self="grad.masked_fill(self == other, 0)",
+    other="zeros_like(grad)",
+    saves="self other",
+    elementwise=True,
+)
+# torch records these, and says that they have no derivative when a gradient arrives.
+rule(
+    "heaviside",
+    grad_fn="NotImplemented",
+    tensors="self values",
+    forward="heaviside(self, values)",
+    self=NOT_IMPLEMENTED,
+    values=NOT_IMPLEMENTED,
+    saves="",
+    elementwise=True,
+)
+rule(
+    "igamma",
+    grad_fn="IgammaBackward0",
+    tensors="self other",
+    forward="igamma(self, other)",
+    self=Missing("igamma: input"),
+    other="grad * ((self - 1) * other.log() - other - self.detach().lgamma()).exp()",
+    saves="self other",
+    elementwise=True,
+)
+
+# Bounds that are tensors get the gradient where they are what is returned; at a tie the value gets it.
+rule(
+    "clamp_between",
+    grad_fn="ClampBackward0",
+    tensors="self low high",
+    forward="self.clamp(low, high)",
+    self="grad.masked_fill(~((self >= low) & (self <= high)), 0)",
+    low="grad.masked_fill(~((low < high) & (self < low)), 0)",
+    high="grad.masked_fill(~((self > high) | (high < low)), 0)",
+    saves="self low high",
+    elementwise=True,
+)
+rule(
+    "clamp_from",
+    grad_fn="ClampBackward0",
+    tensors="self low",
+    forward="self.clamp(min=low)",
+    self="grad.masked_fill(~(self >= low), 0)",
+    low="grad.masked_fill(~(self < low), 0)",
+    saves="self low",
+    elementwise=True,
+)
+rule(
+    "clamp_to",
+    grad_fn="ClampBackward0",
+    tensors="self high",
+    forward="self.clamp(max=high)",
+    self="grad.masked_fill(~(self <= high), 0)",
+    high="grad.masked_fill(~(self > high), 0)",
+    saves="self high",
+    elementwise=True,
+)
+rule(
+    "masked_fill_with",
+    grad_fn="MaskedFillBackward1",
+    tensors="self mask value",
+    forward="self.masked_fill(mask, value)",
+    self="grad.masked_fill(mask, 0)",
+    mask=NON_DIFFERENTIABLE,
+    value="grad.masked_fill(~mask, 0).sum()",
+    saves="mask",
+)
+
+# Samples are no function of their parameters: the gradient is zero.
+rule(
+    "bernoulli",
+    grad_fn="BernoulliBackward0",
+    tensors="self",
+    forward="self.bernoulli()",
+    self="zeros_like(grad)",
+    saves="",
+    elementwise=True,
+)
+rule(
+    "normal_around",
+    grad_fn="NormalBackward0",
+    tensors="mean",
+    args="std",
+    forward="normal_around(mean, std)",
+    mean="zeros_like(grad)",
+    saves="",
+    elementwise=True,
+)
+
+# --- binary cross entropy, element by element ---
+
+kernel(
+    "binary_cross_entropy",
+    lambda value, target: torch.nn.functional.binary_cross_entropy(value, target, reduction="none"),
+)
+# The logarithms are cut off at -100; the denominator keeps away from 0 by as little as torch's kernel does.
+rule(
+    "binary_cross_entropy",
+    grad_fn="BinaryCrossEntropyBackward0",
+    tensors="self target",
+    forward="binary_cross_entropy(self, target)",
+    self="grad * ((self - target) / ((1 - self) * self).clamp(min=1e-12))",
+    target="grad * ((1 - self).log().clamp(min=-100) - self.log().clamp(min=-100))",
+    saves="self target",
+    elementwise=True,
+)

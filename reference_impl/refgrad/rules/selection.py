@@ -1,0 +1,252 @@
+"""Picking elements by index, putting them in other places, and values that come with their indices."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from .formulas import formula, index_put, kernel, zeros_like
+from .registry import NON_DIFFERENTIABLE, Missing, rule
+
+T = Any
+
+kernel("index_put_accumulate", partial(index_put, accumulate=True))
+
+
+@formula
+def zeros_of(value: T, shape: tuple[int, ...]) -> T:
+    """Return zeros of `shape`, with the dtype and device of `value`, without history."""
+    return value.new_zeros(shape)
+
+
+rule(
+    "gather",
+    grad_fn="GatherBackward0",
+    tensors="self index",
+    args="dim",
+    forward="self.gather(dim, index)",
+    self="zeros_of(grad, self_shape).scatter_add(dim, index, grad)",
+    index=NON_DIFFERENTIABLE,
+    saves="index",
+)
+# As in torch, src must have the shape of index, and with repeated indices its gradient is not right: the
+# documentation of Tensor.scatter_ warns of both.
+rule(
+    "scatter",
+    grad_fn="ScatterBackward0",
+    tensors="self index src",
+    args="dim",
+    forward="self.scatter(dim, index, src)",
+    self="grad.scatter(dim, index, 0)",
+    index=NON_DIFFERENTIABLE,
+    src="grad.gather(dim, index)",
+    saves="index",
+)
+rule(
+    "scatter_number",
+    grad_fn="ScatterBackward1",
+    tensors="self index",
+    args="dim value",
+    forward="self.scatter(dim, index, value)",
+    self="grad.scatter(dim, index, 0)",
+    index=NON_DIFFERENTIABLE,
+    saves="index",
+)
+rule(
+    "scatter_add",
+    grad_fn="ScatterAddBackward0",
+    tensors="self index src",
+    args="dim",
+    forward="self.scatter_add(dim, index, src)",
+    self="grad",
+    index=NON_DIFFERENTIABLE,
+    src="grad.gather(dim, index)",
+    saves="index",
+)
+
+
+@formula
+def scatter_reduce_self(  # noqa: PLR0917 - torch's signature
+    grad: T, value: T, dim: int, index: T, src: T, reduce: str, include_self: bool, result: T
+) -> T:
+    """Return the gradient of what sources are reduced into (`scatter_reduce_backward` in torch)."""
+    if reduce == "prod":
+        nonzero = value.masked_fill(value == 0, 1)
+        grad = grad * nonzero.scatter_reduce(dim, index, src, "prod", include_self=include_self) / nonzero
+    elif reduce == "mean":
+        grad = grad / _contributions(grad, dim, index, src, include_self)
+    elif reduce != "sum":
+        chosen = (value == result).to(value.dtype)
+        grad = chosen * _shared(grad, chosen, value, dim, index, src, result)
+    return grad if include_self else grad.scatter(dim, index, 0)
+
+
+@formula
+def scatter_reduce_src(  # noqa: PLR0917 - torch's signature
+    grad: T, value: T, dim: int, index: T, src: T, reduce: str, include_self: bool, result: T
+) -> T:
+    """Return the gradient of the sources of a scatter_reduce (`scatter_reduce_backward` in torch)."""
+    if reduce == "prod":
+        zero = src == 0
+        zeros = zeros_like(value).scatter_add(dim, index, zero.to(value.dtype)).gather(dim, index)
+        alone = zero & (zeros == 1)
+        others = value.scatter_reduce(
+            dim, index, src.masked_fill(alone, 1), "prod", include_self=include_self
+        )
+        product = (grad * result).gather(dim, index) / src.masked_fill(zero, 1)
+        return (grad * others).gather(dim, index).where(alone, product)
+    if reduce == "mean":
+        grad = grad / _contributions(grad, dim, index, src, include_self)
+    elif reduce != "sum":
+        shared = _shared(grad, (value == result).to(value.dtype), value, dim, index, src, result)
+        return (src == result.gather(dim, index)).to(value.dtype) * shared.gather(dim, index)
+    return grad.gather(dim, index)
+
+
+def _contributions(grad: T, dim: int, index: T, src: T, include_self: bool) -> T:
+    """Return how many elements the mean at each place is of."""
+    start = zeros_like(grad) + int(include_self)
+    return start.scatter_add(dim, index, zeros_like(src) + 1).clamp(min=1)
+
+
+def _shared(grad: T, chosen: T, value: T, dim: int, index: T, src: T, result: T) -> T:  # noqa: PLR0917
+    """Return the gradient divided by the number of elements that tie for the extreme value at each place."""
+    ties = (src == result.gather(dim, index)).to(value.dtype)
+    return grad / chosen.scatter_add(dim, index, ties)
+
+
+rule(
+    "scatter_reduce",
+    grad_fn="ScatterReduceBackward0",
+    tensors="self index src",
+    args="dim reduce include_self",
+    forward="self.scatter_reduce(dim, index, src, reduce, include_self=include_self)",
+    self="scatter_reduce_self(grad, self, dim, index, src, reduce, include_self, result)",
+    index=NON_DIFFERENTIABLE,
+    src="scatter_reduce_src(grad, self, dim, index, src, reduce, include_self, result)",
+    saves="self index src result",
+)
+
+
+rule(
+    "index_select",
+    grad_fn="IndexSelectBackward0",
+    tensors="self index",
+    args="dim",
+    forward="self.index_select(dim, index)",
+    self="zeros_of(grad, self_shape).index_add(dim, index, grad)",
+    index=NON_DIFFERENTIABLE,
+    saves="index",
+)
+rule(
+    "index_add",
+    grad_fn="IndexAddBackward0",
+    tensors="self index source",
+    args="dim alpha",
+    forward="self.index_add(dim, index, source, alpha=alpha)",
+    self="grad",
+    index=NON_DIFFERENTIABLE,
+    source="grad.index_select(dim, index) * conj(alpha)",
+    saves="index",
+)
+rule(
+    "index_copy",
+    grad_fn="IndexCopyBackward0",
+    tensors="self index source",
+    args="dim",
+    forward="self.index_copy(dim, index, source)",
+    self="grad.index_fill(dim, index, 0)",
+    index=NON_DIFFERENTIABLE,
+    source="grad.index_select(dim, index)",
+    saves="index",
+)
+rule(
+    "index_fill",
+    grad_fn="IndexFillBackward0",
+    tensors="self index",
+    args="dim value",
+    forward="self.index_fill(dim, index, value)",
+    self="grad.index_fill(dim, index, 0)",
+    index=NON_DIFFERENTIABLE,
+    saves="index",
+)
+rule(
+    "index_put_accumulate",
+    grad_fn="IndexPutBackward0",
+    tensors="self indices values",
+    forward="index_put_accumulate(self, indices, values)",
+    self="grad",
+    indices=NON_DIFFERENTIABLE,
+    values="grad[indices]",
+    saves="indices",
+    elementwise=True,
+)
+
+
+@formula
+def embedding_backward(grad: T, indices: T, shape: tuple[int, ...], padding: int) -> T:
+    """Return the sum of the gradients of each row's uses; the row that pads gets none."""
+    places = indices.reshape(-1)
+    rows = grad.reshape(places.shape[0], shape[1])
+    rows = rows.masked_fill((places == padding).unsqueeze(1), 0)
+    return zeros_of(grad, shape).index_add(0, places, rows)
+
+
+rule(
+    "embedding",
+    grad_fn="EmbeddingBackward0",
+    tensors="weight indices",
+    args="padding_idx",
+    forward="weight[indices]",
+    weight="embedding_backward(grad, indices, weight_shape, padding_idx)",
+    indices=NON_DIFFERENTIABLE,
+    saves="indices",
+)
+
+
+# --- values that come with their indices: the gradient goes where they were taken from ---
+
+
+@formula
+def pick_backward(grad: T, indices: T, dim: int, keepdim: bool, shape: tuple[int, ...]) -> T:
+    """Return the gradient of a tensor of `shape` of which the elements at `indices` along `dim` were taken.
+
+    Source: `value_selecting_reduction_backward` in torch/csrc/autograd/FunctionsManual.cpp.
+    """
+    if not keepdim and shape:
+        grad, indices = grad.unsqueeze(dim), indices.unsqueeze(dim)
+    return zeros_of(grad, shape).scatter_add(dim, indices, grad)
+
+
+for _name, _node in (
+    ("cummax", "CummaxBackward0"),
+    ("cummin", "CumminBackward0"),
+    ("kthvalue", "KthvalueBackward0"),
+    ("max_dim", "MaxBackward0"),
+    ("median_dim", "MedianBackward1"),
+    ("min_dim", "MinBackward0"),
+    ("mode", "ModeBackward0"),
+    ("nanmedian_dim", "NanmedianBackward1"),
+    ("sort", "SortBackward0"),
+    ("topk", "TopkBackward0"),
+):
+    # torch's kernel finds values and indices in one go; `values` is what it found.
+    rule(
+        _name,
+        grad_fn=_node,
+        tensors="self indices",
+        args="dim keepdim values",
+        forward="values",
+        self="pick_backward(grad, indices, dim, keepdim, self_shape)",
+        indices=NON_DIFFERENTIABLE,
+        saves="indices",
+    )
+
+rule(
+    "unique",
+    grad_fn="Unique2Backward0",
+    tensors="self",
+    forward="self.unique()",
+    self=Missing("_unique2"),
+    saves="",
+)

@@ -1,0 +1,175 @@
+"""Elements by index: gather and scatter, copies and sums at indices, and orders, with torch's signatures.
+
+Index tensors never get a gradient. Source: "Indexing, Slicing, Joining, Mutating Ops" in
+https://docs.pytorch.org/docs/stable/torch.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .indexing import Indices, getitem
+from .ops import apply
+from .pointwise import where
+from .shapes import expand, flatten, reshape
+from .tensor import Tensor
+
+_types: Any = torch.return_types
+
+
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
+    """Return the elements at `index` along `dim`; repeated ones add up in the gradient."""
+    if sparse_grad:
+        raise NotImplementedError("gather: sparse gradients are not implemented")
+    return apply("gather", input, index, dim)
+
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """Return the elements at `indices` along `dim`, broadcast in the other dimensions."""
+    if dim is None:
+        return gather(reshape(input, -1), 0, reshape(indices, -1))
+    dim %= input.ndim
+    value_shape, index_shape = list(input.shape), list(indices.shape)
+    value_shape[dim] = index_shape[dim] = 1
+    common: list[int] = list(torch.broadcast_shapes(tuple(value_shape), tuple(index_shape)))  # type: ignore[no-untyped-call]
+    common[dim] = input.shape[dim]
+    value = expand(input, common)
+    common[dim] = indices.shape[dim]
+    return gather(value, dim, Tensor._of(indices._data.expand(common)))
+
+
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """Return the elements at `index` of the flattened input, in the shape of `index`."""
+    return getitem(reshape(input, -1), index)
+
+
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> Tensor:
+    """Return `input` with the elements of `src`, or a number, put at `index` along `dim`."""
+    if reduce is not None:
+        raise NotImplementedError("scatter: reduce is not implemented; use scatter_reduce")
+    source = value if src is None else src
+    if isinstance(source, Tensor):
+        return apply("scatter", input, index, source, dim)
+    return apply("scatter_number", input, index, dim, source)
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """Return `input` with the elements of `src` added at `index` along `dim`."""
+    return apply("scatter_add", input, index, src, dim)
+
+
+def scatter_reduce(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """Return `input` reduced with the elements of `src` at `index`: sum, prod, mean, amax or amin.
+
+    Where elements tie for the largest or smallest, they share the gradient.
+    """
+    return apply("scatter_reduce", input, index, src, dim, reduce, include_self)
+
+
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Return the places `index` of one dimension; repeated ones add up in the gradient."""
+    return apply("index_select", input, index, dim)
+
+
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: complex = 1) -> Tensor:
+    """Return `input` with `alpha * source` added at the places `index` of one dimension."""
+    return apply("index_add", input, index, source, dim, alpha)
+
+
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """Return `input` with `source` at the places `index` of one dimension."""
+    return apply("index_copy", input, index, source, dim)
+
+
+def index_fill(input: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
+    """Return `input` with a number at the places `index` of one dimension."""
+    return apply("index_fill", input, index, dim, value)
+
+
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """Return `input` with `values` at `indices`, a tuple of index tensors; added there if `accumulate`."""
+    places = Indices(list(indices))
+    return apply("index_put_accumulate" if accumulate else "index_put", input, places, values)
+
+
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """Return the elements where `mask`, which broadcasts, is true, as a vector."""
+    shape = torch.broadcast_shapes(input.shape, mask.shape)  # type: ignore[no-untyped-call]
+    return getitem(expand(input, shape), Tensor._of(mask._data.expand(shape)))
+
+
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """Return `input` with the elements of `source`, in order, where `mask` is true.
+
+    Raises RuntimeError if `source` has too few elements.
+    """
+    input._data.masked_scatter(mask._data, source._data)  # raises torch's errors
+    if not source.numel():
+        return input.clone()
+    shape = torch.broadcast_shapes(input.shape, mask.shape)  # type: ignore[no-untyped-call]
+    chosen = mask._data.expand(shape)
+    # Where nothing is put, the first element stands in; where() gives it no gradient.
+    order = (chosen.reshape(-1).cumsum(0) - 1).clamp(min=0).reshape(shape)
+    return where(
+        Tensor._of(chosen),
+        take(source, Tensor._of(order.where(chosen, torch.zeros_like(order)))),
+        input,
+    )
+
+
+def picked(name: str, input: Tensor, found: Any, dim: int, keepdim: bool) -> Any:
+    """Return the values and indices that a kernel found along `dim`, the values recorded as row `name`."""
+    indices = Tensor._of(found[1])
+    values = apply(name, input, indices, dim % max(input.ndim, 1), keepdim, found[0])
+    kind = getattr(_types, name.removesuffix("_dim"))
+    return kind((values, indices))
+
+
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+    """Return the values in order along `dim`, and their indices; the gradient goes back to those."""
+    found = input._data.sort(dim=dim, descending=descending, stable=stable)
+    return picked("sort", input, found, dim, True)
+
+
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+    """Return the `k` largest or smallest values along `dim`, and their indices."""
+    return picked("topk", input, input._data.topk(k, dim, largest, sorted), dim, True)
+
+
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+    """Return the `k`-th smallest values along `dim`, and their indices."""
+    return picked("kthvalue", input, input._data.kthvalue(k, dim, keepdim), dim, keepdim)
+
+
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
+    """Return the most frequent values along `dim`, and the index of one of each."""
+    return picked("mode", input, input._data.mode(dim, keepdim), dim, keepdim)
+
+
+def msort(input: Tensor) -> Tensor:
+    """Return the values in order along the first dimension."""
+    values: Tensor = sort(input, 0)[0]
+    return values
+
+
+def unique(input: Tensor) -> Tensor:
+    """Return the different values in order; a gradient that arrives here raises NotImplementedError."""
+    return apply("unique", flatten(input))
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """Return the indices of the elements that are not zero: a matrix, or a tuple of vectors."""
+    if as_tuple:
+        return tuple(map(Tensor._of, input._data.nonzero(as_tuple=True)))
+    return Tensor._of(input._data.nonzero())
+
+
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """Return how often each of 0, 1, 2, ... occurs in a vector of integers; no gradient passes."""
+    return Tensor._of(input._data.bincount(None if weights is None else weights._data, minlength))

@@ -1,0 +1,220 @@
+"""Forward mode: how tangents go through operations.
+
+Inside an open level (`levels`) every operation on a dual tensor gives its result the Jacobian-vector product of its
+tangents. There is no second table of derivatives for that. The vector-Jacobian product that a row states is linear in
+the cotangent, g -> J^H g, so its own vector-Jacobian product is J: refgrad writes the formula of the row down for a
+cotangent that nothing is known of, and pulls the tangent back through it. One formula thus serves both modes, with the
+same conventions where a function bends, with complex numbers, and with everything recorded that can be
+differentiated again. Source: J. Townsend, "A new trick for calculating Jacobian vector products" (2017), which
+torch.autograd.functional.jvp uses as well.
+
+Views take the same view of the tangent, so that it shares memory as the primal does, and a write to a dual tensor
+writes to its tangent in place: base and views see it. Source: "Forward Mode AD and views" in
+torch/csrc/autograd/autograd_meta.cpp.
+
+Levels are worked from the outside in, each with the inner ones closed (`levels.below`): a tangent is made of primals
+and tangents as the outer levels see them. That keeps the perturbations of nested derivatives apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .accumulate import edge_of
+from .backward import Capture, execute
+from .grad_mode import mode
+from .levels import LEVELS, Level, below, set_tangent, tangent_of
+from .node import Node
+from .rules.registry import Rule
+from .tensor import Tensor
+from .views import views_of
+
+if TYPE_CHECKING:
+    from .compile import Operation
+
+Pull = Callable[..., Any]
+
+
+def push(rule: Rule, pull: Callable[[str], Pull], out: Tensor, operands: Sequence[Any], args: Sequence[Any]) -> None:
+    """Give `out`, the result of the operation `rule`, its tangents.
+
+    `pull(name)` returns the formula for the operand `name`, a function of the cotangent, the result, the operands
+    and the arguments. Raises NotImplementedError if the row has none for an operand with a tangent.
+    """
+    if not (out._dtype.is_floating_point or out._dtype.is_complex):
+        return
+    for place, level in enumerate(tuple(LEVELS)):
+        given = _given(rule, operands, level)
+        if given:
+            with below(place):
+                set_tangent(out, level, laid_out(_product(rule, pull, given, out, operands, args), out))
+    if out._node is not None and out._tangents is not None and "result" in rule.saves:
+        out._node.tangents = out._tangents
+
+
+def push_view(apply: Callable[..., Tensor], out: Tensor, base: Sequence[Tensor], args: Sequence[Any]) -> None:
+    """Give `out`, a view of the one tensor in `base`, the views of its tangents."""
+    carry((out,), base, lambda tangent: (apply(tangent, *args),))
+
+
+def carry(
+    results: Sequence[Tensor], operands: Sequence[Tensor], linear: Callable[..., Sequence[Tensor]]
+) -> None:
+    """Give the results of an operation that is linear in `operands` taken together their tangents.
+
+    `linear(*tangents)` is the operation; an operand without a tangent counts as zero.
+    """
+    for place, level in enumerate(tuple(LEVELS)):
+        tangents = [tangent_of(operand, level) for operand in operands]
+        if all(tangent is None for tangent in tangents):
+            continue
+        with below(place):
+            filled = [
+                Tensor._of(torch.zeros_like(operand._data)) if tangent is None else tangent
+                for operand, tangent in zip(operands, tangents, strict=True)
+            ]
+            for result, tangent in zip(results, linear(*filled), strict=True):
+                set_tangent(result, level, tangent)
+
+
+def laid_out(tangent: Tensor, primal: Tensor) -> Tensor:
+    """Return `tangent`, copied if it does not lie in memory as `primal` does: the two are written to together."""
+    if tangent._data.stride() == primal._data.stride():
+        return tangent
+    return Tensor._of(torch.empty_like(primal._data, dtype=tangent._dtype)).copy_(tangent)
+
+
+def is_dual(*operands: Any) -> bool:
+    """Whether any of `operands` has a tangent at an open level."""
+    return any(
+        tangent_of(operand, level) is not None
+        for operand in operands
+        if isinstance(operand, Tensor)
+        for level in LEVELS
+    )
+
+
+# --- the transpose of a row ---
+
+
+def _given(rule: Rule, operands: Sequence[Any], level: Level) -> dict[str, Tensor]:
+    """Return the tangents of the operands that have one and that the row can be differentiated in."""
+    found = {}
+    for name, operand in zip(rule.tensors, operands, strict=True):
+        if isinstance(operand, Tensor) and name in rule.differentiable:
+            tangent = tangent_of(operand, level)
+            if tangent is not None:
+                found[name] = tangent
+    return found
+
+
+def _product(  # noqa: PLR0917 - an operation and what went into it
+    rule: Rule,
+    pull: Callable[[str], Pull],
+    given: dict[str, Tensor],
+    out: Tensor,
+    operands: Sequence[Any],
+    args: Sequence[Any],
+) -> Tensor:
+    """Return the sum of the Jacobian-vector products of the tangents in `given`."""
+    values = [getattr(operand, "value", operand) for operand in operands]
+    total: Tensor | None = None
+    for name, tangent in given.items():
+        if rule.formula(name) is None:
+            raise unsupported(rule.name)
+        formula = pull(name)
+        part = transpose(lambda grad, formula=formula: formula(grad, out, *values, *args), tangent, out)
+        if part is not None:
+            total = part if total is None else total + part
+    return Tensor._of(torch.zeros_like(out._data)) if total is None else total
+
+
+def transpose(linear: Callable[[Tensor], Any], tangent: Tensor, like: Tensor) -> Tensor | None:
+    """Return J t, where `linear` maps a cotangent g of the shape of `like` to J^H g; None for zero.
+
+    What is done is recorded in grad mode, except with respect to g.
+    """
+    recording = mode.enabled
+    cotangent = Tensor._of(torch.zeros_like(like._data))
+    cotangent._become_leaf()
+    edge = edge_of(cotangent)
+    mode.enabled = True
+    try:
+        value = linear(cotangent)
+    finally:
+        mode.enabled = recording
+    if value is None or value._node is None or edge is None:
+        return None
+    if value._dtype is not tangent._dtype:
+        tangent = tangent.to(value._dtype)
+    root: tuple[Node, Any] = (value._node, tangent if recording or LEVELS else tangent._data)
+    capture = Capture({edge: {0: None}})
+    execute([root], keep=True, graph=recording, capture=capture)
+    found = capture.wanted[edge][0]
+    return Tensor._of(found) if isinstance(found, torch.Tensor) else found
+
+
+def unsupported(name: str) -> NotImplementedError:
+    """Return torch's error for an operation without a derivative in forward mode."""
+    return NotImplementedError(
+        f"Trying to use forward AD with {name} that does not support it because it has not been implemented yet.\n"
+        "Please file an issue to PyTorch at https://github.com/pytorch/pytorch/issues/new?template=feature-request.yml "
+        "so that we can prioritize its implementation or submit a PR adding the implementation to derivatives.yaml"
+    )
+
+
+# --- writes ---
+
+
+def before_write(tensor: Tensor, operands: Sequence[Any]) -> Tensor | None:
+    """Return `tensor` as it is before a write, with its tangents; None if no tangents are in play."""
+    if not is_dual(tensor, *operands):
+        return None
+    before = Tensor._of(tensor._data.clone())
+    before._node = edge_of(tensor)
+    if tensor._tangents is not None:
+        # Those of outer levels are overwritten before the inner ones are computed from them.
+        before._tangents = {level: tangent.clone() for level, tangent in tensor._tangents.items()}
+    return before
+
+
+def push_write(  # noqa: PLR0917 - an operation and what went into it
+    operation: Operation,
+    tensor: Tensor,
+    before: Tensor,
+    operands: Sequence[Any],
+    args: Sequence[Any],
+    node: Node | None,
+) -> None:
+    """Write the tangents of an in-place operation, recorded as `node`; `before` is what was there."""
+    rule = operation.rule
+    for place, level in enumerate(tuple(LEVELS)):
+        given = _given(rule, (before, *operands), level)
+        if not given:
+            continue
+        with below(place):
+            tangent = _product(rule, operation.pull, given, tensor, (before, *operands), args)
+            _overwrite(tensor, level, tangent)
+    if node is not None and tensor._tangents is not None and "result" in rule.saves:
+        node.tangents = tensor._tangents
+
+
+def _overwrite(tensor: Tensor, level: Level, tangent: Tensor) -> None:
+    """Make `tangent` the tangent of `tensor`, in the memory of the one that is there.
+
+    A view without one gives its base one of zeros first; all views of the base then share its memory.
+    """
+    have = tangent_of(tensor, level)
+    if have is None:
+        base = tensor if tensor._view is None else tensor._view.base
+        zeros = Tensor._of(torch.zeros_like(base._data))
+        set_tangent(base, level, zeros)
+        for view in views_of(base):
+            if view._view is not None and tangent_of(view, level) is None:
+                set_tangent(view, level, view._view.path.view(zeros))
+        have = zeros if tensor is base else tangent_of(tensor, level)
+    if have is not None:
+        have.copy_(tangent)

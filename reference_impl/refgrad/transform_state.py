@@ -1,0 +1,31 @@
+"""Whether a transform of `func` is running: what may not be done inside of one asks here. A thread's own state."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+
+class _State(threading.local):
+    """How many transforms of the running thread are running, one within the other."""
+
+    depth: int = 0
+
+
+_state = _State()
+
+
+def active() -> bool:
+    """Return whether a transform is running in this thread."""
+    return _state.depth > 0
+
+
+@contextlib.contextmanager
+def transform() -> Iterator[None]:
+    """Run a transform inside the block."""
+    _state.depth += 1
+    try:
+        yield
+    finally:
+        _state.depth -= 1
