@@ -49,8 +49,8 @@ def _hold(value: object) -> Callable[[], object]:
 
 
 class Observer:
-    """Sees the values of one run. Labels of identity count up in the order of first sight; those of storage do
-    so anew in each state and each fact, since memory that is free again may be given to another tensor.
+    """Sees the values of one run. Labels of identity count up in the order of first sight; those of storage
+    do so anew in each state and each fact, since memory that is free again may be given to another tensor.
 
     log: what the program has recorded.
     """
