@@ -41,7 +41,7 @@ class AccumulateGrad(Node):
 
     variable: Tensor
     # Shape and dtype of the leaf before other data were assigned; set by `displace`.
-    former: tuple[torch.Size, torch.dtype]
+    former: tuple[torch.Size, torch.dtype | None]
     label = "torch::autograd::AccumulateGrad"
 
     def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
@@ -84,12 +84,17 @@ class AccumulateGrad(Node):
         present ones.
         """
         if type(self) is not _Displaced:
-            self.former = self.variable._shape, self.variable._dtype
-            self.__class__ = _Displaced
+            self.expect(self.variable._shape, self.variable._dtype)
+
+    def expect(self, shape: torch.Size, dtype: torch.dtype | None) -> None:
+        """Take gradients of this shape and dtype, and no longer those of the leaf; None is any dtype."""
+        self.former = shape, dtype
+        self.__class__ = _Displaced
 
 
 class _Displaced(AccumulateGrad):
-    """The accumulator of a leaf that was given data of another shape or dtype while a graph held it.
+    """The accumulator of a leaf whose gradients have a shape or dtype that is not its own: its `grad_dtype` was
+    set, or it was given data of another shape or dtype while a graph held it.
 
     It takes gradients of the former shape, also for what is recorded from then on, and leaves a `.grad` that
     does not fit its leaf. Source: `set_data` in torch/csrc/autograd/variable.cpp, `validate_outputs` in
@@ -103,13 +108,14 @@ class _Displaced(AccumulateGrad):
         leaf = self.variable
         if leaf._node is None:
             return ()
-        grad = self._fitted(grad)
+        grad = self.received(grad)
         with _LOCKS[id(leaf) >> 4 & 63]:
             have = leaf._grad
+            shared = getrefcount(grad) > _EXCLUSIVE
             if have is not None:
                 have._data.add_(grad)
                 bump(have)
-            elif getrefcount(grad) > _EXCLUSIVE or not _same_layout(grad, leaf._data):
+            elif shared or not _same_layout(grad, leaf._data) or _other_strides(grad, leaf._data):
                 leaf._grad = Tensor._of(_copy_for(leaf._data, grad))
             else:
                 leaf._grad = Tensor._of(grad)
@@ -120,14 +126,19 @@ class _Displaced(AccumulateGrad):
         leaf = self.variable
         if leaf._node is None:
             return ()
-        grad = self._fitted(grad)
+        grad = self.received(grad)
         with _LOCKS[id(leaf) >> 4 & 63]:
             have = leaf._grad
-            leaf._grad = grad.clone() if have is None else have + grad
+            if have is not None:
+                leaf._grad = have + grad
+            elif grad._shape == leaf._shape:
+                leaf._grad = Tensor._of(torch.empty_like(leaf._data, dtype=grad._dtype)).copy_(grad)
+            else:
+                leaf._grad = grad.clone()
         return ()
 
-    def _fitted(self, grad: Any) -> Any:
-        """Return `grad` in the former shape and dtype; raise RuntimeError if the shape does not broadcast."""
+    def received(self, grad: Any) -> Any:
+        """Return `grad` in the expected shape and dtype; raise RuntimeError if the shape does not broadcast."""
         former, dtype = self.former
         shape = grad.shape
         broadcasts = len(former) <= len(shape) and all(
@@ -138,7 +149,7 @@ class _Displaced(AccumulateGrad):
                 f"A function returned an invalid gradient for a leaf - got {list(shape)} but expected shape "
                 f"compatible with {list(former)}"
             )
-        return fit(grad, former, dtype)
+        return fit(grad, former, grad.dtype if dtype is None else dtype)
 
 
 _Displaced.__name__ = _Displaced.__qualname__ = AccumulateGrad.__name__
@@ -167,7 +178,11 @@ def _make(leaf: Tensor) -> Node:
     made.variable = leaf
     made.next = ()
     made.seq = _FIRST - next(SEQUENCE)
-    made.hooks = None if leaf._hooks is None else hooks_of_leaf(leaf)
+    made.hooks = None
+    if leaf._hooks is not None:
+        made.hooks = hooks_of_leaf(leaf)
+        if leaf._grad_dtype is not None:
+            made.expect(leaf._shape, leaf._grad_dtype[0])
     return made
 
 
@@ -229,6 +244,12 @@ def _same_layout(grad: torch.Tensor, data: torch.Tensor) -> bool:
     return 0 not in strides and all(
         size == 1 or stride == want for size, stride, want in zip(data.shape, strides, wanted, strict=True)
     )
+
+
+def _other_strides(grad: torch.Tensor, data: torch.Tensor) -> bool:
+    """Whether the strides of `grad` differ from those of `data`, which may have another shape, one by one."""
+    strides = zip(grad.shape, grad.stride(), data.stride(), strict=False)
+    return any(size != 1 and have != want for size, have, want in strides)
 
 
 def _copy_for(data: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:

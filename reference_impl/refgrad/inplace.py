@@ -71,7 +71,9 @@ def write(
         if OBSERVERS:
             pack_result(recorded._node, tensor)
     if dual is not None:
-        push_write(OPERATIONS[row], tensor, dual, operands, args, None if recorded is None else recorded._node)
+        push_write(
+            OPERATIONS[row], tensor, dual, operands, args, None if recorded is None else recorded._node
+        )
     return tensor
 
 
@@ -164,7 +166,7 @@ def masked_fill_(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     return write(input, kernel, "masked_fill", (mask,), (value,))
 
 
-def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A002 - torch's names
+def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Bring `input` between two bounds, numbers or tensors; one may be None."""
 
     def kernel(data: torch.Tensor) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from . import (
     arrangement,
+    assignment,
     autograd,
     creation,
     functions,
@@ -42,7 +43,7 @@ _ARRANGEMENT = (
 )  # fmt: skip
 _FUNCTIONS = (
     "addcdiv", "addcmul", "angle", "atan2", "bernoulli", "clamp", "clamp_max", "clamp_min", "copysign",
-    "floor_divide", "fmax", "fmin", "fmod", "heaviside", "igamma", "is_conj", "lerp", "multinomial",
+    "divide", "floor_divide", "fmax", "fmin", "fmod", "heaviside", "igamma", "is_conj", "lerp", "multinomial",
     "nan_to_num", "nextafter", "remainder", "xlogy",
 )  # fmt: skip
 _REDUCTIONS = (
@@ -104,7 +105,8 @@ def install() -> None:
     given |= {
         name: getattr(inplace, name)
         for name in (
-            "copy_", "fill_", "masked_fill_", "normal_", "pow_", "square_", "uniform_", "zero_",
+            "clamp_", "copy_", "fill_", "index_add_", "index_copy_", "index_fill_", "masked_fill_", "normal_",
+            "pow_", "scatter_", "scatter_add_", "square_", "uniform_", "zero_",
         )
     }  # fmt: skip
     given |= {
@@ -143,6 +145,7 @@ def install() -> None:
         "retain_grad": hooks.retain_grad,
         "H": property(_adjoint),
         "T": property(_reversed_dimensions),
+        "grad_dtype": property(assignment.grad_dtype, assignment.set_grad_dtype),
         "imag": property(pointwise.imag),
         "mH": property(_adjoint),
         "mT": property(lambda self: shapes.transpose(self, -2, -1)),

@@ -32,6 +32,7 @@ NEW_IN_2_13 = {
     "test_inplace.py::test_as_torch[saved under create_graph]",
     "test_inplace.py::test_as_torch[undoing does not help]",
     "test_inplace.py::test_as_torch[with itself]",
+    "test_metadata.py::test_as_torch[what saved it notices]",
     "test_views.py::test_as_torch[chunks]",
     "test_views.py::test_as_torch[parts of given sizes]",
     "test_views.py::test_as_torch[several views at once]",
