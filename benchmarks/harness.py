@@ -32,7 +32,8 @@ import refgrad
 from gradconform.engines.refgrad import RefgradEngine
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.quick import equal, outline, run_quick
-from gradconform.program.steps import Apply, Program, refs
+from gradconform.program.names import refs
+from gradconform.program.steps import Apply, Program
 from gradconform.randomize import with_hypothesis
 from gradconform.randomize.chooser import Chooser
 from gradconform.randomize.direct import DirectChooser

@@ -19,7 +19,7 @@ from gradconform.execution.observe import in_words
 from gradconform.oracle.judge import judge
 from gradconform.plan import Settings, Task
 from gradconform.program.bind import bind
-from gradconform.program.render import torch_script
+from gradconform.program.script import torch_script
 from gradconform.program.steps import Program
 from gradconform.randomize import draws, with_hypothesis
 from gradconform.randomize.chooser import Chooser, raised_at

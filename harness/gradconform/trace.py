@@ -28,9 +28,13 @@ UNSEEN: Final = Unseen.UNSEEN
 
 @dataclass(frozen=True, slots=True)
 class OpaqueSeen:
-    """A value that is no tensor and is not compared further (an optimizer, an array): its kind is seen."""
+    """A value that is no tensor and is not compared further (an optimizer, an array): its kind is seen.
+
+    identity: equal labels within a trace mean the same object.
+    """
 
     kind: str
+    identity: int | Unseen = field(default=UNSEEN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,19 @@ class ErrorSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class WarningSeen:
+    """A warning. `classes` is its class and its bases by name, nearest first."""
+
+    classes: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class StateSeen:
-    """All live names after a step that can change state, or after the last one; and the grad mode then."""
+    """All live names after a step that can change state, or after the last one; and the grad mode then.
+
+    What `record` has logged so far stands under `recorded()`, in programs that record.
+    """
 
     step: int
     live: Mapping[str, Seen]
@@ -82,13 +97,16 @@ class StateSeen:
 class Trace:
     """The observations of one program on one engine.
 
-    states: in order of execution. facts: what each assertion's places showed, by the step's number.
-    caught: what each `raises` block caught, by the block's number (None where nothing was raised).
+    states: in order of execution. facts: what each assertion's places showed, by the step's number, each
+    time that it was reached. caught: what each `raises` block caught, by the block's number (None where
+    nothing was raised). warned: the warnings of each `warns` block, by the block's number. For a block that
+    ran more than once it is what the last time gave.
     error: the exception that ended the program, if one did.
     """
 
     engine: str
     states: tuple[StateSeen, ...] = ()
-    facts: Mapping[int, tuple[Seen, ...]] = field(default_factory=dict)
+    facts: Mapping[int, tuple[tuple[Seen, ...], ...]] = field(default_factory=dict)
     caught: Mapping[int, ErrorSeen | None] = field(default_factory=dict)
+    warned: Mapping[int, tuple[WarningSeen, ...]] = field(default_factory=dict)
     error: ErrorSeen | None = None

@@ -71,17 +71,17 @@ def test_facts_show_their_places_when_they_are_reached(program: MakeProgram) -> 
     )
     trace = run(bound, TorchEngine())
     facts = {step.line: trace.facts[number] for number, step in bound.walk() if isinstance(step, Fact)}
-    assert facts[1] == (None,)
-    (grad,) = facts[4]
+    assert facts[1] == ((None,),)
+    ((grad,),) = facts[4]
     assert isinstance(grad, TensorSeen)
     assert grad.value.tolist() == [2.0, 2.0]
-    assert facts[6] == (False,)
-    assert facts[7] == ("MulBackward0", "float32")
+    assert facts[6] == ((False,),)
+    assert facts[7] == (("MulBackward0", "float32"),)
 
 
 def test_a_place_behind_nothing_shows_what_no_fact_accepts(program: MakeProgram) -> None:
     bound = program("assert x.grad.requires_grad == False")
-    ((seen,),) = run(bound, TorchEngine()).facts.values()
+    (((seen,),),) = run(bound, TorchEngine()).facts.values()
     assert isinstance(seen, OpaqueSeen)
     assert "x.grad is None" in seen.kind
 

@@ -11,7 +11,8 @@ from gradconform.engines.torch import TorchEngine
 from gradconform.errors import Unsupported
 from gradconform.execution.interpreter import Detail, run
 from gradconform.execution.observe import Observer
-from gradconform.program.steps import Input, Place
+from gradconform.program.expressions import Place
+from gradconform.program.steps import Input
 from gradconform.trace import UNSEEN, OpaqueSeen, TensorSeen
 
 if TYPE_CHECKING:

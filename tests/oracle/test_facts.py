@@ -8,17 +8,8 @@ import pytest
 import torch
 
 from gradconform.oracle.facts import Facts, check
-from gradconform.program.steps import (
-    Constant,
-    Expect,
-    Expression,
-    Fact,
-    Fail,
-    Operation,
-    Place,
-    Program,
-    Shown,
-)
+from gradconform.program.expressions import Constant, Expression, Operation, Place, Shown
+from gradconform.program.steps import Expect, Fact, Fail, Program
 from gradconform.trace import UNSEEN, ErrorSeen, OpaqueSeen, Seen, TensorSeen, Trace, Unseen
 
 
@@ -35,7 +26,7 @@ def op(name: str, *operands: Expression, **options: object) -> Operation:
 def hold(expression: Expression, *shown: Seen, law: bool = True) -> Facts:
     names = "abcdef"[: len(shown)]
     fact = Fact(law, expression, tuple(map(Place, names)), "the fact's text")
-    return check(Program((), (fact,)), Trace("engine", facts={0: shown}))
+    return check(Program((), (fact,)), Trace("engine", facts={0: (shown,)}))
 
 
 def kept(expression: Expression, *shown: Seen, law: bool = True) -> bool:

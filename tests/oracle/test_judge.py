@@ -11,10 +11,10 @@ import torch
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.interpreter import run
 from gradconform.oracle.judge import judge
+from gradconform.program.expressions import Constant, Operation, Place, Shown
 from gradconform.program.steps import (
     Apply,
     Backward,
-    Constant,
     Expect,
     Fact,
     Fail,
@@ -22,11 +22,8 @@ from gradconform.program.steps import (
     Grad,
     Input,
     Let,
-    Operation,
-    Place,
     Program,
     Ref,
-    Shown,
     Step,
 )
 from gradconform.verdict import Conforms, Diverges, Inconclusive, OracleDisputed, Verdict

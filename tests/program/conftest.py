@@ -170,6 +170,10 @@ def simple_statements(draw: st.DrawFn, name: str, value: str) -> list[str]:
                 [f"d = {value}", "del d"],
                 [f"shows({name}, {literal})"],
                 [f"w = [{name}, {value}]"],
+                [f"record({value})"],
+                [f"w = watch({name})", "assert alive(w) or not alive(w)", "del w"],
+                [f"(a, b) = {name}", "assert len(recorded()) == 0"],
+                ["o = x.register_hook(x)", "(a, b) = x.grad", "o.remove()"],
             ]
         )
     )
@@ -195,6 +199,17 @@ def blocks(draw: st.DrawFn, names: list[str], indent: str, depth: int) -> list[s
                 modes = ["no_grad()", "enable_grad()", "set_grad_enabled(x.requires_grad)"]
                 lines.append(f"{indent}with {draw(st.sampled_from(modes))}:")
                 lines += draw(blocks(names, indent + "    ", depth - 1))
+            case 7 if depth:
+                lines += [indent + line for line in draw(definitions(names, depth - 1))]
+            case 8 if depth:
+                head = [
+                    "thread():",
+                    "warns(UserWarning):",
+                    "warns(UserWarning, match='it'):",
+                    "no_grad() as m:",
+                ]
+                lines.append(f"{indent}with {draw(st.sampled_from(head))}")
+                lines += draw(blocks(list(names), indent + "    ", depth - 1))
             case 6 if depth:
                 options = draw(
                     st.sampled_from(["", ", phase='backward'", ", match=\"it's\", phase='forward'"])
@@ -205,6 +220,51 @@ def blocks(draw: st.DrawFn, names: list[str], indent: str, depth: int) -> list[s
             case _:
                 lines += [indent + line for line in simple_statements(draw, name, value)]
     return lines
+
+
+@st.composite
+def definitions(draw: st.DrawFn, names: list[str], depth: int) -> list[str]:
+    """A function, a generator or a class, and a use of it."""
+    head = draw(st.sampled_from(["f(t)", "f(t, u=2.5)", "f(t, *u)", "f(*u)", "f()"]))
+    inner = draw(blocks([*names, "t"] if "t" in head else list(names), "    ", depth))
+    match draw(st.integers(0, 2)):
+        case 0:
+            above = draw(st.sampled_from([[], ["@no_grad()"], ["@set_grad_enabled(False)", "@no_grad"]]))
+            return [
+                *above,
+                f"def {head}:",
+                *inner,
+                f"    return {draw(expressions(names))}",
+                "f(x)",
+                "g = f(x, u=x)",
+            ]
+        case 1:
+            body = [
+                "    with no_grad():",
+                f"        s = yield {draw(expressions(names))}",
+                "    yield",
+                *inner,
+            ]
+            return ["def f():", *body, "g = f()", "h = next(g)", "g.send(x)"]
+        case _:
+            body = [
+                "    @staticmethod",
+                "    def forward(ctx, t):",
+                "        ctx.k = t",
+                "        return ctx.k",
+            ]
+            once = [
+                "    @staticmethod",
+                "    @autograd.function.once_differentiable",
+                "    def backward(ctx, *g):",
+            ]
+            return [
+                "class F(autograd.Function):",
+                *body,
+                *once,
+                *("    " + line for line in inner),
+                "y = F.apply(x)",
+            ]
 
 
 @st.composite

@@ -11,15 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradconform.program.check import RULES, check, flaws
+from gradconform.program.expressions import Constant, Expression, Operation, Place, Shown
 from gradconform.program.steps import (
     Apply,
     Argument,
     Backward,
-    Constant,
     Delete,
     Dtype,
     Expect,
-    Expression,
     Fact,
     Fail,
     Get,
@@ -29,12 +28,9 @@ from gradconform.program.steps import (
     Items,
     Let,
     Mutate,
-    Operation,
-    Place,
     Program,
     Ref,
     Set,
-    Shown,
     Slice,
     Step,
     Within,
@@ -137,7 +133,7 @@ WRONG: list[tuple[tuple[Step, ...], str]] = [
     ((apply("Tensor", 5),), "nobody has set"),
     # the other verbs
     ((Invoke("", "x", "stp"),), "unknown method 'stp'; did you mean 'step'"),
-    ((Invoke("", "x", "step", (1,)),), "too many positional"),
+    ((Invoke("", "x", "step", (1, 2)),), "too many positional"),
     ((Backward((x,), {"retain": True}),), "unexpected keyword argument 'retain'"),
     ((Backward((), {}),), "missing a required argument"),
     ((Backward((), {"input": x}),), "input stands first"),

@@ -21,7 +21,8 @@ from gradconform.program.bind import Draw, bind
 from gradconform.program.inputs_text import input_text, numbers
 from gradconform.program.layouts import fresh
 from gradconform.program.parse import Template, parse
-from gradconform.program.render import program_text, step_text, step_texts, torch_script
+from gradconform.program.render import program_text, step_text, step_texts
+from gradconform.program.script import torch_script
 from gradconform.program.steps import Apply, Expect, Input, Layout, Mutate, Program, Ref, Step, Within
 from gradconform.program.vocabulary import DTYPES
 from gradconform.randomize.values import fill

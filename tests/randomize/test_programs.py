@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from gradconform.errors import UsageError
-from gradconform.program.steps import Apply, Backward, Program, Ref, flatten, refs, targets, uses
+from gradconform.program.names import refs, targets, uses
+from gradconform.program.steps import Apply, Backward, Program, Ref, flatten
 from gradconform.program.vocabulary import OPERATORS
 from gradconform.randomize import with_hypothesis
 from gradconform.randomize.chooser import Chooser

@@ -6,9 +6,10 @@ do it says by raising `Unsupported`, which becomes a verdict of its own and neve
 
 from __future__ import annotations
 
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from gradconform.errors import Unsupported
@@ -59,7 +60,7 @@ class Engine(ABC):
 
     @abstractmethod
     def mode(self, name: str) -> Callable[..., AbstractContextManager[Any]]:
-        """What makes the grad mode `no_grad`, `enable_grad` or `set_grad_enabled`. Raises Unsupported."""
+        """What makes a mode (`no_grad`), or stands above a definition. Raises Unsupported."""
 
     @abstractmethod
     def backward(self, *arguments: Any, **options: Any) -> None:
@@ -87,7 +88,25 @@ class Engine(ABC):
     ) -> Any:
         """Calls a method of an object that is no tensor (`optimizer.step()`)."""
 
+    def base(self, name: str) -> type:
+        """The engine's class that programs derive from (`autograd.Function`). Raises Unsupported."""
+        raise Unsupported(f"class {name}")
+
+    def every_warning(self) -> AbstractContextManager[Any]:
+        """What makes warnings come each time, where the engine gives some of them once a process."""
+        return nullcontext()
+
     # what can be seen
+
+    def watch(self, handle: Handle) -> Callable[[], object | None]:
+        """A weak reference: what it returns is None once the object is gone.
+
+        Raises Unsupported where the engine cannot tell.
+        """
+        try:
+            return weakref.ref(handle)
+        except TypeError:
+            raise Unsupported(f"watching a {type(handle).__name__}") from None
 
     def glance(self, handle: Handle) -> tuple[torch.Tensor, Any, Any, Handle | None]:
         """What the fast path compares, read at once: the numbers, `requires_grad`, `is_leaf` and `grad`.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gradconform.engines.base import Handle
@@ -24,6 +26,15 @@ class TorchEngine(TorchLikeEngine):
 
     def to_torch(self, handle: Handle) -> torch.Tensor:
         return handle.detach()  # type: ignore[no-any-return]
+
+    @contextmanager
+    def every_warning(self) -> Iterator[None]:
+        always = self.module.is_warn_always_enabled()
+        self.module.set_warn_always(True)
+        try:
+            yield
+        finally:
+            self.module.set_warn_always(always)
 
     def glance(self, handle: Handle) -> tuple[torch.Tensor, Any, Any, Handle | None]:
         is_leaf = handle.is_leaf

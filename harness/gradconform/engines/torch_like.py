@@ -9,6 +9,7 @@ tensors lack is unsupported; nothing is imitated on the engine's behalf.
 
 from __future__ import annotations
 
+import copy
 import operator as python
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradconform.engines.base import Engine, Handle
 from gradconform.errors import AdapterError, Unsupported
-from gradconform.program.vocabulary import OPERATORS
+from gradconform.program.vocabulary import ATTRIBUTES, OPERATORS, WRITABLE
 from gradconform.trace import UNSEEN, Unseen
 
 if TYPE_CHECKING:
@@ -129,8 +130,8 @@ class TorchLikeEngine(Engine):
             if kind is not None and getattr(kind, special, None) in {None, getattr(object, special, None)}:
                 raise Unsupported(f"operator {name}")
             return SYMBOLS[name]
-        if name == "asarray":
-            return _asarray
+        if name in _PYTHON:
+            return _PYTHON[name]
         if name in IN_PLACE:
             return self._in_place(name)
         if OPERATORS[name].method:
@@ -153,6 +154,9 @@ class TorchLikeEngine(Engine):
         return call
 
     def mode(self, name: str) -> Callable[..., AbstractContextManager[Any]]:
+        return self.lookup(name)  # type: ignore[no-any-return]
+
+    def base(self, name: str) -> type:
         return self.lookup(name)  # type: ignore[no-any-return]
 
     def backward(self, *arguments: Any, **options: Any) -> None:
@@ -178,14 +182,16 @@ class TorchLikeEngine(Engine):
     def _get(self, handle: Handle, attribute: str) -> Any:
         found = getattr(handle, attribute, _MISSING)
         if found is _MISSING:
-            if handle is None:
-                raise AttributeError(f"'NoneType' object has no attribute '{attribute}'")
+            if handle is None or attribute not in ATTRIBUTES:  # one that the program itself has to set
+                raise AttributeError(f"'{type(handle).__name__}' object has no attribute '{attribute}'")
             raise Unsupported(f"attribute {attribute}")
         return found
 
     def set(self, handle: Handle, attribute: str, value: Any) -> None:
-        # The class is asked first: reading .grad of a non-leaf warns.
-        if handle is not None and not (hasattr(type(handle), attribute) or hasattr(handle, attribute)):
+        # The class is asked first: reading .grad of a non-leaf warns. What is no attribute of tensors is the
+        # program's own.
+        known = attribute not in WRITABLE or hasattr(type(handle), attribute) or hasattr(handle, attribute)
+        if handle is not None and not known:
             raise Unsupported(f"attribute {attribute}")
         setattr(handle, attribute, value)
 
@@ -262,3 +268,12 @@ def _asarray(handle: Any) -> Any:
     import numpy as np
 
     return np.asarray(handle)
+
+
+_PYTHON: dict[str, Callable[..., Any]] = {
+    "asarray": _asarray,
+    "next": next,
+    "repr": repr,
+    "deepcopy": copy.deepcopy,
+}
+"""Operators that are functions of Python, or of numpy, rather than of the engine's module."""

@@ -13,11 +13,17 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from gradconform.engines.base import Engine
-from gradconform.program.render import RAISED_BY_FAIL
+from gradconform.execution import functions
+from gradconform.execution.threads import Threads
+from gradconform.program.names import is_temporary
+from gradconform.program.script import RAISED_BY_FAIL
 from gradconform.program.steps import (
     Apply,
     Argument,
     Backward,
+    Call,
+    Class,
+    Define,
     Delete,
     Dtype,
     Expect,
@@ -29,32 +35,42 @@ from gradconform.program.steps import (
     Items,
     Let,
     Mutate,
+    Record,
     Ref,
+    Return,
     Set,
     Slice,
     Step,
+    Warns,
+    Watch,
     Within,
-    is_temporary,
 )
 from gradconform.program.vocabulary import OPERATORS
 from gradconform.trace import Phase
 
 Environment = dict[str, Any]
 Run = Callable[[Environment], None]
-Block = list[tuple[int, Phase, Run]]
+Entry = tuple[int, Phase, Run]
+Block = list[Entry]
 Fetch = Callable[[Environment], Any]
+Pack = Callable[[Environment], tuple[list[Any], dict[str, Any]]]
+"""Fetches the arguments of a call out of the environment."""
 
 _BACKWARDS = (Backward, Grad)
 
 
 class Machine(Protocol):
-    """What steps with a body, and facts, ask of the run that they are part of."""
+    """What steps with a body, and those that only look, ask of the run that they are part of."""
 
     def execute(self, block: Block, environment: Environment) -> None: ...
 
     def expect(self, number: int, block: Block, environment: Environment) -> None: ...
 
+    def warned(self, number: int, block: Block, environment: Environment) -> None: ...
+
     def look(self, number: int, step: Fact, environment: Environment) -> None: ...
+
+    def record(self, value: Any) -> None: ...
 
 
 class Compiler:
@@ -64,15 +80,21 @@ class Compiler:
         self.engine = engine
         self.machine = machine
         self.device = device
+        self.threads = Threads(machine)
         self._number = -1
 
     def block(self, steps: tuple[Step, ...]) -> Block:
         """Raises Unsupported for an operator, mode or dtype that the engine does not have."""
         block: Block = []
         for step in steps:
-            number = self._number = self._number + 1
+            number = self.skip()
             block.append((number, phase_of(step), self.step(number, step)))
         return block
+
+    def skip(self) -> int:
+        """Counts a step that is not compiled by itself; its number."""
+        self._number += 1
+        return self._number
 
     def one(self, number: int, step: Step) -> Run:
         """What runs the step of this number, its body included. Raises Unsupported."""
@@ -97,25 +119,15 @@ class Compiler:
                 )
             case Grad(target, arguments, options):
                 return self.call(engine.grad, target, arguments, options)
-            case Invoke(result, name, method, arguments, options):
-                owner = self.fetch(Ref(name))
-                pack = self.pack(arguments, options)
-
-                def invoke(environment: Environment) -> None:
-                    thing = owner(environment)
-                    positional, named = pack(environment)
-                    value = engine.invoke(thing, method, tuple(positional), named)
-                    if result:
-                        environment[result] = value
-
-                return invoke
-            case Get(result, name, attribute):
-                owner = self.fetch(Ref(name))
-
-                def get(environment: Environment) -> None:
-                    environment[result] = engine.get(owner(environment), attribute)
-
-                return get
+            case Invoke(target, name, method, arguments, options):
+                invoke: Callable[..., Any] = lambda thing, *given, **named: engine.invoke(  # noqa: E731
+                    thing, method, given, named
+                )
+                return self.call(invoke, target, (Ref(name), *arguments), options)
+            case Call(target, name, arguments, options):
+                return self.call(_call, target, (Ref(name), *arguments), options)
+            case Get(target, name, attribute):
+                return self.call(engine.get, target, (Ref(name), attribute), {})
             case Set(name, attribute, argument):
                 owner, value = self.fetch(Ref(name)), self.fetch(argument)
 
@@ -123,31 +135,51 @@ class Compiler:
                     engine.set(owner(environment), attribute, value(environment))
 
                 return assign
-            case Let(result, argument):
-                value = self.fetch(argument)
-
-                def let(environment: Environment) -> None:
-                    environment[result] = value(environment)
-
-                return let
+            case Let(target, argument):
+                return self.call(_itself, target, (argument,), {})
             case Delete(name):
                 return lambda environment: environment.__delitem__(name)
-            case Within(mode, arguments, body):
-                make, pack = engine.mode(mode), self.pack(arguments, {})
+            case Record(argument):
+                return self.call(machine.record, "", (argument,), {})
+            case Watch(target, name):
+                return self.call(engine.watch, target, (Ref(name),), {})
+            case Fail(error):
+                return lambda _: _fail(error)
+            case Fact():
+                return lambda environment: machine.look(number, step, environment)
+            case _:
+                return self.nested(number, step)
+
+    def nested(self, number: int, step: Step) -> Run:
+        """What runs a step that holds others, or that stands in definitions. Raises Unsupported."""
+        engine, machine = self.engine, self.machine
+        match step:
+            case Within("thread" | "concurrently" as mode, _, body):
+                return getattr(self.threads, mode)(self.block(body))  # type: ignore[no-any-return]
+            case Within(mode, arguments, body, options, given_name):
+                make, pack = engine.mode(mode), self.pack(arguments, options)
                 block = self.block(body)
 
                 def within(environment: Environment) -> None:
-                    with make(*pack(environment)[0]):
+                    positional, named = pack(environment)
+                    with make(*positional, **named) as given:
+                        if given_name:
+                            environment[given_name] = given
                         machine.execute(block, environment)
 
                 return within
             case Expect(_, body):
                 block = self.block(body)
                 return lambda environment: machine.expect(number, block, environment)
-            case Fail(error):
-                return lambda _: _fail(error)
-            case Fact():
-                return lambda environment: machine.look(number, step, environment)
+            case Warns(_, body):
+                block = self.block(body)
+                return lambda environment: machine.warned(number, block, environment)
+            case Define() | Class():
+                return functions.definition(self, step)
+            case Return(argument):
+                return self.call(_itself, functions.RESULT, (argument,), {})
+            case _:
+                raise TypeError(f"a {type(step).__name__} step is run by what holds it")
 
     def call(
         self,
@@ -169,9 +201,7 @@ class Compiler:
 
         return run
 
-    def pack(
-        self, arguments: tuple[Argument, ...], options: Mapping[str, Argument]
-    ) -> Callable[[Environment], tuple[list[Any], dict[str, Any]]]:
+    def pack(self, arguments: tuple[Argument, ...], options: Mapping[str, Argument]) -> Pack:
         """What fetches the arguments of a call out of the environment."""
         fetches = [self.fetch(argument) for argument in arguments]
         named = [(name, self.fetch(argument)) for name, argument in options.items()]
@@ -197,6 +227,14 @@ class Compiler:
                 return lambda _: dtype
             case _:
                 return lambda _: argument
+
+
+def _call(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    return function(*arguments, **options)
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def phase_of(step: Step) -> Phase:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
+from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
@@ -10,11 +13,31 @@ from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries
 from gradconform.execution.observe import Observer, message_of
 from gradconform.program.layouts import fresh
-from gradconform.program.steps import Backward, Expect, Fact, Grad, Input, Invoke, Mutate, Program, Set
-from gradconform.trace import ErrorSeen, Phase, Seen, StateSeen, Trace
+from gradconform.program.steps import (
+    Backward,
+    Call,
+    Class,
+    Define,
+    Expect,
+    Fact,
+    Grad,
+    Input,
+    Invoke,
+    Mutate,
+    Program,
+    Set,
+    Step,
+    Watch,
+    Within,
+    body_of,
+    flatten,
+)
+from gradconform.program.vocabulary import THREADS
+from gradconform.trace import ErrorSeen, Phase, Seen, StateSeen, Trace, WarningSeen
 
-CHANGING = (Backward, Expect, Grad, Invoke, Mutate, Set)
-"""Steps that can change state without making a new tensor; all live names are looked at after each."""
+CHANGING = (Backward, Call, Expect, Grad, Invoke, Mutate, Set)
+"""Steps that can change state without making a new tensor; all live names are looked at after each. Threads
+can too. Nothing is looked at inside of functions and threads, which an engine runs when it likes."""
 
 
 class Detail(Enum):
@@ -62,27 +85,35 @@ class _Run:
         self.device = device
         self.observer = Observer(engine)
         self.states: list[StateSeen] = []
-        self.facts: dict[int, tuple[Seen, ...]] = {}
+        self.facts: dict[int, list[tuple[Seen, ...]]] = {}
         self.caught: dict[int, ErrorSeen | None] = {}
-        self._raised: BaseException | None = None
-        self._where: tuple[int, Phase] = (-1, "forward")
-        steps = [step for _, step in program.walk()]
+        self.warnings: dict[int, tuple[WarningSeen, ...]] = {}
+        self._raised: dict[int, tuple[BaseException, int, Phase]] = {}
         self._watched = frozenset(
             number
-            for number, step in enumerate(steps)
-            if detail is Detail.STEPS or (detail is Detail.CHANGES and isinstance(step, CHANGING))
+            for number, step in _course(program.steps)
+            if detail is Detail.STEPS or (detail is Detail.CHANGES and _changes(step))
         )
+        steps = [step for _, step in program.walk()]
         self._last = len(steps) - 1
+        # A cycle must not be broken by chance while the program asks whether something is still there.
+        self._collects = not any(isinstance(step, Watch) for step in steps)
 
     def trace(self) -> Trace:
         """Runs the program and looks."""
         self.engine.reset()
         error = None
+        collecting = gc.isenabled()
+        if not self._collects:
+            gc.disable()
         try:
             environment = make_inputs(self.program.inputs, self.engine, self.device)
             block = Compiler(self.engine, self, self.device).block(self.program.steps)
             try:
-                self.execute(block, environment)
+                with warnings.catch_warnings():
+                    # They are no answer to a program that does not ask for them.
+                    warnings.simplefilter("ignore")
+                    self.execute(block, environment)
             except (AdapterError, Unsupported):
                 raise
             except Exception as raised:  # noqa: BLE001 - whatever an engine raises is an observation
@@ -90,7 +121,10 @@ class _Run:
             self.states.append(self.observer.state(self._last, environment))
         finally:
             self.engine.reset()
-        return Trace(self.engine.name, tuple(self.states), self.facts, self.caught, error)
+            if collecting:
+                gc.enable()
+        facts = {number: tuple(runs) for number, runs in self.facts.items()}
+        return Trace(self.engine.name, tuple(self.states), facts, self.caught, self.warnings, error)
 
     def execute(self, block: Block, environment: Environment) -> None:
         """The steps of the program or of a body."""
@@ -98,8 +132,10 @@ class _Run:
             try:
                 step(environment)
             except Exception as error:
-                if self._raised is not error:  # the innermost step is the one that raised it
-                    self._raised, self._where = error, (number, phase)
+                # The innermost step is the one that raised it; what a hook raises belongs to the backward
+                # that runs the hook.
+                _, innermost, inner = self._raised.get(id(error), (error, number, phase))
+                self._raised[id(error)] = error, innermost, "backward" if phase == "backward" else inner
                 raise
             if number in self._watched:
                 self.states.append(self.observer.state(number, environment))
@@ -115,12 +151,44 @@ class _Run:
             self.caught[number] = self._seen(error)
             drop_temporaries(environment)
 
+    def warned(self, number: int, block: Block, environment: Environment) -> None:
+        """The body of `warns`: what it warns of is noted."""
+        with warnings.catch_warnings(record=True) as caught, self.engine.every_warning():
+            warnings.simplefilter("always")
+            self.execute(block, environment)
+        self.warnings[number] = tuple(
+            WarningSeen(_classes(one.category), message_of(one.message))  # type: ignore[arg-type]
+            for one in caught
+        )
+
+    def record(self, value: Any) -> None:
+        """Notes what can be seen of a value now."""
+        self.observer.log.append(self.observer.see(value))
+
     def look(self, number: int, step: Fact, environment: dict[str, Any]) -> None:
         """Notes what the places of a fact show."""
-        self.facts[number] = tuple(self.observer.place(place, environment) for place in step.places)
+        self.facts.setdefault(number, []).append(self.observer.places(step.places, environment))
 
     def _seen(self, error: Exception) -> ErrorSeen:
-        number, phase = self._where
-        self._raised = None  # its traceback holds the engine's tensors
-        classes = tuple(kind.__name__ for kind in type(error).__mro__ if kind is not object)
-        return ErrorSeen(number, phase, classes, message_of(error))
+        _, number, phase = self._raised.get(id(error), (error, -1, "forward"))
+        self._raised.clear()  # their tracebacks hold the engine's tensors
+        return ErrorSeen(number, phase, _classes(type(error)), message_of(error))
+
+
+def _classes(kind: type) -> tuple[str, ...]:
+    return tuple(each.__name__ for each in kind.__mro__ if each is not object)
+
+
+def _changes(step: Step) -> bool:
+    return isinstance(step, CHANGING) or (isinstance(step, Within) and step.mode in THREADS)
+
+
+def _course(steps: tuple[Step, ...], number: int = -1) -> Iterator[tuple[int, Step]]:
+    """Steps with their numbers, without those that run in functions and threads."""
+    for step in steps:
+        number += 1
+        yield number, step
+        body = body_of(step)
+        if not isinstance(step, Define | Class) and not (isinstance(step, Within) and step.mode in THREADS):
+            yield from _course(body, number)
+        number += sum(1 for _ in flatten(body))

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import reprlib
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from gradconform.engines.base import Engine, Handle
 from gradconform.errors import AdapterError, Unsupported
-from gradconform.program.steps import Place, is_temporary
+from gradconform.program.expressions import ALIVE, Place
+from gradconform.program.names import is_temporary
 from gradconform.trace import UNSEEN, OpaqueSeen, Seen, StateSeen, TensorSeen, Unseen
 
 NAMES = ("dtype", "device")
 """Attributes that are compared by their name as torch writes it, whatever object an engine uses for them."""
+
+
+RECORDED = "recorded()"
+"""What the log of a run stands under in its states."""
 
 
 def message_of(error: BaseException) -> str:
@@ -29,18 +36,40 @@ def in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {message_of(error)}"
 
 
+def _nothing() -> None:
+    return None
+
+
+def _hold(value: object) -> Callable[[], object]:
+    """A weak reference to an object, or a strong one where Python has no weak one to it."""
+    try:
+        return weakref.ref(value)
+    except TypeError:
+        return lambda: value
+
+
 class Observer:
-    """Sees the values of one run. Labels of identity and storage count up in the order of first sight."""
+    """Sees the values of one run. Labels of identity count up in the order of first sight; those of storage
+    do so anew in each state and each fact, since memory that is free again may be given to another tensor.
+
+    log: what the program has recorded.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        # The handle is kept so that its id stays its own for as long as the run lasts.
-        self._objects: dict[int, tuple[int, Handle]] = {}
+        self.log: list[Seen] = []
+        # What is looked at is held weakly, so that looking keeps nothing alive; what cannot be is kept, so
+        # that its id stays its own for as long as the run lasts.
+        self._objects: dict[int, tuple[int, Callable[[], object]]] = {}
+        self._count = 0
         self._storages: dict[int, int] = {}
 
     def state(self, number: int, environment: dict[str, Any]) -> StateSeen:
         """All live names after the step with this number."""
+        self._storages.clear()
         live = {name: self.see(value) for name, value in environment.items() if not is_temporary(name)}
+        if self.log:
+            live[RECORDED] = tuple(self.log)
         return StateSeen(number, live, self.engine.is_grad_enabled())
 
     def see(self, value: Any) -> Seen:
@@ -51,7 +80,8 @@ class Observer:
             return self.tensor(value, self.gradient(value))
         if isinstance(value, tuple | list):
             return tuple(self.see(item) for item in value)
-        return OpaqueSeen("array" if hasattr(value, "__array_interface__") else "object")
+        kind = "array" if hasattr(value, "__array_interface__") else "object"
+        return OpaqueSeen(kind, self._label(id(value), value))
 
     def tensor(self, handle: Handle, grad: TensorSeen | OpaqueSeen | Unseen | None) -> TensorSeen:
         """A tensor, given what its gradient shows."""
@@ -120,13 +150,18 @@ class Observer:
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is an observation
             return OpaqueSeen(f"reading .{attribute} raises {type(error).__name__}")
 
+    def places(self, places: tuple[Place, ...], environment: dict[str, Any]) -> tuple[Seen, ...]:
+        """What the places of one fact show."""
+        self._storages.clear()
+        return tuple(self.place(place, environment) for place in places)
+
     def place(self, place: Place, environment: dict[str, Any]) -> Seen:
         """What a place of a fact shows.
 
         A path that leads through None shows an opaque value that no fact accepts.
         """
         if not place.name:
-            return self.engine.is_grad_enabled()
+            return tuple(self.log) if place.path == ("recorded",) else self.engine.is_grad_enabled()
         value = environment[place.name]
         try:
             for index, part in enumerate(place.path):
@@ -143,6 +178,8 @@ class Observer:
             if not callable(method):
                 raise Unsupported("grad_fn.name()")
             return method()
+        if part == ALIVE:
+            return value() is not None
         found = self.engine.get(value, part)
         return str(found).removeprefix("torch.") if part in NAMES else found
 
@@ -150,7 +187,16 @@ class Observer:
         identity = self.engine.identity(handle)
         if identity is UNSEEN:
             return identity
-        return self._objects.setdefault(identity, (len(self._objects), handle))[0]
+        return self._label(identity, handle)
+
+    def _label(self, identity: int, value: object) -> int:
+        """The label of an object; a new one where the id has passed on from an object that is gone."""
+        label, held = self._objects.get(identity, (-1, _nothing))
+        if label >= 0 and held() is not None:
+            return label
+        label, self._count = self._count, self._count + 1
+        self._objects[identity] = label, _hold(value) if identity == id(value) else lambda: value
+        return label
 
     def _storage(self, handle: Handle) -> int | Unseen:
         storage = self.engine.storage(handle)

@@ -15,19 +15,18 @@ from gradconform.engines.base import Engine, Handle
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries, phase_of
 from gradconform.execution.interpreter import make_inputs
+from gradconform.execution.observe import RECORDED
+from gradconform.program.names import TEMPORARY, is_temporary
 from gradconform.program.steps import (
-    TEMPORARY,
     Apply,
     Backward,
-    Expect,
     Fact,
     Input,
     Program,
     Ref,
     Step,
-    Within,
+    body_of,
     flatten,
-    is_temporary,
 )
 from gradconform.program.vocabulary import OPERATORS
 from gradconform.trace import UNSEEN, Phase, Unseen
@@ -50,12 +49,13 @@ class Quick:
 class _Machine:
     """Runs steps without observing; facts are not looked at."""
 
-    __slots__ = ("caught", "raised", "where")
+    __slots__ = ("caught", "log", "raised", "where")
 
     def __init__(self) -> None:
         self.raised: Exception | None = None
         self.where: tuple[int, Phase] = (-1, "forward")
         self.caught: list[Raised | None] = []
+        self.log: list[Any] = []
 
     def execute(self, block: Block, environment: Environment) -> None:
         number, phase = -1, "forward"
@@ -78,8 +78,14 @@ class _Machine:
         else:
             self.caught.append(None)
 
+    def warned(self, number: int, block: Block, environment: Environment) -> None:  # noqa: ARG002
+        self.execute(block, environment)
+
     def look(self, number: int, step: Fact, environment: Environment) -> None:
         """Facts are not looked at."""
+
+    def record(self, value: Any) -> None:
+        self.log.append(value)
 
     def seen(self, error: Exception) -> Raised:
         self.raised = None
@@ -106,8 +112,7 @@ def outline(program: Program) -> Outline:
     for step in program.steps:
         number += 1
         entries.append((number, phase_of(step), _plain(step), step))
-        if isinstance(step, Within | Expect):
-            number += sum(1 for _ in flatten(step.body))
+        number += sum(1 for _ in flatten(body_of(step)))
     return Outline(program.inputs, tuple(entries))
 
 
@@ -164,6 +169,8 @@ def run_quick(program: Outline, engine: Engine, device: str = "cpu") -> Quick:
     grad_enabled = engine.is_grad_enabled()
     if grad_enabled is not True:
         engine.reset()
+    if machine.log:
+        environment[RECORDED] = machine.log
     return Quick(environment, error, tuple(machine.caught), grad_enabled)
 
 

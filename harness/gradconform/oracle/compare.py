@@ -48,6 +48,8 @@ def compare(expected: Trace, got: Trace, *, torch_errors: bool = True) -> Compar
     """
     walk = _Walk()
     found = [*error_differences(expected, got, torch_errors=torch_errors), *walk.states(expected, got)]
+    if not found:
+        found += _runs(expected, got)
     first = min((difference.step for difference in found), default=None)
     return Comparison(
         tuple(difference for difference in found if difference.step == first),
@@ -174,6 +176,16 @@ class _Walk:
 
     def difference(self, what: str, spot: Spot, expected: str, got: str) -> Divergence:
         return Divergence(what, str(spot), self._step, "", expected, got)
+
+
+def _runs(expected: Trace, got: Trace) -> Iterator[Divergence]:
+    """Facts in functions that the engine calls more or less often than torch."""
+    for number in sorted({*expected.facts, *got.facts}):
+        ours, theirs = (len(trace.facts.get(number, ())) for trace in (expected, got))
+        if ours != theirs:
+            yield Divergence(
+                "number of calls", f"step {number}", number, "", f"run {ours} times", f"run {theirs} times"
+            )
 
 
 def _parting(expected: Trace, got: Trace) -> int | None:

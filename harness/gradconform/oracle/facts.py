@@ -7,13 +7,15 @@ the text. What the engine does not show is not decided, and never counts as kept
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from gradconform.oracle.evaluate import Evaluation
 from gradconform.oracle.failures import describe_error
 from gradconform.oracle.relations import Misfit, UndecidedError
 from gradconform.oracle.text import describe
-from gradconform.program.steps import Expect, Fact, Program
+from gradconform.program.steps import Expect, Fact, Program, Step, Warns
 from gradconform.trace import Seen, Trace
 from gradconform.verdict import Divergence
 
@@ -43,22 +45,31 @@ def check(program: Program, trace: Trace, *, torch_errors: bool = True) -> Facts
     found: dict[str, list[Divergence]] = {"": [], "beyond": [], "within": []}
     kept = undecided = 0
     for number, step in program.walk():
-        numbers = ""
-        if isinstance(step, Fact) and number in trace.facts:
+        for holds in _questions(number, step, trace, torch_errors=torch_errors):
             try:
-                difference, numbers = _fact(number, step, trace.facts[number])
+                difference, numbers = holds()
             except UndecidedError:
                 undecided += 1
                 continue
-        elif isinstance(step, Expect) and number in trace.caught:
-            difference = _expectation(number, step, trace, torch_errors=torch_errors)
-        else:
-            continue
-        if difference is None:
-            kept += 1
-        else:
-            found[numbers].append(difference)
+            if difference is None:
+                kept += 1
+            else:
+                found[numbers].append(difference)
     return Facts(tuple(found[""]), tuple(found["beyond"]), tuple(found["within"]), kept, undecided)
+
+
+def _questions(
+    number: int, step: Step, trace: Trace, *, torch_errors: bool
+) -> Iterator[Callable[[], tuple[Divergence | None, str]]]:
+    """What a step asks, each time that the program reached it."""
+    match step:
+        case Fact():
+            for shown in trace.facts.get(number, ()):
+                yield partial(_fact, number, step, shown)
+        case Expect() if number in trace.caught:
+            yield lambda: (_expectation(number, step, trace, torch_errors=torch_errors), "")
+        case Warns() if number in trace.warned:
+            yield lambda: (_warning(number, step, trace, torch_errors=torch_errors), "")
 
 
 def _fact(number: int, fact: Fact, shown: tuple[Seen, ...]) -> tuple[Divergence | None, str]:
@@ -88,6 +99,16 @@ def _fact(number: int, fact: Fact, shown: tuple[Seen, ...]) -> tuple[Divergence 
 def _seen(fact: Fact, shown: tuple[Seen, ...]) -> str:
     pairs = zip(fact.places, shown, strict=True)
     return "seen: " + ", ".join(f"{place} = {describe(seen)}" for place, seen in pairs) if fact.places else ""
+
+
+def _warning(number: int, step: Warns, trace: Trace, *, torch_errors: bool) -> Divergence | None:
+    wanted = f"{step.category}: ...{step.match}..." if step.match else step.category
+    seen = trace.warned[number]
+    for one in seen:
+        if not torch_errors or (step.category in one.classes and step.match in one.message):
+            return None
+    got = "; ".join(f"{one.classes[0]}: {one.message}" for one in seen) or "no warning"
+    return Divergence("missing warning", f"step {number}", number, "", wanted, got)
 
 
 def _expectation(number: int, step: Expect, trace: Trace, *, torch_errors: bool) -> Divergence | None:

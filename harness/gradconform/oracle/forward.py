@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from gradconform.oracle.spots import numbers
 from gradconform.oracle.tolerance import stage_of
-from gradconform.program.steps import Get, Grad, Invoke, Mutate, Program, Ref, Set, Step, targets, uses
+from gradconform.program.names import targets, uses
+from gradconform.program.steps import Get, Grad, Invoke, Mutate, Program, Ref, Set, Step
 from gradconform.trace import Seen, Trace
 
 if TYPE_CHECKING:

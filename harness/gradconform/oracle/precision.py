@@ -17,8 +17,8 @@ from gradconform.program.steps import (
     Apply,
     Argument,
     Backward,
+    Call,
     Dtype,
-    Expect,
     Grad,
     Input,
     Invoke,
@@ -26,9 +26,13 @@ from gradconform.program.steps import (
     Let,
     Mutate,
     Program,
+    Record,
+    Return,
     Set,
     Step,
-    Within,
+    Yield,
+    body_of,
+    with_body,
 )
 
 WIDER = {
@@ -173,12 +177,11 @@ def _retype(step: Step, names: Mapping[str, str]) -> Step:
             arguments = tuple(map(argument, step.arguments))
             options = {key: argument(value) for key, value in step.options.items()}
             return replace(step, operator=operator, arguments=arguments, options=options)
-        case Invoke() | Backward() | Grad():
+        case Invoke() | Call() | Backward() | Grad():
             options = {key: argument(value) for key, value in step.options.items()}
             return replace(step, arguments=tuple(map(argument, step.arguments)), options=options)
-        case Set() | Let():
+        case Set() | Let() | Return() | Yield() | Record():
             return replace(step, value=argument(step.value))
-        case Within() | Expect():
-            return replace(step, body=tuple(_retype(inner, names) for inner in step.body))
         case _:
-            return step
+            body = body_of(step)
+            return with_body(step, tuple(_retype(inner, names) for inner in body)) if body else step

@@ -77,7 +77,9 @@ def same(left: object, right: object) -> bool:
             raise UndecidedError
         return left.identity == right.identity
     if isinstance(left, OpaqueSeen) and isinstance(right, OpaqueSeen):
-        raise UndecidedError
+        if isinstance(left.identity, Unseen) or isinstance(right.identity, Unseen):
+            raise UndecidedError
+        return left.identity == right.identity
     if isinstance(left, OpaqueSeen | TensorSeen) or isinstance(right, OpaqueSeen | TensorSeen):
         return False
     return type(left) is type(right) and left == right

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 
 from gradconform.program import vocabulary as words
 from gradconform.program.constants import BINARY, RELATIONS, Constants
+from gradconform.program.expressions import ALIVE, Constant, Expression, Operation, Place, Shown
 from gradconform.program.fact_text import fact_text
-from gradconform.program.steps import Constant, Dtype, Expression, Fact, Operation, Place, Shown
+from gradconform.program.steps import Dtype, Fact
 
 
 class FactReader:
@@ -101,8 +102,10 @@ class FactReader:
             case ast.Call(func=ast.Attribute(value=value, attr="name"), args=[]):
                 base = self.place(value)
                 return base and Place(base.name, (*base.path, "name()"))
-            case ast.Call(func=ast.Name("is_grad_enabled"), args=[]):
-                return Place("", ("is_grad_enabled",))
+            case ast.Call(func=ast.Name("alive"), args=[ast.Name(id=name)]):
+                return Place(name, (ALIVE,))
+            case ast.Call(func=ast.Name(id=query), args=[]) if query in words.QUERIES:
+                return Place("", (query,))
             case _:
                 return None
 

@@ -11,6 +11,7 @@ from gradconform.errors import Problem, SpecError
 from gradconform.program.assertions import FactReader
 from gradconform.program.check import flaws
 from gradconform.program.constants import BINARY, ConstantError, Constants, Unknown, assigned
+from gradconform.program.definitions import Definitions
 from gradconform.program.lower import Lowering
 from gradconform.program.parse import Template
 from gradconform.program.steps import (
@@ -25,10 +26,15 @@ from gradconform.program.steps import (
     Let,
     Mutate,
     Program,
+    Record,
     Ref,
+    Return,
     Set,
     Step,
+    Warns,
+    Watch,
     Within,
+    Yield,
 )
 from gradconform.program.vocabulary import dotted
 
@@ -96,6 +102,7 @@ class _Binder:
         }
         self.lowering = Lowering(self.constants, self.names)
         self.facts = FactReader(self.constants, self.names)
+        self.functions = Definitions(self.constants, self.names, self.block)
         self.count = 0
 
     # errors
@@ -146,8 +153,27 @@ class _Binder:
         return steps
 
     def statement(self, node: ast.stmt) -> Iterable[Step]:
-        line = node.lineno
+        line, lowering = node.lineno, self.lowering
         match node:
+            case ast.FunctionDef():
+                return (self.functions.define(node),)
+            case ast.ClassDef():
+                return (self.functions.derive(node),)
+            case ast.Return(value=value):
+                before, argument = lowering.argument(value or ast.Constant(None), line)
+                return (*before, Return(argument, line))
+            case ast.Expr(value=ast.Yield(value=value)):
+                before, argument = lowering.argument(value or ast.Constant(None), line)
+                return (*before, Yield("", argument, line))
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Yield(value=value)):
+                before, argument = lowering.argument(value or ast.Constant(None), line)
+                return (*before, Yield(name, argument, line))
+            case ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Call(func=ast.Name("watch"), args=[ast.Name(id=watched)]),
+            ):
+                self.constants.pop(name, None)
+                return (Watch(name, watched, line),)
             case ast.Assign(targets=[target], value=value):
                 return self.assign(target, value, line)
             case ast.AugAssign(target=target, op=op, value=value):
@@ -156,14 +182,17 @@ class _Binder:
                 return (self.facts.shows(place, literal, line),) if self.draw.example else ()
             case ast.Expr(value=ast.Call(func=ast.Name("fail"), args=[ast.Name(id=error)])):
                 return (Fail(error, line),)
+            case ast.Expr(value=ast.Call(func=ast.Name("record"), args=[value])):
+                before, argument = lowering.argument(value, line)
+                return (*before, Record(argument, line))
             case ast.Expr(value=ast.Call() as call):
-                return self.lowering.call_statement(call, line)
+                return lowering.call_statement(call, line)
             case ast.Assert(test=test):
                 return (self.facts.law(test, line),)
             case ast.Delete(targets=targets):
                 return self.delete(targets, line)
-            case ast.With(items=[ast.withitem(context_expr=ast.Call() as call)], body=body):
-                return self.within(call, body, line)
+            case ast.With(items=[ast.withitem(context_expr=ast.Call() as call) as item], body=body):
+                return self.within(call, item.optional_vars, body, line)
             case ast.For(target=ast.Name(id=name), iter=ast.Call(args=[bound]), body=body):
                 return self.loop(node, name, bound, body)
             case ast.If(test=test, body=body, orelse=orelse):
@@ -238,21 +267,23 @@ class _Binder:
                 yield from (*before, Mutate(result, f"{operator}_", (Ref(item), argument), {}, line))
                 yield Mutate("", "setitem", (Ref(owner), position, Ref(result)), {}, line)
 
-    def within(self, call: ast.Call, body: list[ast.stmt], line: int) -> Iterator[Step]:
+    def within(
+        self, call: ast.Call, given: ast.expr | None, body: list[ast.stmt], line: int
+    ) -> Iterator[Step]:
         mode = dotted(call.func)
-        if mode == "raises":
+        if mode in {"raises", "warns"}:
             options = {keyword.arg: self.constants.evaluate(keyword.value) for keyword in call.keywords}
-            steps = tuple(self.block(body))
+            steps, kind = tuple(self.block(body)), dotted(call.args[0])
+            if mode == "warns":
+                yield Warns(kind, steps, options.get("match", ""), line)
+                return
             # Nobody knows how far the body runs; what it assigns is looked up when the program runs.
             for name in assigned(body):
                 self.constants.pop(name, None)
-            yield Expect(dotted(call.args[0]), steps, options.get("phase"), options.get("match", ""), line)
+            yield Expect(kind, steps, options.get("phase"), options.get("match", ""), line)
             return
-        before: list[Step] = []
-        arguments = []
-        for node in (*call.args, *(keyword.value for keyword in call.keywords)):
-            more, argument = self.lowering.argument(node, line)
-            before += more
-            arguments.append(argument)
+        before, arguments, named = self.lowering.arguments(call, line)
         yield from before
-        yield Within(self.names.get(mode, mode), tuple(arguments), tuple(self.block(body)), line)
+        target = given.id if isinstance(given, ast.Name) else ""
+        self.constants.pop(target, None)
+        yield Within(self.names.get(mode, mode), arguments, tuple(self.block(body)), named, target, line)

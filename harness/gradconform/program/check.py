@@ -26,11 +26,16 @@ from gradconform.program.kinds import (
     Kind,
     arithmetic,
 )
+from gradconform.program.names import targets
 from gradconform.program.sizes import SIZED, size_error
 from gradconform.program.steps import (
     Apply,
     Argument,
     Backward,
+    Call,
+    Class,
+    Decorator,
+    Define,
     Delete,
     Expect,
     Fact,
@@ -39,14 +44,21 @@ from gradconform.program.steps import (
     Grad,
     Input,
     Invoke,
+    Items,
     Layout,
     Let,
     Mutate,
     Program,
+    Record,
     Ref,
+    Return,
     Set,
     Slice,
+    Warns,
+    Watch,
     Within,
+    Yield,
+    own_steps,
 )
 
 
@@ -156,6 +168,12 @@ def _invoke(checking: Checking, step: Invoke) -> None:
     checking.assign(step.target, TENSOR)
 
 
+def _call_of_name(checking: Checking, step: Call) -> None:
+    checking.read(Ref(step.function))
+    checking.arguments(step.arguments, step.options)
+    checking.assign(step.target, TENSOR)
+
+
 def _backward(checking: Checking, step: Backward) -> None:
     signature = words.AUTOGRAD_BACKWARD if step.function else words.BACKWARD
     checking.fits("backward", signature, step.arguments, step.options)
@@ -173,7 +191,7 @@ def _get(checking: Checking, step: Get) -> None:
     checking.take()
     if kind != TENSOR:
         checking.report(f"attribute '{step.attribute}' of {WHAT[kind]}")
-    if step.attribute not in words.ATTRIBUTES:
+    if not _is_attribute(checking, step.object, step.attribute, words.ATTRIBUTES):
         checking.unknown("attribute", step.attribute, words.ATTRIBUTES)
     checking.assign(step.target, OF_ATTRIBUTES.get(step.attribute, TENSOR))
 
@@ -182,16 +200,23 @@ def _set(checking: Checking, step: Set) -> None:
     checking.read(step.value)
     checking.read(Ref(step.object))
     checking.take()
-    if step.attribute not in words.WRITABLE:
+    if not _is_attribute(checking, step.object, step.attribute, words.WRITABLE):
         checking.report(
             f"attribute '{step.attribute}' cannot be assigned", f"assignable: {', '.join(words.WRITABLE)}"
         )
 
 
+def _is_attribute(checking: Checking, owner: str, attribute: str, known: tuple[str, ...]) -> bool:
+    """Whether an object may have an attribute: the context of a custom function has any."""
+    if attribute in known:
+        return True
+    return owner in checking.contexts and attribute.isidentifier() and attribute[:1] != "_"
+
+
 def _let(checking: Checking, step: Let) -> None:
     kind = checking.read(step.value)
     checking.take()
-    checking.assign(step.target, kind)
+    checking.assign(step.target, kind if isinstance(step.target, str) else TENSOR)
 
 
 def _delete(checking: Checking, step: Delete) -> None:
@@ -200,12 +225,32 @@ def _delete(checking: Checking, step: Delete) -> None:
 
 
 def _within(checking: Checking, step: Within) -> None:
-    checking.arguments(step.arguments, {})
+    checking.arguments(step.arguments, step.options)
     if step.mode not in words.MODES:
         checking.unknown("mode", step.mode, words.MODES)
     else:
-        checking.fits(step.mode, words.MODES[step.mode], step.arguments, {})
-    checking.block(step.body)
+        checking.fits(step.mode, words.MODES[step.mode], step.arguments, step.options)
+    if step.target:
+        if step.target[:1] == "_":
+            checking.report(f"{step.target!r} cannot name what a mode gives")
+        checking.assign(step.target, TENSOR)
+    if step.mode == "concurrently":
+        _concurrently(checking, step)
+    else:
+        checking.block(step.body)
+
+
+def _concurrently(checking: Checking, step: Within) -> None:
+    """What one thread names, another cannot know; all of it is there after the block."""
+    before = dict(checking.kinds)
+    after = dict(before)
+    for inner in step.body:
+        if not (isinstance(inner, Within) and inner.mode == "thread"):
+            checking.report("a block of `concurrently` holds blocks of `thread` only")
+        checking.kinds = dict(before)
+        checking.block((inner,))
+        after |= {name: kind for name, kind in checking.kinds.items() if name not in before}
+    checking.kinds = after
 
 
 def _expect(checking: Checking, step: Expect) -> None:
@@ -220,13 +265,96 @@ def _expect(checking: Checking, step: Expect) -> None:
     checking.kinds = {name: max(kind, after[name]) for name, kind in before.items() if name in after}
 
 
+def _warns(checking: Checking, step: Warns) -> None:
+    if step.category not in words.WARNINGS:
+        checking.unknown("warning class", step.category, words.WARNINGS)
+    checking.block(step.body)
+
+
+def _define(checking: Checking, step: Define) -> None:
+    _function(checking, step, frozenset())
+    checking.assign(step.target, TENSOR)
+
+
+def _class(checking: Checking, step: Class) -> None:
+    if step.base not in words.BASES:
+        checking.unknown("base class", step.base, words.BASES)
+    if len({method.target for method in step.methods}) < len(step.methods):
+        checking.report("two methods have one name")
+    for method in step.methods:
+        checking.number += 1
+        checking.line = method.line
+        if method.target[:1] == "_" or not method.target.isidentifier():
+            checking.report(f"{method.target!r} cannot name a method")
+        _function(checking, method, frozenset(method.parameters[:1]))
+    checking.assign(step.target, TENSOR)
+
+
+def _function(checking: Checking, step: Define, contexts: frozenset[str]) -> None:
+    """The body of a definition: its names are its own, and it sees those around it."""
+    parameters = (*step.parameters, *filter(None, (step.variadic,)))
+    for name in parameters:
+        if not is_name(name, temporaries=False):
+            checking.report(f"{name!r} cannot name a parameter")
+    if len(set(parameters)) < len(parameters):
+        checking.report("two parameters have one name")
+    if tuple(step.defaults) != step.parameters[len(step.parameters) - len(step.defaults) :]:
+        checking.report("only the last parameters have defaults")
+    for value in (*step.defaults.values(), *(v for d in step.decorators for v in _given(d))):
+        if isinstance(value, Ref | Items | Slice):
+            checking.report("defaults and arguments of decorators are constants")
+    for decorator in step.decorators:
+        name = decorator.name
+        if name in words.THREADS or (name not in words.MODES and name not in words.DECORATORS):
+            checking.unknown("decorator", name, (*words.MODES, *words.DECORATORS))
+        elif decorator.called and name in words.MODES:
+            checking.fits(name, words.MODES[name], decorator.arguments, decorator.options)
+    before = dict(checking.kinds), checking.function, checking.contexts
+    own = {name for inner in own_steps(step.body) for name in targets(inner)}
+    checking.kinds = {name: kind for name, kind in checking.kinds.items() if name not in own}
+    checking.kinds.update(dict.fromkeys(parameters, TENSOR))
+    checking.function, checking.contexts = True, (checking.contexts - {*parameters}) | contexts
+    for inner in own_steps(step.body):
+        if isinstance(inner, Return) and inner is not step.body[-1]:
+            checking.report("`return` is the last statement of a definition, and stands in no block")
+    checking.block(step.body)
+    checking.kinds, checking.function, checking.contexts = before
+
+
+def _given(decorator: Decorator) -> tuple[Argument, ...]:
+    return (*decorator.arguments, *decorator.options.values())
+
+
+def _give(checking: Checking, step: Return | Yield) -> None:
+    word = type(step).__name__.lower()
+    if not checking.function:
+        checking.report(f"`{word}` stands in a definition only")
+    checking.read(step.value)
+    checking.take()
+    if isinstance(step, Yield):
+        checking.assign(step.target, TENSOR)
+
+
+def _record(checking: Checking, step: Record) -> None:
+    checking.read(step.value)
+    checking.take()
+
+
+def _watch(checking: Checking, step: Watch) -> None:
+    if step.name[:1] == "_":
+        checking.report("`watch` takes a name")
+    checking.read(Ref(step.name))
+    checking.take()
+    checking.assign(step.target, TENSOR)
+
+
 def _fail(checking: Checking, step: Fail) -> None:
     if step.error not in words.ERRORS:
         checking.unknown("error class", step.error, words.ERRORS)
 
 
 def _fact(checking: Checking, step: Fact) -> None:
-    for wrong in check_fact(step, checking.kinds):
+    for wrong in check_fact(step, checking.kinds, checking.contexts):
         checking.report(wrong)
 
 
@@ -242,6 +370,14 @@ RULES: Rules = {
     Delete: _delete,
     Within: _within,
     Expect: _expect,
+    Warns: _warns,
+    Define: _define,
+    Class: _class,
+    Return: _give,
+    Yield: _give,
+    Record: _record,
+    Watch: _watch,
+    Call: _call_of_name,
     Fail: _fail,
     Fact: _fact,
 }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from itertools import pairwise
 
 from gradconform.errors import did_you_mean
 from gradconform.program import vocabulary as words
+from gradconform.program.expressions import ALIVE, Constant, Expression, Operation, Place, Shown
 from gradconform.program.kinds import LIST, NUMBER, OF_ATTRIBUTES, PLAIN, SHAPE, TENSOR, WHAT, Kind
 from gradconform.program.sizes import size_error
-from gradconform.program.steps import Constant, Expression, Fact, Operation, Place, Shown
+from gradconform.program.steps import Fact
 
 MAX_DEPTH = 64
 """How deep an expression may be nested."""
@@ -17,15 +18,17 @@ MAX_DEPTH = 64
 CONNECTIVES = {"and", "or", "not"}
 RELATIONS = {"eq", "ne", "lt", "le", "gt", "ge", "is", "is_not", "in", "not_in"}
 ARITHMETIC = {"add", "sub", "mul", "div", "pow", "matmul", "neg"}
-QUERIES = ("is_grad_enabled",)
 _OPERANDS = {"not": 1, "neg": 1, "getitem": 2, **dict.fromkeys(RELATIONS, 2), **words.FACT_WORDS}
 
 
-def check_fact(fact: Fact, kinds: Mapping[str, Kind]) -> Iterator[str]:
-    """Everything that is wrong with a fact, given the names that have a value."""
+def check_fact(fact: Fact, kinds: Mapping[str, Kind], contexts: Container[str] = ()) -> Iterator[str]:
+    """Everything that is wrong with a fact, given the names that have a value.
+
+    contexts: those that stand for the context of a custom function, which has any attribute.
+    """
     shown: list[Kind] = []
     for place in fact.places:
-        wrong = _place_error(place, kinds)
+        wrong = _place_error(place, kinds, contexts)
         if wrong:
             yield wrong
         shown.append(_of_place(place, kinds))
@@ -34,13 +37,16 @@ def check_fact(fact: Fact, kinds: Mapping[str, Kind]) -> Iterator[str]:
     yield from problems
 
 
-def _place_error(place: Place, kinds: Mapping[str, Kind]) -> str:
+def _place_error(place: Place, kinds: Mapping[str, Kind], contexts: Container[str]) -> str:
     if not place.name:
-        return "" if place.path in {(query,) for query in QUERIES} else f"unknown query {place.path}"
+        return "" if place.path in {(query,) for query in words.QUERIES} else f"unknown query {place.path}"
     if place.name not in kinds:
         hint = did_you_mean(place.name, kinds)
         return f"name '{place.name}' has no value here" + (f"; {hint}" if hint else "")
-    for before, part in pairwise((place.name, *place.path)):
+    if place.path == (ALIVE,):
+        return ""
+    free = int(place.name in contexts)
+    for before, part in pairwise((place.name, *place.path)[free:]):
         if part not in words.ATTRIBUTES and (before, part) != ("grad_fn", "name()"):
             hint = did_you_mean(part, words.ATTRIBUTES)
             return f"unknown attribute '{part}'" + (f"; {hint}" if hint else "")
@@ -50,6 +56,8 @@ def _place_error(place: Place, kinds: Mapping[str, Kind]) -> str:
 def _of_place(place: Place, kinds: Mapping[str, Kind]) -> Kind:
     if not place.path:
         return kinds.get(place.name, TENSOR)
+    if place.path[-1] == ALIVE or not place.name:
+        return LIST if place.path[-1] == "recorded" else NUMBER
     return PLAIN if place.path[-1] == "name()" else OF_ATTRIBUTES.get(place.path[-1], TENSOR)
 
 

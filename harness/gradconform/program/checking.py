@@ -34,9 +34,24 @@ class Flaw:
 
 class Checking:
     """What is known at one point of a program: the names that have a value, each with its kind, and the
-    temporaries that wait for their use, oldest first."""
+    temporaries that wait for their use, oldest first.
 
-    __slots__ = ("depth", "found", "kinds", "line", "number", "rules", "taken", "waiting")
+    function: whether this is in the body of a definition. contexts: the names that stand for the context of a
+    custom function there.
+    """
+
+    __slots__ = (
+        "contexts",
+        "depth",
+        "found",
+        "function",
+        "kinds",
+        "line",
+        "number",
+        "rules",
+        "taken",
+        "waiting",
+    )
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
@@ -47,6 +62,8 @@ class Checking:
         self.number = -1
         self.line = 0
         self.depth = 0
+        self.function = False
+        self.contexts: frozenset[str] = frozenset()
 
     def report(self, message: str, hint: str = "") -> None:
         """One more flaw of the current step."""

@@ -141,11 +141,25 @@ def is_constant(node: ast.expr, names: Container[str]) -> bool:
 
 
 def assigned(nodes: Iterable[ast.AST]) -> Iterator[str]:
-    """The names that statements and their bodies, or targets, give a value to or delete."""
-    for node in nodes:
-        for part in ast.walk(node):
-            if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load):
-                yield part.id
+    """The names that statements and their bodies, or targets, give a value to or delete, definitions
+    included; what a definition's own body assigns is its own."""
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id
+        else:
+            waiting += ast.iter_child_nodes(node)
+
+
+def parameters(node: ast.FunctionDef) -> Iterator[str]:
+    """The names of a definition's parameters, in order."""
+    given = node.args
+    for one in (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg):
+        if one is not None:
+            yield one.arg
 
 
 class _Anything:
@@ -179,6 +193,12 @@ def constant_names(tree: ast.Module, given: Iterable[str], tensors: Iterable[str
                 value(name, source)
             case ast.Assign(targets=targets):
                 variable += assigned(targets)
+            case ast.FunctionDef(name=name):
+                variable += (name, *parameters(node))
+            case ast.ClassDef(name=name):
+                variable.append(name)
+            case ast.withitem(optional_vars=ast.expr() as target):
+                variable += assigned([target])
             case ast.For(target=ast.Name(id=name)):
                 candidates.add(name)
             case ast.With(items=[ast.withitem(context_expr=ast.Call(func=ast.Name("raises")))], body=body):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gradconform.program.expressions import Constant, Expression, Operation, Place, Shown
 from gradconform.program.literals import (
     AND,
     ATOM,
@@ -14,7 +15,6 @@ from gradconform.program.literals import (
     enclosed,
     infix,
 )
-from gradconform.program.steps import Constant, Expression, Operation, Place, Shown
 from gradconform.program.vocabulary import DTYPES, OPERATORS
 
 _WORDS = {"is": "is", "is_not": "is not", "in": "in", "not_in": "not in"}

@@ -23,6 +23,7 @@ from typing import Any, get_args
 
 from gradconform.errors import GradconformError, did_you_mean
 from gradconform.program.check import check
+from gradconform.program.expressions import Place
 from gradconform.program.fact_text import fact_text
 from gradconform.program.json_values import (
     At,
@@ -41,6 +42,10 @@ from gradconform.program.json_values import (
 from gradconform.program.steps import (
     Apply,
     Backward,
+    Call,
+    Class,
+    Decorator,
+    Define,
     Delete,
     Expect,
     Fact,
@@ -52,11 +57,15 @@ from gradconform.program.steps import (
     Layout,
     Let,
     Mutate,
-    Place,
     Program,
+    Record,
+    Return,
     Set,
     Step,
+    Warns,
+    Watch,
     Within,
+    Yield,
 )
 
 VERSION = 1
@@ -140,7 +149,7 @@ def _write_steps(steps: tuple[Step, ...]) -> list[dict[str, object]]:
 
 
 def _read_steps(value: object, at: At) -> tuple[Step, ...]:
-    if at.path.count("body") > MAX_DEPTH:
+    if at.path.count("body") + at.path.count("methods") > MAX_DEPTH:
         raise at.error(f"bodies are nested more than {MAX_DEPTH} deep")
     return tuple(_read_step(item, place) for item, place in items(value, at))
 
@@ -196,6 +205,7 @@ def _read_places(value: object, at: At) -> tuple[Place, ...]:
 _TEXT = _Form(str, text)
 _TRUTH = _Form(bool, truth)
 _TARGET = _Form(lambda target: list(target) if isinstance(target, tuple) else target, _read_target)
+_NAMES = _Form(list, _read_names)
 _ARGUMENT = _Form(encode_argument, decode_argument)
 _ARGUMENTS = _Form(
     lambda arguments: [encode_argument(argument) for argument in arguments],
@@ -204,24 +214,69 @@ _ARGUMENTS = _Form(
 _OPTIONS = _Form(_write_options, _read_options)
 _BODY = _Form(_write_steps, _read_steps)
 
+
+def _write_decorators(decorators: tuple[Decorator, ...]) -> list[dict[str, object]]:
+    return [{name: form.write(getattr(one, name)) for name, form in _DECORATOR.items()} for one in decorators]
+
+
+def _read_decorators(value: object, at: At) -> tuple[Decorator, ...]:
+    decorators = []
+    for item, place in items(value, at):
+        given = fields(item, place, tuple(_DECORATOR))
+        read = {name: form.read(given[name], place / name) for name, form in _DECORATOR.items()}
+        decorators.append(Decorator(**read))
+    return tuple(decorators)
+
+
+def _read_methods(value: object, at: At) -> tuple[Step, ...]:
+    methods = _read_steps(value, at)
+    for index, method in enumerate(methods):
+        if not isinstance(method, Define):
+            raise (at / index).error("a class holds definitions")
+    return methods
+
+
+_DECORATOR = {"name": _TEXT, "called": _TRUTH, "arguments": _ARGUMENTS, "options": _OPTIONS}
+
 _FORMS: dict[type[Step], dict[str, _Form]] = {
     Apply: {"target": _TARGET, "operator": _TEXT, "arguments": _ARGUMENTS, "options": _OPTIONS},
     Mutate: {"target": _TEXT, "operator": _TEXT, "arguments": _ARGUMENTS, "options": _OPTIONS},
     Invoke: {
-        "target": _TEXT,
+        "target": _TARGET,
         "object": _TEXT,
         "method": _TEXT,
         "arguments": _ARGUMENTS,
         "options": _OPTIONS,
     },
+    Call: {"target": _TARGET, "function": _TEXT, "arguments": _ARGUMENTS, "options": _OPTIONS},
     Backward: {"arguments": _ARGUMENTS, "options": _OPTIONS, "function": _TRUTH},
     Grad: {"target": _TARGET, "arguments": _ARGUMENTS, "options": _OPTIONS},
-    Get: {"target": _TEXT, "object": _TEXT, "attribute": _TEXT},
+    Get: {"target": _TARGET, "object": _TEXT, "attribute": _TEXT},
     Set: {"object": _TEXT, "attribute": _TEXT, "value": _ARGUMENT},
-    Let: {"target": _TEXT, "value": _ARGUMENT},
+    Let: {"target": _TARGET, "value": _ARGUMENT},
     Delete: {"name": _TEXT},
-    Within: {"mode": _TEXT, "arguments": _ARGUMENTS, "body": _BODY},
+    Within: {
+        "mode": _TEXT,
+        "arguments": _ARGUMENTS,
+        "options": _OPTIONS,
+        "target": _TEXT,
+        "body": _BODY,
+    },
     Expect: {"error": _TEXT, "phase": _Form(lambda phase: phase, _read_phase), "match": _TEXT, "body": _BODY},
+    Warns: {"category": _TEXT, "match": _TEXT, "body": _BODY},
+    Define: {
+        "target": _TEXT,
+        "parameters": _NAMES,
+        "variadic": _TEXT,
+        "defaults": _OPTIONS,
+        "decorators": _Form(_write_decorators, _read_decorators),
+        "body": _BODY,
+    },
+    Class: {"target": _TEXT, "base": _TEXT, "methods": _Form(_write_steps, _read_methods)},
+    Return: {"value": _ARGUMENT},
+    Yield: {"target": _TEXT, "value": _ARGUMENT},
+    Record: {"value": _ARGUMENT},
+    Watch: {"target": _TEXT, "name": _TEXT},
     Fail: {"error": _TEXT},
     Fact: {
         "law": _TRUTH,

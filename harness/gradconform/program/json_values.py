@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from gradconform.errors import GradconformError, did_you_mean
 from gradconform.program.constants import INTEGER_BITS
-from gradconform.program.steps import Constant, Dtype, Expression, Items, Operation, Ref, Shown, Slice
+from gradconform.program.expressions import Constant, Expression, Operation, Shown
+from gradconform.program.steps import Dtype, Items, Ref, Slice
 from gradconform.program.vocabulary import DTYPES
 from gradconform.spec.shapes import MAX_ELEMENTS, MAX_RANK
 

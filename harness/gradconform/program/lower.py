@@ -11,6 +11,7 @@ from gradconform.program.steps import (
     Apply,
     Argument,
     Backward,
+    Call,
     Get,
     Grad,
     Invoke,
@@ -113,12 +114,12 @@ class Lowering:
                 return [*steps, *more, Apply(target, "getitem", (owner, position), {}, line)]
             case ast.Attribute(value=value, attr=attribute):
                 steps, owner_name = self.named(value, line)
-                return [*steps, Get(_single(target), owner_name, attribute, line)]
+                return [*steps, Get(target, owner_name, attribute, line)]
             case ast.Call():
                 return self.call(target, node, line)
             case _:
                 steps, argument = self.argument(node, line)
-                return [*steps, Let(_single(target), argument, line)]
+                return [*steps, Let(target, argument, line)]
 
     def _binary(self, target: Target, name: str, left: ast.expr, right: ast.expr, line: int) -> list[Step]:
         steps, a = self.argument(left, line)
@@ -129,11 +130,11 @@ class Lowering:
         """A call whose result the text throws away."""
         function = dotted(node.func)
         if function == "autograd.backward":
-            steps, arguments, options = self._arguments(node, line)
+            steps, arguments, options = self.arguments(node, line)
             return [*steps, Backward(arguments, options, True, line)]
         if isinstance(node.func, ast.Attribute) and node.func.attr == "backward":
             steps, owner = self.argument(node.func.value, line)
-            more, arguments, options = self._arguments(node, line)
+            more, arguments, options = self.arguments(node, line)
             return [*steps, *more, Backward((owner, *arguments), options, False, line)]
         return self.call("", node, line)
 
@@ -142,23 +143,28 @@ class Lowering:
         function = dotted(node.func)
         name = self.names.get(function, function)
         if name == "autograd.grad":
-            steps, arguments, options = self._arguments(node, line)
+            steps, arguments, options = self.arguments(node, line)
             return [*steps, Grad(target, arguments, options, line)]
-        if function in self.names or function in words.FUNCTIONS or not isinstance(node.func, ast.Attribute):
-            steps, arguments, options = self._arguments(node, line)
+        if function in self.names or function in words.FUNCTIONS:
+            steps, arguments, options = self.arguments(node, line)
             return [*steps, self.apply(target, name, arguments, options, line)]
+        if not isinstance(node.func, ast.Attribute):
+            steps, called = self.named(node.func, line)
+            more, arguments, options = self.arguments(node, line)
+            return [*steps, *more, Call(target, called, arguments, options, line)]
         method = node.func.attr
         if method in words.METHODS_OF_OBJECTS:
             steps, owner_name = self.named(node.func.value, line)
-            more, arguments, options = self._arguments(node, line)
-            return [*steps, *more, Invoke(_single(target), owner_name, method, arguments, options, line)]
+            more, arguments, options = self.arguments(node, line)
+            return [*steps, *more, Invoke(target, owner_name, method, arguments, options, line)]
         steps, owner = self.argument(node.func.value, line)
-        more, arguments, options = self._arguments(node, line)
+        more, arguments, options = self.arguments(node, line)
         return [*steps, *more, self.apply(target, method, (owner, *arguments), options, line)]
 
-    def _arguments(
+    def arguments(
         self, node: ast.Call, line: int
     ) -> tuple[list[Step], tuple[Argument, ...], dict[str, Argument]]:
+        """The steps that compute the arguments of a call, its positional ones, and those by name."""
         steps: list[Step] = []
         arguments = []
         for argument in node.args:

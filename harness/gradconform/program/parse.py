@@ -184,4 +184,5 @@ def _scope(scenario: Scenario | Draft, tree: ast.Module, report: Report) -> Scop
         constants=constant_names(tree, constants, tensors),
         fixed=frozenset({*constants, *(target.id for target in targets if isinstance(target, ast.Name))}),
         choices=choices,
+        given=frozenset(scenario.let),
     )

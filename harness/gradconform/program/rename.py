@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
+from gradconform.program.expressions import Place
 from gradconform.program.fact_text import fact_text
-from gradconform.program.steps import (
-    Apply,
-    Argument,
-    Backward,
-    Delete,
-    Expect,
-    Fact,
-    Get,
-    Grad,
-    Invoke,
-    Items,
-    Let,
-    Mutate,
-    Place,
-    Ref,
-    Set,
-    Slice,
-    Step,
-    Within,
-)
+from gradconform.program.names import targets
+from gradconform.program.steps import Argument, Define, Fact, Items, Ref, Slice, Step, own_steps
 
 
 def read_as(steps: tuple[Step, ...], old: str, new: str) -> tuple[Step, ...]:
@@ -34,29 +17,33 @@ def read_as(steps: tuple[Step, ...], old: str, new: str) -> tuple[Step, ...]:
 
 
 def _step(step: Step, old: str, new: str) -> Step:
+    if isinstance(step, Define) and _hides(step, old):
+        return step
     changes: dict[str, Any] = {}
-    match step:
-        case Apply() | Mutate() | Grad() | Backward() | Invoke():
-            changes["arguments"] = tuple(_argument(argument, old, new) for argument in step.arguments)
-            changes["options"] = {name: _argument(value, old, new) for name, value in step.options.items()}
-        case Within():
-            changes["arguments"] = tuple(_argument(argument, old, new) for argument in step.arguments)
-            changes["body"] = read_as(step.body, old, new)
-        case Expect():
-            changes["body"] = read_as(step.body, old, new)
-        case Set() | Let():
-            changes["value"] = _argument(step.value, old, new)
-        case Fact():
-            places = tuple(_place(place, old, new) for place in step.places)
-            changes["places"] = places
-            changes["text"] = fact_text(step.expression, places, law=step.law)
-        case Delete() if step.name == old:
-            changes["name"] = new
-        case _:
-            pass
-    if isinstance(step, Get | Set | Invoke) and step.object == old:
-        changes["object"] = new
-    return replace(step, **changes) if changes else step
+    for field in fields(step):
+        value = getattr(step, field.name)
+        match field.name:
+            case "arguments":
+                changes["arguments"] = tuple(_argument(argument, old, new) for argument in value)
+            case "options":
+                changes["options"] = {name: _argument(each, old, new) for name, each in value.items()}
+            case "body" | "methods":
+                changes[field.name] = read_as(value, old, new)
+            case "value":
+                changes["value"] = _argument(value, old, new)
+            case "object" | "function" | "name" if value == old:
+                changes[field.name] = new
+            case "places":
+                changes["places"] = tuple(_place(place, old, new) for place in value)
+    if isinstance(step, Fact):
+        changes["text"] = fact_text(step.expression, changes["places"], law=step.law)
+    return replace(step, **changes)
+
+
+def _hides(step: Define, name: str) -> bool:
+    """Whether a name means something of the definition's own in its body."""
+    own = {target for inner in own_steps(step.body) for target in targets(inner)}
+    return name in {*step.parameters, step.variadic, *own}
 
 
 def _argument(argument: Argument, old: str, new: str) -> Argument:

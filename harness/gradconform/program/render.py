@@ -1,4 +1,4 @@
-"""Writing a program out again: a step's text, the whole program, and a script that runs on plain torch.
+"""Writing a program out again: a step's text, and the whole program.
 
 Temporaries are put back where they are used, so that what comes out reads like what an author would have
 written. The text of a checked program, parsed and bound again, gives the same steps.
@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gradconform.program.inputs_text import input_text
 from gradconform.program.literals import ATOM, PRECEDENCE, SIGN, Text, constant, enclosed, infix
+from gradconform.program.names import is_temporary, targets
 from gradconform.program.steps import (
     Apply,
     Argument,
     Backward,
+    Call,
+    Class,
+    Decorator,
+    Define,
     Delete,
     Expect,
     Fact,
@@ -25,18 +29,22 @@ from gradconform.program.steps import (
     Let,
     Mutate,
     Program,
+    Record,
     Ref,
+    Return,
     Set,
     Slice,
     Step,
+    Warns,
+    Watch,
     Within,
-    is_temporary,
-    targets,
+    Yield,
+    body_of,
 )
 from gradconform.program.vocabulary import OPERATORS
 
-RAISED_BY_FAIL = "raised by the program itself"
-"""The message of what `fail(Error)` raises."""
+HOLDERS = (Within, Expect, Warns, Define, Class)
+"""Steps that hold others."""
 
 
 class Renderer:
@@ -50,6 +58,7 @@ class Renderer:
         self.device = device
         self.facts = facts
         self._pending: dict[str, Text] = {}
+        self._methods: set[int] = set()
 
     # statements
 
@@ -66,11 +75,8 @@ class Renderer:
     def statement(self, step: Step, indent: str = "") -> Iterator[str]:
         """The lines of one step; none for a temporary, which stands where it is used."""
         match step:
-            case Within(body=body) | Expect(body=body) if not (self.prefix and isinstance(step, Expect)):
-                yield indent + self.header(step)
-                yield from self.lines(body, indent + "    ")
-            case Expect():
-                yield from self.caught(step, indent)
+            case Within() | Expect() | Warns() | Define() | Class():
+                yield from self.block(step, indent)
             case Fact() if not self.facts:
                 return
             case _ if _temporary(step):
@@ -78,23 +84,45 @@ class Renderer:
             case _:
                 yield indent + self.line(step)
 
-    def header(self, step: Within | Expect) -> str:
-        """The first line of a step with a body."""
-        if isinstance(step, Within):
-            return f"with {self.prefix}{step.mode}({self.arguments(step.arguments, {})}):"
-        options = (("phase", step.phase), ("match", step.match))
-        given = "".join(f", {name}={value!r}" for name, value in options if value)
-        return f"with raises({step.error}{given}):"
+    def block(self, step: Step, indent: str) -> Iterator[str]:
+        """A step that holds others, and what it holds."""
+        yield from (indent + line for line in self.header(step).split("\n"))
+        yield from self.lines(body_of(step), indent + "    ")
 
-    def caught(self, step: Expect, indent: str) -> Iterator[str]:
-        """`raises` in plain Python."""
-        yield f"{indent}try:"
-        yield from self.lines(step.body, indent + "    ")
-        yield f"{indent}except Exception as _error:"
-        first_line = 'str(_error).partition("\\n")[0]'
-        yield f'{indent}    print("expected {step.error}, got", type(_error).__name__ + ":", {first_line})'
-        yield f"{indent}else:"
-        yield f'{indent}    print("expected {step.error}, got no error")'
+    def header(self, step: Step) -> str:
+        """What stands above the body of a step: one line, and one for each decorator."""
+        match step:
+            case Within(mode, arguments, _, options, target):
+                name = f" as {target}" if target else ""
+                return f"with {self.prefix}{mode}({self.arguments(arguments, options)}){name}:"
+            case Expect() | Warns():
+                given = [("match", step.match)]
+                word, kind = ("raises", step.error) if isinstance(step, Expect) else ("warns", step.category)
+                if isinstance(step, Expect):
+                    given.insert(0, ("phase", step.phase or ""))
+                further = "".join(f", {name}={value!r}" for name, value in given if value)
+                return f"with {word}({kind}{further}):"
+            case Define(target):
+                above = "@staticmethod\n" if id(step) in self._methods else ""
+                above += "".join(f"@{self.decorator(one)}\n" for one in step.decorators)
+                return f"{above}def {target}({', '.join(self.parameters(step))}):"
+            case Class(target, base, methods):
+                self._methods.update(map(id, methods))
+                return f"class {target}({self.prefix}{base}):"
+            case _:
+                raise TypeError(f"a {type(step).__name__} step has no body")
+
+    def parameters(self, step: Define) -> Iterator[str]:
+        """The parameters of a definition, with their defaults."""
+        for name in step.parameters:
+            yield f"{name}={self.text(step.defaults[name])}" if name in step.defaults else name
+        if step.variadic:
+            yield f"*{step.variadic}"
+
+    def decorator(self, one: Decorator) -> str:
+        """What stands behind the `@`."""
+        call = f"({self.arguments(one.arguments, one.options)})" if one.called else ""
+        return f"{self.prefix}{one.name}{call}"
 
     def line(self, step: Step) -> str:
         """The one line of a step without a body."""
@@ -102,7 +130,13 @@ class Renderer:
             case Fact(text=text):
                 return text
             case Fail(error):
-                return f'raise {error}("{RAISED_BY_FAIL}")' if self.prefix else f"fail({error})"
+                return f"fail({error})"
+            case Return(value):
+                return f"return {self.text(value)}"
+            case Yield(target, value):
+                return f"{target} = yield {self.text(value)}" if target else f"yield {self.text(value)}"
+            case Record(value):
+                return f"record({self.text(value)})"
             case Delete(name):
                 return f"del {name}"
             case Set(name, attribute, value):
@@ -139,6 +173,10 @@ class Renderer:
                 return f"{self.prefix}autograd.grad({self.arguments(arguments, options)})", ATOM
             case Invoke(_, name, method, arguments, options):
                 return f"{self.owner(name)}.{method}({self.arguments(arguments, options)})", ATOM
+            case Call(_, name, arguments, options):
+                return f"{self.owner(name)}({self.arguments(arguments, options)})", ATOM
+            case Watch(_, name):
+                return f"watch({name})", ATOM
             case Get(_, name, attribute):
                 return f"{self.owner(name)}.{attribute}", ATOM
             case Let(_, value):
@@ -162,8 +200,11 @@ class Renderer:
         if row.method:
             owner = self.operand(arguments[0], ATOM)
             return f"{owner}.{name}({self.arguments(arguments[1:], options)})", ATOM
-        module = "numpy." if name == "asarray" else self.prefix
-        return f"{module if self.prefix else ''}{name}({self.arguments(arguments, options)})", ATOM
+        return f"{self.function(name)}({self.arguments(arguments, options)})", ATOM
+
+    def function(self, name: str) -> str:
+        """How an operator is called that is written as a function."""
+        return self.prefix + name
 
     def arguments(self, arguments: tuple[Argument, ...], options: Mapping[str, Argument]) -> str:
         """What stands between the parentheses of a call."""
@@ -217,8 +258,8 @@ def _temporary(step: Step) -> bool:
 def step_text(step: Step) -> str:
     """One line for a step on its own; temporaries keep their names."""
     renderer = Renderer()
-    if isinstance(step, Within | Expect):
-        return renderer.header(step)
+    if isinstance(step, HOLDERS):
+        return renderer.header(step).rpartition("\n")[2]
     return f"{targets(step)[0]} = {renderer.value(step)[0]}" if _temporary(step) else renderer.line(step)
 
 
@@ -227,7 +268,7 @@ def step_texts(program: Program) -> tuple[str, ...]:
     renderer = Renderer()
     texts = []
     for _, step in program.walk():
-        if isinstance(step, Within | Expect):
+        if isinstance(step, HOLDERS):
             texts.append(renderer.header(step))
         elif _temporary(step):
             text = renderer.value(step)
@@ -241,30 +282,3 @@ def step_texts(program: Program) -> tuple[str, ...]:
 def program_text(program: Program, *, facts: bool = True) -> str:
     """The program in the step language, without its inputs."""
     return "\n".join(Renderer(facts=facts).lines(program.steps))
-
-
-def torch_script(
-    program: Program,
-    device: str = "cpu",
-    shown: tuple[str, ...] = (),
-    remarks: Mapping[str, str] | None = None,
-) -> str:
-    """A script that runs the program on plain torch and prints the places in `shown`, each with its remark.
-
-    Places of names that have no value at the end of the program are left out.
-    """
-    body = list(Renderer("torch.", device, facts=False).lines(program.steps))
-    lines = ["import torch"]
-    if any("numpy." in line for line in body):
-        lines.append("import numpy")
-    lines += ["", *(f"{item.name} = {input_text(item, device)}" for item in program.inputs), *body]
-    live = {"torch", *(item.name for item in program.inputs)}
-    for _, step in program.walk():
-        live |= set(targets(step))
-        if isinstance(step, Delete):
-            live.discard(step.name)
-    for place in shown:
-        if place.partition(".")[0] in live:
-            remark = (remarks or {}).get(place, "")
-            lines.append(f"print({place})" + (f"  # {remark}" if remark else ""))
-    return "\n".join(lines) + "\n"

@@ -19,9 +19,7 @@ _NEWER = {"TryStar": "try", "TypeAlias": "type", "TemplateStr": "a t-string"}
 NOT_IN_SUBSET: dict[type[ast.AST], str] = {
     ast.Import: "import",
     ast.ImportFrom: "import",
-    ast.FunctionDef: "def",
     ast.AsyncFunctionDef: "async def",
-    ast.ClassDef: "class",
     ast.While: "while",
     ast.AsyncFor: "async for",
     ast.AsyncWith: "async with",
@@ -40,9 +38,8 @@ NOT_IN_SUBSET: dict[type[ast.AST], str] = {
     ast.NamedExpr: "an assignment inside an expression",
     ast.Global: "global",
     ast.Nonlocal: "nonlocal",
-    ast.Return: "return",
-    ast.Yield: "yield",
-    ast.YieldFrom: "yield",
+    ast.Yield: "`yield` inside an expression",
+    ast.YieldFrom: "yield from",
     ast.Await: "await",
     ast.Raise: "raise (write `fail(Error)`)",
     ast.IfExp: "a conditional expression",
@@ -68,7 +65,10 @@ class Scope:
 
     live: the names that may have a value here. constants: those known before the program runs.
     fixed: the constants that `let` and loops make. choices: operator and choice variables, each with the
-    words that it may stand for.
+    words that it may stand for. function: whether this is in the body of a definition. contexts: the names
+    that stand for the context of a custom function, which has whatever attributes the program gives it.
+    given: the variables of `let`. loops: the variables of the loops around this point. outer_loops: those of
+    the loops around the definition.
     """
 
     report: Report
@@ -76,6 +76,11 @@ class Scope:
     constants: frozenset[str]
     fixed: frozenset[str]
     choices: Mapping[str, tuple[str, ...]]
+    function: bool = False
+    contexts: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
+    loops: frozenset[str] = frozenset()
+    outer_loops: frozenset[str] = frozenset()
 
     def is_constant(self, node: ast.expr) -> bool:
         """Whether an expression is known before the program runs."""
@@ -102,7 +107,13 @@ class Scope:
 
     def name(self, node: ast.Name) -> None:
         """Reports a name without a value."""
-        if node.id not in self.live and node.id not in words.DTYPES:
+        if node.id in self.outer_loops:
+            self.report(
+                node,
+                f"'{node.id}' is the variable of a loop around this definition",
+                "give its value a name in the loop, or pass it as an argument",
+            )
+        elif node.id not in self.live and node.id not in words.DTYPES:
             self.unknown(node, "name", node.id, [*self.live, *words.DTYPES])
 
     def fits(self, node: ast.Call, row: words.Operator, receiver: int = 0) -> None:

@@ -3,8 +3,12 @@
 Nested expressions are flattened: each operation is a step of its own with a name for its result. Names that
 start with an underscore are temporaries; each is used exactly once, and is forgotten when it is used, as
 Python itself forgets the intermediate values of an expression. Loops and conditions are gone (they are
-resolved when a scenario is bound to a draw), so a program reads from top to bottom; only `Within` and
-`Expect` hold a body of their own.
+resolved when a scenario is bound to a draw), so a program reads from top to bottom; only blocks (`Within`,
+`Expect`, `Warns`) and definitions (`Define`, `Class`) hold bodies of their own.
+
+What `Define` makes is a function of the language: hooks, closures, generators and the methods of custom
+functions. Its body runs when it is called, by the program or by the engine, in names of its own over those
+around the definition; steps in it may run any number of times.
 
 A program is engine-neutral and immutable. `line` is the line of the program text that a step came from.
 """
@@ -12,9 +16,11 @@ A program is engine-neutral and immutable. `line` is the line of the program tex
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import EllipsisType
 from typing import TYPE_CHECKING, Literal
+
+from gradconform.program.expressions import Expression, Place
 
 if TYPE_CHECKING:
     import torch
@@ -100,11 +106,24 @@ class Mutate:
 
 @dataclass(frozen=True, slots=True)
 class Invoke:
-    """A method of an object that is no tensor: `optimizer.step()`."""
+    """A method of an object that is no tensor, `optimizer.step()`, or one that takes a function,
+    `x.register_hook(hook)`."""
 
-    target: str
+    target: str | tuple[str, ...]
     object: str
     method: str
+    arguments: tuple[Argument, ...] = ()
+    options: Options = field(default_factory=dict)
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`target = function(arguments, **options)` for a live name: a function of the program, or one that an
+    operator has made (`func.grad(f)`)."""
+
+    target: str | tuple[str, ...]
+    function: str
     arguments: tuple[Argument, ...] = ()
     options: Options = field(default_factory=dict)
     line: int = 0
@@ -134,7 +153,7 @@ class Grad:
 class Get:
     """`target = object.attribute`."""
 
-    target: str
+    target: str | tuple[str, ...]
     object: str
     attribute: str
     line: int = 0
@@ -152,9 +171,9 @@ class Set:
 
 @dataclass(frozen=True, slots=True)
 class Let:
-    """`target = value`: another name for a live value, or a constant."""
+    """`target = value`: another name for a live value, or a constant; its items for a tuple target."""
 
-    target: str
+    target: str | tuple[str, ...]
     value: Argument
     line: int = 0
 
@@ -169,11 +188,14 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """`with mode(arguments): body` for a grad mode."""
+    """`with mode(arguments, **options) as target: body`: a mode of the engine, or `thread` and
+    `concurrently`, which are the harness's own. An empty target stands for none."""
 
     mode: str
     arguments: tuple[Argument, ...]
     body: tuple[Step, ...]
+    options: Options = field(default_factory=dict)
+    target: str = ""
     line: int = 0
 
 
@@ -185,6 +207,87 @@ class Expect:
     body: tuple[Step, ...]
     phase: Literal["forward", "backward"] | None = None
     match: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Warns:
+    """`with warns(category, match=...): body`: the body must warn so, and raise nothing."""
+
+    category: str
+    body: tuple[Step, ...]
+    match: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decorator:
+    """`@name(arguments, **options)` above a definition; `@name` where it is not called."""
+
+    name: str
+    called: bool = True
+    arguments: tuple[Argument, ...] = ()
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Define:
+    """`def target(parameters, *variadic): body`, under its decorators, the outermost first.
+
+    defaults: constants, for some of the last parameters. A body that holds a `Yield` of its own is a
+    generator's.
+    """
+
+    target: str
+    parameters: tuple[str, ...]
+    body: tuple[Step, ...]
+    variadic: str = ""
+    defaults: Options = field(default_factory=dict)
+    decorators: tuple[Decorator, ...] = ()
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """`class target(base): methods`, all of them static: a custom `autograd.Function`."""
+
+    target: str
+    base: str
+    methods: tuple[Define, ...]
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """`return value`, the last step of a definition's body."""
+
+    value: Argument
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """`target = yield value` in a generator; the target may be empty."""
+
+    target: str
+    value: Argument
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`record(value)`: appends what can be seen of the value now to the log of the run."""
+
+    value: Argument
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """`target = watch(name)`: lets facts ask whether the object is still there, without keeping it."""
+
+    target: str
+    name: str
     line: int = 0
 
 
@@ -210,45 +313,32 @@ class Fact:
     line: int = 0
 
 
-Step = Apply | Mutate | Invoke | Backward | Grad | Get | Set | Let | Delete | Within | Expect | Fail | Fact
+Step = (
+    Apply
+    | Mutate
+    | Invoke
+    | Call
+    | Backward
+    | Grad
+    | Get
+    | Set
+    | Let
+    | Delete
+    | Within
+    | Expect
+    | Warns
+    | Define
+    | Class
+    | Return
+    | Yield
+    | Record
+    | Watch
+    | Fail
+    | Fact
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Something that can be looked at: a name, an attribute path of a name (`x.grad`, `y.grad_fn.name()`),
-    or a query (`is_grad_enabled()`, whose name is empty)."""
-
-    name: str
-    path: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return ".".join((self.name, *self.path)) if self.name else f"{self.path[0]}()"
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """The value of the fact's place with this number."""
-
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A literal in a fact; nested lists are tuples."""
-
-    value: object
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """An operation on what was shown, done by the oracle: arithmetic, comparison, `and`, `close`, ..."""
-
-    name: str
-    operands: tuple[Expression, ...]
-    options: Mapping[str, object] = field(default_factory=dict)
-
-
-Expression = Shown | Constant | Operation
+Block = Within | Expect | Warns
+"""Steps whose body runs where it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,73 +358,33 @@ def flatten(steps: tuple[Step, ...]) -> Iterator[Step]:
     """Steps and the steps of their bodies, each body right after the step that holds it."""
     for step in steps:
         yield step
-        if isinstance(step, Within | Expect):
-            yield from flatten(step.body)
+        yield from flatten(body_of(step))
 
 
-TEMPORARY = "_"
-"""What names of temporaries start with."""
-
-
-def is_temporary(name: str) -> bool:
-    """Whether a name stands for an intermediate value of an expression."""
-    return name.startswith(TEMPORARY)
-
-
-def refs(argument: Argument) -> Iterator[str]:
-    """The names that an argument mentions, in order."""
-    match argument:
-        case Ref(name):
-            yield name
-        case Items(items):
-            for item in items:
-                yield from refs(item)
-        case Slice(start, stop, step):
-            for part in (start, stop, step):
-                yield from refs(part)
-        case _:
-            return
-
-
-def uses(step: Step) -> Iterator[str]:
-    """The names that a step reads, its body's not included, in the order in which Python would."""
+def body_of(step: Step) -> tuple[Step, ...]:
+    """The steps that a step holds; a class holds its methods."""
     match step:
-        case Mutate(_, "setitem", (owner, index, value)):
-            for argument in (value, owner, index):
-                yield from refs(argument)
-        case Apply() | Mutate() | Grad() | Backward():
-            for argument in (*step.arguments, *step.options.values()):
-                yield from refs(argument)
-        case Invoke():
-            yield step.object
-            for argument in (*step.arguments, *step.options.values()):
-                yield from refs(argument)
-        case Get():
-            yield step.object
-        case Set():
-            yield from refs(step.value)
-            yield step.object
-        case Let():
-            yield from refs(step.value)
-        case Delete():
-            yield step.name
-        case Within():
-            for argument in step.arguments:
-                yield from refs(argument)
-        case Fact():
-            yield from (place.name for place in step.places if place.name)
-        case Expect() | Fail():
-            return
-
-
-def targets(step: Step) -> tuple[str, ...]:
-    """The names that a step gives a value to."""
-    match step:
-        case Apply() | Grad() | Mutate() | Invoke():
-            if isinstance(step.target, tuple):
-                return step.target
-            return (step.target,) if step.target else ()
-        case Get() | Let():
-            return (step.target,)
+        case Within() | Expect() | Warns() | Define():
+            return step.body
+        case Class():
+            return step.methods
         case _:
             return ()
+
+
+def with_body(step: Step, body: tuple[Step, ...]) -> Step:
+    """A step that holds others, with these instead."""
+    return replace(step, **{"methods" if isinstance(step, Class) else "body": body})  # type: ignore[arg-type]
+
+
+def own_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """Steps and those of their blocks, but not what definitions among them hold."""
+    for step in steps:
+        yield step
+        if not isinstance(step, Define | Class):
+            yield from own_steps(body_of(step))
+
+
+def is_generator(step: Define) -> bool:
+    """Whether a definition's own body yields."""
+    return any(isinstance(inner, Yield) for inner in own_steps(step.body))

@@ -19,7 +19,10 @@ from gradconform.program.constants import assigned
 from gradconform.program.scope import Scope
 from gradconform.program.subset_expressions import Expressions
 from gradconform.program.subset_facts import Facts
+from gradconform.program.subset_functions import Functions
 from gradconform.program.vocabulary import dotted
+
+_OPTIONS = {"phase": "backward", "match": "saved tensors"}
 
 
 class Checker:
@@ -29,6 +32,8 @@ class Checker:
         self.scope = scope
         self.expressions = Expressions(scope)
         self.facts = Facts(scope, self.expressions)
+        self.functions = Functions(scope, self.expressions, self.block, self.new_name)
+        self.words = {"shows": self.facts.shows, "fail": self.fail, "record": self.record}
 
     def block(self, body: list[ast.stmt]) -> None:
         """Reports every problem of some statements, in order."""
@@ -38,15 +43,24 @@ class Checker:
     def statement(self, node: ast.stmt) -> None:
         """Reports every problem of a statement and of its body."""
         match node:
+            case (
+                ast.FunctionDef()
+                | ast.ClassDef()
+                | ast.Return()
+                | ast.Expr(value=ast.Yield())
+                | ast.Assign(value=ast.Yield())
+            ):
+                self.functions.statement(node)
+            case ast.Assign(targets=[ast.Name() as target], value=ast.Call(func=ast.Name("watch")) as call):
+                self.watch(call)
+                self.new_name(target)
             case ast.Assign(targets=[target], value=value):
                 self.expressions.check(value)
                 self.assign(target, value)
             case ast.AugAssign(target=ast.Name() | ast.Subscript() | ast.Attribute()):
                 self.augmented(node)
-            case ast.Expr(value=ast.Call(func=ast.Name("shows")) as call):
-                self.facts.shows(call)
-            case ast.Expr(value=ast.Call(func=ast.Name("fail")) as call):
-                self.fail(call)
+            case ast.Expr(value=ast.Call(func=ast.Name(id=word)) as call) if word in self.words:
+                self.words[word](call)
             case ast.Expr(value=ast.Call() as call):
                 self.expressions.called(call)
             case ast.Assert(test=test, msg=None):
@@ -62,7 +76,7 @@ class Checker:
                 self.condition(test, body, orelse)
             case ast.Pass():
                 pass
-            case ast.Expr(value=ast.Yield() | ast.YieldFrom() | ast.Await() | ast.NamedExpr() as value):
+            case ast.Expr(value=ast.YieldFrom() | ast.Await() | ast.NamedExpr() as value):
                 self.scope.outside(value)
             case ast.Expr():
                 self.scope.report(
@@ -82,15 +96,14 @@ class Checker:
                 self.new_name(target)
             case ast.Tuple(elts=elements) if elements:
                 if not self.gives_several(value):
-                    self.scope.report(target, "only a call that gives several results can be unpacked", "")
+                    self.scope.report(target, "this does not give several results", "")
                 for element in elements:
                     if isinstance(element, ast.Name):
                         self.new_name(element)
                     else:
                         self.scope.report(element, "a result is unpacked into names only", "")
-            case ast.Attribute(value=base, attr=attribute):
-                self.expressions.receiver(base)
-                self.writable(target, attribute)
+            case ast.Attribute():
+                self.writable(target)
             case ast.Subscript():
                 self.expressions.check(target)
             case _:
@@ -101,19 +114,27 @@ class Checker:
                 )
 
     def gives_several(self, value: ast.expr) -> bool:
-        """Whether an expression may give several results: a call that changes nothing in place."""
+        """Whether an expression may give several results: a call that changes nothing in place, an attribute,
+        an item or a name."""
+        if isinstance(value, ast.Attribute | ast.Subscript | ast.Name):
+            return not self.scope.is_constant(value)
         if not isinstance(value, ast.Call):
             return False
         function = dotted(value.func)
         names = self.scope.choices.get(function, (function,))
         if isinstance(value.func, ast.Attribute) and function not in words.FUNCTIONS:
             names = (value.func.attr,)
-        rows = [words.OPERATORS.get(name) for name in names]
-        return function == "autograd.grad" or all(row and row.effect != "write" for row in rows)
+        rows = [words.OPERATORS[name] for name in names if name in words.OPERATORS]
+        return all(row.effect != "write" for row in rows)
 
-    def writable(self, node: ast.expr, attribute: str) -> None:
+    def writable(self, node: ast.Attribute) -> None:
         """An attribute that is assigned."""
-        if attribute not in words.WRITABLE:
+        self.expressions.receiver(node.value)
+        attribute = node.attr
+        if isinstance(node.value, ast.Name) and node.value.id in self.scope.contexts:
+            if attribute.startswith("_"):
+                self.scope.report(node, f"attribute '{attribute}' starts with an underscore", "rename it")
+        elif attribute not in words.WRITABLE:
             hint = did_you_mean(attribute, words.WRITABLE) or f"assignable: {', '.join(words.WRITABLE)}"
             self.scope.report(node, f"attribute '{attribute}' cannot be assigned", hint)
 
@@ -139,9 +160,9 @@ class Checker:
                         "only items of a name, with constants or names as index, are changed in place",
                         "give it a name in a step before",
                     )
-            case ast.Attribute(value=base, attr=attribute):
+            case ast.Attribute(value=base):
                 self.expressions.check(node.target)
-                self.writable(node.target, attribute)
+                self.writable(node.target)
                 if not isinstance(base, ast.Name):
                     self.scope.report(
                         node.target,
@@ -176,55 +197,66 @@ class Checker:
     # blocks
 
     def within(self, item: ast.withitem, body: list[ast.stmt]) -> None:
-        """`with mode():` or `with raises(...):`."""
+        """`with mode() as name:`, `with raises(...):` or `with warns(...):`."""
         match item:
             case ast.withitem(context_expr=ast.Call(func=ast.Name("raises")) as call, optional_vars=None):
-                self.raises(call)
+                self.expected(call, words.ERRORS, ("phase", "match"))
                 before = set(self.scope.live)
                 self.block(body)
                 # Nobody knows how far the body runs: what it names first may not exist after it.
                 self.scope.live &= before
-            case ast.withitem(context_expr=ast.Call() as call, optional_vars=None):
+            case ast.withitem(context_expr=ast.Call(func=ast.Name("warns")) as call, optional_vars=None):
+                self.expected(call, words.WARNINGS, ("match",))
+                self.block(body)
+            case ast.withitem(context_expr=ast.Call() as call, optional_vars=None | ast.Name()):
                 self.mode(call)
+                if isinstance(item.optional_vars, ast.Name):
+                    self.new_name(item.optional_vars)
                 self.block(body)
             case _:
                 self.scope.report(
-                    item.context_expr, "`with` takes one mode or `raises(...)`, without `as`", ""
+                    item.context_expr, "`with` takes one mode, `raises(...)` or `warns(...)`", ""
                 )
                 self.block(body)
 
     def mode(self, call: ast.Call) -> None:
-        """A grad mode."""
+        """A mode."""
         mode = dotted(call.func)
         for name in self.scope.choices.get(mode, (mode,)):
             if name in words.MODES:
                 self.scope.fits_signature(call, name, words.MODES[name])
             else:
-                self.scope.unknown(call.func, "mode", name, [*words.MODES, "raises"])
+                self.scope.unknown(call.func, "mode", name, [*words.MODES, "raises", "warns"])
         self.expressions.arguments(call)
 
-    def raises(self, call: ast.Call) -> None:
-        """`raises(Error, phase="backward", match="text")`."""
-        report = self.scope.report
+    def expected(self, call: ast.Call, classes: tuple[str, ...], options: tuple[str, ...]) -> None:
+        """`raises(Error, phase="backward", match="text")`, or `warns(Warning, match="text")`."""
+        report, word = self.scope.report, dotted(call.func)
         match call.args:
-            case [ast.Name(id=error)] if error in words.ERRORS:
+            case [ast.Name(id=error)] if error in classes:
                 pass
             case [node]:
-                self.scope.unknown(node, "error class", dotted(node), words.ERRORS)
+                what = "error class" if word == "raises" else "warning class"
+                self.scope.unknown(node, what, dotted(node), classes)
             case _:
-                report(call, "`raises` takes one error class", "raises(RuntimeError, phase='backward')")
+                given = ", ".join(f"{name}='{_OPTIONS[name]}'" for name in options)
+                what = "error class" if word == "raises" else "warning class"
+                report(call, f"`{word}` takes one {what}", f"{word}({classes[0]}, {given})")
         for keyword in call.keywords:
             match keyword:
-                case ast.keyword(arg="phase", value=ast.Constant("forward" | "backward")):
+                case ast.keyword(arg="phase", value=ast.Constant("forward" | "backward")) if (
+                    "phase" in options
+                ):
                     pass
                 case ast.keyword(arg="match", value=ast.Constant(str())):
                     pass
-                case ast.keyword(arg="phase"):
+                case ast.keyword(arg="phase") if "phase" in options:
                     report(keyword.value, "phase is 'forward' or 'backward'", "")
                 case ast.keyword(arg="match"):
                     report(keyword.value, "match is a string", "match='saved tensors'")
                 case _:
-                    report(keyword.value, f"`raises` has no option '{keyword.arg}'", "it has phase and match")
+                    known = " and ".join(options)
+                    report(keyword.value, f"`{word}` has no option '{keyword.arg}'", f"it has {known}")
 
     def fail(self, call: ast.Call) -> None:
         """`fail(Error)`."""
@@ -233,6 +265,22 @@ class Checker:
                 pass
             case _:
                 self.scope.report(call, "`fail` takes one error class", f"one of {', '.join(words.ERRORS)}")
+
+    def record(self, call: ast.Call) -> None:
+        """`record(value)`."""
+        match call:
+            case ast.Call(args=[value], keywords=[]):
+                self.expressions.check(value)
+            case _:
+                self.scope.report(call, "`record` takes one value", "record(g)")
+
+    def watch(self, call: ast.Call) -> None:
+        """`w = watch(name)`."""
+        match call:
+            case ast.Call(args=[ast.Name() as watched], keywords=[]):
+                self.expressions.receiver(watched)
+            case _:
+                self.scope.report(call, "`watch` takes one name", "w = watch(y)")
 
     def loop(self, target: ast.Name, iterable: ast.expr, body: list[ast.stmt]) -> None:
         """`for i in range(n):`; what a round assigns, the next one may use."""
@@ -247,7 +295,9 @@ class Checker:
                 self.scope.report(iterable, "a loop runs over range(n)", "for i in range(n):")
         self.new_name(target)
         self.scope.live |= set(assigned(body))
+        around, self.scope.loops = self.scope.loops, self.scope.loops | {target.id}
         self.block(body)
+        self.scope.loops = around
 
     def condition(self, test: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt]) -> None:
         """`if` on a constant; after it, a name may have the value that either branch gave it."""

@@ -48,7 +48,8 @@ class Expressions:
                 self.index(index)
             case ast.Attribute(value=value, attr=attribute):
                 self.receiver(value)
-                if attribute not in words.ATTRIBUTES:
+                free = isinstance(value, ast.Name) and value.id in scope.contexts
+                if attribute not in words.ATTRIBUTES and not free:
                     scope.unknown(node, "attribute", attribute, words.ATTRIBUTES)
             case ast.Call():
                 self.call(node)
@@ -122,9 +123,21 @@ class Expressions:
             scope.fits(node, words.OPERATORS[function])
         elif isinstance(node.func, ast.Attribute) and function.partition(".")[0] not in NAMESPACES:
             self.method(node, node.func)
+        elif self.gives_function(node.func):
+            self.check(node.func)
+        elif function == "watch":
+            scope.report(node, "`watch` stands alone behind a name", "w = watch(y)")
         else:
             self._unknown_function(node.func, function)
         self.arguments(node)
+
+    def gives_function(self, node: ast.expr) -> bool:
+        """Whether an expression may stand for a function: a name that the program has given a value to, or
+        the result of an operator that makes no tensor."""
+        if isinstance(node, ast.Call):
+            row = words.OPERATORS.get(dotted(node.func))
+            return row.effect == "object" if row else self.gives_function(node.func)
+        return isinstance(node, ast.Name) and node.id in self.scope.live - self.scope.given
 
     def _unknown_function(self, node: ast.expr, function: str) -> None:
         if function.startswith("torch."):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 
 from gradconform.program import vocabulary as words
-from gradconform.program.check_facts import QUERIES
 from gradconform.program.constants import BINARY, RELATIONS
 from gradconform.program.scope import Scope
 from gradconform.program.subset_expressions import Expressions
@@ -40,7 +39,7 @@ class Facts:
         for part in ast.walk(node):
             if isinstance(part, ast.Call):
                 functions.add(part.func)
-                if dotted(part.func) in QUERIES:
+                if dotted(part.func) in words.QUERIES:
                     return
             if isinstance(part, ast.Name) and part not in functions and part.id not in constants:
                 return
@@ -96,7 +95,8 @@ class Facts:
                 self.index(index)
             case ast.Attribute(value=value, attr=attribute):
                 self.place(value)
-                if attribute not in words.ATTRIBUTES:
+                free = isinstance(value, ast.Name) and value.id in scope.contexts
+                if attribute not in words.ATTRIBUTES and not free:
                     scope.unknown(node, "attribute", attribute, words.ATTRIBUTES)
             case _:
                 self.expressions.check(node)
@@ -143,6 +143,12 @@ class Facts:
                 self.place(base)
                 if not (isinstance(base, ast.Attribute) and base.attr == "grad_fn"):
                     self.scope.report(node, "only a grad_fn has a name()", "assert y.grad_fn.name() == ...")
+            case ast.Call(func=ast.Name("alive"), args=[ast.Name() as watched], keywords=[]):
+                self.expressions.receiver(watched)
+            case ast.Call(func=ast.Name("alive")):
+                self.scope.report(node, "`alive` takes the name of what `watch` gave", "w = watch(y)")
+            case ast.Call(func=ast.Name(id=name), args=[], keywords=[]) if name in words.QUERIES:
+                pass
             case ast.Call(func=ast.Name(id=name), args=arguments) if name in words.FACT_WORDS:
                 wanted = words.FACT_WORDS[name]
                 if len(arguments) != wanted or node.keywords:

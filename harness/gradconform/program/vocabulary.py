@@ -332,6 +332,10 @@ OPERATORS = {
         Operator("autograd.graph.get_gradient_edge", "tensor", "object", forms="function"),
         Operator("is_conj", _UNARY, "plain", method=True, forms="method"),
         Operator("is_grad_enabled", "", "plain", forms="function"),
+        Operator("repr", "object", "plain", forms="function"),
+        # Python's own, for any object
+        Operator("next", "iterator", "object", forms="function"),
+        Operator("deepcopy", "object", "object", forms="function"),
         Operator("is_inference_mode_enabled", "", "plain", forms="function"),
         Operator("is_inference", _UNARY, "plain", method=True),
     )
@@ -341,10 +345,23 @@ LIKE = ("zeros_like", "ones_like", "full_like")
 """Operators that take the shape and dtype of their operand and nothing of its numbers."""
 
 METHODS_OF_OBJECTS = {
-    "step": Operator("step", "", "object"),
-    "zero_grad": Operator("zero_grad", "set_to_none=True", "object"),
+    row.name: row
+    for row in (
+        # optimizers and modules
+        Operator("step", "closure=None", "object"),
+        Operator("zero_grad", "set_to_none=True", "object"),
+        # tensors and nodes, and the handles that they give
+        Operator("register_hook", "hook", "object"),
+        Operator("remove", "", "object"),
+        # custom functions and their contexts
+        Operator("apply", "*arguments, **options", "object"),
+        Operator("save_for_backward", "*tensors", "object"),
+        # generators
+        Operator("send", "value", "object"),
+        Operator("close", "", "object"),
+    )
 }
-"""Methods of optimizers and modules."""
+"""Methods of objects that are no tensors, and of tensors where they take a function."""
 
 BACKWARD = "input, gradient=None, retain_graph=None, create_graph=False, inputs=None"
 AUTOGRAD_BACKWARD = "tensors, grad_tensors=None, retain_graph=None, create_graph=False, *, inputs=None"
@@ -364,13 +381,32 @@ ATTRIBUTES = (
     "device",
     "ndim",
     "retains_grad",
+    "next_functions",
+    "saved_tensors",
     "real",
     "imag",
     "_version",
     "_base",
 )
 WRITABLE = ("grad", "data", "requires_grad")
-MODES = {"no_grad": "", "enable_grad": "", "set_grad_enabled": "mode", "inference_mode": "mode=True"}
+MODES = {
+    "no_grad": "",
+    "enable_grad": "",
+    "set_grad_enabled": "mode",
+    "inference_mode": "mode=True",
+    "thread": "",
+    "concurrently": "",
+}
+THREADS = ("thread", "concurrently")
+"""The modes that are the harness's own: a block that runs in a thread, and one whose threads run at once."""
+
+DECORATORS = ("autograd.function.once_differentiable",)
+"""What may stand above a definition besides a mode."""
+
+BASES = ("autograd.Function",)
+"""What a class may be derived from."""
+
+WARNINGS = ("UserWarning", "FutureWarning", "DeprecationWarning", "RuntimeWarning")
 ERRORS = (
     "RuntimeError",
     "TypeError",
@@ -398,14 +434,18 @@ METHODS = {
 FACT_WORDS = {"close": 2, "shares_storage": 2, "len": 1}
 """Functions that only facts have, with the number of their arguments."""
 
+QUERIES = ("is_grad_enabled", "recorded")
+"""Functions without arguments whose answer a fact may look at."""
+
 RESERVED = {
-    *(name.partition(".")[0] for name in FUNCTIONS),
+    *(name.partition(".")[0] for name in (*FUNCTIONS, *MODES)),
     *FACT_WORDS,
-    *MODES,
+    *QUERIES,
     *ERRORS,
+    *WARNINGS,
     *DTYPES,
-    *("dtype", "shows", "fail", "raises", "range", "float", "complex"),
-    *("torch", "numpy", "print", "str"),
+    *("dtype", "shows", "fail", "raises", "warns", "record", "watch", "alive", "range", "float", "complex"),
+    *("staticmethod", "torch", "numpy", "print", "str", "threading", "copy", "gc", "weakref"),
 }
 """What a program's own names may not hide: the words of the language and of the scripts written from it."""
 
@@ -431,6 +471,8 @@ def _signature(text: str) -> Signature:
     for part in filter(None, (part.strip() for part in text.split(","))):
         if part == "*":
             keyword_only = True
+        elif part.startswith("**"):
+            parameters.append(Parameter(part[2:], Parameter.VAR_KEYWORD))
         elif part.startswith("*"):
             parameters.append(Parameter(part[1:], Parameter.VAR_POSITIONAL))
             keyword_only = True

@@ -9,18 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from gradconform.program.check import check
+from gradconform.program.names import is_temporary, targets, uses
 from gradconform.program.rename import read_as
-from gradconform.program.steps import (
-    Apply,
-    Expect,
-    Program,
-    Ref,
-    Step,
-    Within,
-    is_temporary,
-    targets,
-    uses,
-)
+from gradconform.program.steps import Apply, Program, Ref, Step, Within, body_of, with_body
 from gradconform.program.vocabulary import LIKE, OPERATORS
 
 Steps = tuple[Step, ...]
@@ -63,11 +54,10 @@ def _shorter(steps: Steps) -> Iterator[Steps]:
         before = _without(steps[:index], {name for name in uses(step) if is_temporary(name)})
         yield before + after
         yield from _bridged(steps[:index], step, after)
-        if isinstance(step, Within | Expect):
-            if isinstance(step, Within):
-                yield before + step.body + after
-            for body in _shorter(step.body):
-                yield (*steps[:index], replace(step, body=body), *after)
+        if isinstance(step, Within):
+            yield before + step.body + after
+        for body in _shorter(body_of(step)):
+            yield (*steps[:index], with_body(step, body), *after)
 
 
 def _bridged(before: Steps, step: Step, after: Steps) -> Iterator[Steps]:

@@ -6,19 +6,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gradconform.oracle.text import dtype_name, number
+from gradconform.program.names import is_temporary, targets, uses
 from gradconform.program.render import step_texts
-from gradconform.program.steps import Expect, Input, Program, Step, Within, is_temporary, targets, uses
+from gradconform.program.steps import Input, Program, Step, body_of
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One statement of a program. Its steps are `first` to `last`, the nested expressions included (both
-    count from 0, as divergences do); `depth` says in how many `with` blocks it stands."""
+    count from 0, as divergences do); `depth` says in how many blocks it stands."""
 
     first: int
     last: int
     depth: int
     text: str
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Its text, indented; a definition has a line for each of its decorators."""
+        return tuple("    " * self.depth + line for line in self.text.split("\n"))
 
     @property
     def steps(self) -> str:
@@ -42,8 +48,7 @@ def statements(program: Program) -> tuple[Statement, ...]:
                 continue  # a part of the statement that uses it
             found.append(Statement(first, here, depth, texts[here]))
             first = count
-            if isinstance(step, Within | Expect):
-                visit(step.body, depth + 1)
+            visit(body_of(step), depth + 1)
 
     visit(program.steps, 0)
     return tuple(found)
@@ -62,14 +67,14 @@ def listing(program: Program, marked: int = -1) -> tuple[str, ...]:
     lines = [f"  {'':>{width}}  {text}" for text in map(input_line, program.inputs)]
     for one in body:
         mark = ">" if one.first <= marked <= one.last else " "
-        lines.append(f"{mark} {one.steps:>{width}}  {'    ' * one.depth}{one.text}")
+        lines += (f"{mark} {one.steps:>{width}}  {line}" for line in one.lines)
     return tuple(lines)
 
 
 def program_lines(program: Program) -> Iterator[str]:
     """The inputs and the statements alone."""
     yield from map(input_line, program.inputs)
-    yield from (f"{'    ' * one.depth}{one.text}" for one in statements(program))
+    yield from (line for one in statements(program) for line in one.lines)
 
 
 def input_line(item: Input) -> str:

@@ -54,7 +54,8 @@ class _Story:
     def _statement(self, index: int) -> Iterator[Line]:
         one = self.body[index]
         skipped = "  # not reached" if index in self.skipped else ""
-        yield Line(f"  {one.steps:>{self.width}}  {self._indent(index)}{one.text}{skipped}", "title")
+        for line in one.lines:
+            yield Line(f"  {one.steps:>{self.width}}  {line}{skipped}", "title")
         if index in self.raised:
             yield self._below(f"{self._indent(index)}    raises {describe_error(self.raised[index])}")
 

@@ -1,0 +1,208 @@
+"""Functions that a program defines: Python callables whose bodies are steps.
+
+An engine gets them where it takes a function (hooks, closures, the methods of a custom function) and calls
+them as it likes. Each call has names of its own over those around the definition, which are looked up when
+the body runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from inspect import Parameter, Signature
+from types import new_class
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gradconform.program.names import TEMPORARY
+from gradconform.program.steps import Class, Decorator, Define, Step, Within, Yield, is_generator, own_steps
+
+if TYPE_CHECKING:
+    from gradconform.execution.compile import (
+        Block,
+        Compiler,
+        Environment,
+        Fetch,
+        Pack,
+        Run,
+    )
+
+    Execute = Callable[[Block, Environment], None]
+
+RESULT = "<result>"
+"""What a frame keeps the value of `return` under; no name of a program is like it."""
+
+Make = Callable[["Environment"], Callable[..., Any]]
+"""Makes a function in the names around its definition."""
+
+
+class Frame(dict[str, Any]):
+    """The names of one call, over those around the definition."""
+
+    __slots__ = ("around",)
+
+    def __init__(self, around: Environment, own: dict[str, Any]) -> None:
+        super().__init__(own)
+        self.around = around
+
+    def __missing__(self, name: str) -> Any:
+        if name.startswith(TEMPORARY):
+            raise KeyError(name)
+        try:
+            return self.around[name]
+        except KeyError:
+            raise NameError(f"name '{name}' is not defined") from None
+
+
+Resumption = Generator[Any, Any, None]
+
+
+class _Part(Protocol):
+    """A part of a generator's body."""
+
+    def run(self, execute: Execute, frame: Frame) -> Resumption: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    """`target = yield value`."""
+
+    value: Fetch
+    target: str
+
+    def run(self, execute: Execute, frame: Frame) -> Resumption:  # noqa: ARG002 - runs no step
+        sent = yield self.value(frame)
+        if self.target:
+            frame[self.target] = sent
+
+
+@dataclass(frozen=True, slots=True)
+class _Nest:
+    """A mode around parts, some of which yield."""
+
+    make: Callable[..., AbstractContextManager[Any]]
+    pack: Pack
+    target: str
+    parts: tuple[_Part, ...]
+
+    def run(self, execute: Execute, frame: Frame) -> Resumption:
+        positional, named = self.pack(frame)
+        with self.make(*positional, **named) as given:
+            if self.target:
+                frame[self.target] = given
+            for part in self.parts:
+                yield from part.run(execute, frame)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Steps that do not yield."""
+
+    block: Block
+
+    def run(self, execute: Execute, frame: Frame) -> Resumption:
+        execute(self.block, frame)
+        yield from ()
+
+
+def definition(compiler: Compiler, step: Define | Class) -> Run:
+    """What runs a definition: its name gets a new function or class. Raises Unsupported."""
+    name = step.target
+    if isinstance(step, Define):
+        make = _function(compiler, step)
+        return lambda environment: environment.__setitem__(name, make(environment))
+    base = compiler.engine.base(step.base)
+    methods = {}
+    for method in step.methods:
+        compiler.skip()
+        methods[method.target] = _function(compiler, method)
+
+    def derive(environment: Environment) -> None:
+        made = {method: staticmethod(make(environment)) for method, make in methods.items()}
+        environment[name] = new_class(name, (base,), exec_body=lambda body: body.update(made))
+
+    return derive
+
+
+def _function(compiler: Compiler, step: Define) -> Make:
+    decorators = [_decorator(compiler, one) for one in reversed(step.decorators)]
+    make = _generator(compiler, step) if is_generator(step) else _plain(compiler, step)
+
+    def decorated(environment: Environment) -> Callable[..., Any]:
+        function = make(environment)
+        function.__name__ = function.__qualname__ = step.target
+        for decorate in decorators:
+            function = decorate()(function)
+        return function
+
+    return decorated
+
+
+def _plain(compiler: Compiler, step: Define) -> Make:
+    signature, block, machine = _signature(step), compiler.block(step.body), compiler.machine
+
+    def make(environment: Environment) -> Callable[..., Any]:
+        def function(*arguments: Any, **options: Any) -> Any:
+            frame = _frame(signature, environment, arguments, options)
+            machine.execute(block, frame)
+            return frame.get(RESULT)
+
+        return function
+
+    return make
+
+
+def _generator(compiler: Compiler, step: Define) -> Make:
+    signature, parts, machine = _signature(step), _parts(compiler, step.body), compiler.machine
+
+    def make(environment: Environment) -> Callable[..., Any]:
+        def function(*arguments: Any, **options: Any) -> Generator[Any, Any, Any]:
+            frame = _frame(signature, environment, arguments, options)
+            for part in parts:
+                yield from part.run(machine.execute, frame)
+            return frame.get(RESULT)
+
+        return function
+
+    return make
+
+
+def _parts(compiler: Compiler, steps: tuple[Step, ...]) -> tuple[_Part, ...]:
+    parts: list[_Part] = []
+    for step in steps:
+        if isinstance(step, Yield):
+            compiler.skip()
+            parts.append(_Pause(compiler.fetch(step.value), step.target))
+        elif isinstance(step, Within) and any(isinstance(one, Yield) for one in own_steps(step.body)):
+            compiler.skip()
+            make, pack = compiler.engine.mode(step.mode), compiler.pack(step.arguments, step.options)
+            parts.append(_Nest(make, pack, step.target, _parts(compiler, step.body)))
+        else:
+            parts.append(_Stretch(compiler.block((step,))))
+    return tuple(parts)
+
+
+def _decorator(compiler: Compiler, one: Decorator) -> Callable[[], Callable[..., Any]]:
+    found = compiler.engine.mode(one.name)
+    if not one.called:
+        return lambda: found
+    positional, named = compiler.pack(one.arguments, one.options)({})
+    return lambda: found(*positional, **named)  # type: ignore[return-value]  # a mode that also decorates
+
+
+def _signature(step: Define) -> Signature:
+    parameters = [
+        Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=step.defaults.get(name, Parameter.empty))
+        for name in step.parameters
+    ]
+    if step.variadic:
+        parameters.append(Parameter(step.variadic, Parameter.VAR_POSITIONAL))
+    return Signature(parameters)
+
+
+def _frame(
+    signature: Signature, environment: Environment, arguments: tuple[Any, ...], options: dict[str, Any]
+) -> Frame:
+    bound = signature.bind(*arguments, **options)
+    bound.apply_defaults()
+    return Frame(environment, bound.arguments)
