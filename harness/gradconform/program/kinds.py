@@ -19,6 +19,7 @@ WHAT = ("a tensor", "a number", "a shape", "a list", "a plain value")
 OF_ATTRIBUTES: dict[str, Kind] = {
     "shape": SHAPE,
     "ndim": NUMBER,
+    "_version": NUMBER,
     "requires_grad": NUMBER,
     "is_leaf": NUMBER,
     "retains_grad": NUMBER,
