@@ -93,8 +93,8 @@ class AccumulateGrad(Node):
 
 
 class _Displaced(AccumulateGrad):
-    """The accumulator of a leaf whose gradients have a shape or dtype that is not its own: its `grad_dtype` was
-    set, or it was given data of another shape or dtype while a graph held it.
+    """The accumulator of a leaf whose gradients have a shape or dtype that is not the leaf's own: `grad_dtype`
+    was set, or the leaf was given data of another shape or dtype while a graph held it.
 
     It takes gradients of the former shape, also for what is recorded from then on, and leaves a `.grad` that
     does not fit its leaf. Source: `set_data` in torch/csrc/autograd/variable.cpp, `validate_outputs` in
@@ -116,7 +116,7 @@ class _Displaced(AccumulateGrad):
                 have._data.add_(grad)
                 bump(have)
             elif shared or not _same_layout(grad, leaf._data) or _other_strides(grad, leaf._data):
-                leaf._grad = Tensor._of(_copy_for(leaf._data, grad))
+                leaf._grad = Tensor._of(_copy_for(leaf._data.to(grad.dtype), grad))
             else:
                 leaf._grad = Tensor._of(grad)
         return ()
@@ -138,7 +138,7 @@ class _Displaced(AccumulateGrad):
         return ()
 
     def received(self, grad: Any) -> Any:
-        """Return `grad` in the expected shape and dtype; raise RuntimeError if the shape does not broadcast."""
+        """Return `grad` in the expected shape and dtype; raise RuntimeError if it does not broadcast."""
         former, dtype = self.former
         shape = grad.shape
         broadcasts = len(former) <= len(shape) and all(

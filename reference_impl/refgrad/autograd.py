@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from . import anomaly, function, graph
+from . import anomaly, forward_ad, function, graph
 from .accumulate import edge_of
 from .anomaly import detect_anomaly, set_detect_anomaly
 from .backward import Capture, execute
@@ -32,8 +32,12 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "forward_ad",
     "function",
+    "functional",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
     "graph",
     "no_grad",
     "set_detect_anomaly",
@@ -172,7 +176,7 @@ def _of_batch(
             raise RuntimeError(
                 "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
                 "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
-                f"output, but a mismatch was detected: grad_output[{index}] has a shape of {batch._shape} and "
+                f"output, but a mismatch was detected: grad_output[{index}] has a shape of {batch._shape[2:]} and "
                 f"output[{index}] has a shape of {root._shape}. If you only want some tensors in `grad_output` to be "
                 "considered batched, consider using vmap."
             )
@@ -255,7 +259,8 @@ def _seeds(roots: Sequence[Any], given: Sequence[Any], graph: bool) -> list[tupl
             _check_cotangent(root, cotangent, index)
             value: Any = cotangent if graph else cotangent._data
             if cotangent._dtype is not root._dtype:
-                value = value.to(root._dtype)
+                expected = root.grad_dtype if root.is_leaf else root._dtype
+                value = value if expected is None else value.to(expected)
         elif node is not None:
             value = root._like(_ones_for(root)) if graph else _ones_for(root)
         else:
@@ -346,4 +351,15 @@ class Variable(metaclass=_VariableType):
         return made.requires_grad_() if requires_grad else made
 
 
-sys.modules[f"{__name__}.graph"] = graph
+# These are made of what is above.
+from . import autograd_functional as functional  # noqa: E402
+from . import gradcheck as _gradcheck  # noqa: E402
+from .gradcheck import gradcheck, gradgradcheck  # noqa: E402
+
+for _name, _module in {
+    "forward_ad": forward_ad,
+    "functional": functional,
+    "gradcheck": _gradcheck,
+    "graph": graph,
+}.items():
+    sys.modules[f"{__name__}.{_name}"] = _module

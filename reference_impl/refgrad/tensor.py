@@ -32,7 +32,9 @@ else:
     Operations = object
 
 _new = object.__new__
-_OPTIONAL = frozenset(("_accumulator", "_grad", "_hooks", "_post_accumulate", "_retained", "_tangents", "_view"))
+_OPTIONAL = frozenset(
+    ("_accumulator", "_grad", "_grad_dtype", "_hooks", "_post_accumulate", "_retained", "_tangents", "_view")
+)
 _NOT_A_LEAF = (
     "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
     "a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
@@ -56,6 +58,7 @@ class Tensor(Operations):
         "_data",
         "_dtype",
         "_grad",
+        "_grad_dtype",
         "_hooks",
         "_node",
         "_post_accumulate",
@@ -74,6 +77,8 @@ class Tensor(Operations):
     _grad: Tensor | None
     _accumulator: Callable[[], Node | None] | None
     # hooks on the gradient, and on its accumulation into a leaf; whether `.grad` of this non-leaf is filled
+    # what `grad_dtype` was set to
+    _grad_dtype: tuple[torch.dtype | None] | None
     _hooks: Table | None
     _post_accumulate: Table | None
     _retained: bool | None
