@@ -127,6 +127,7 @@ def install() -> None:
         "__isub__": given["sub_"],
         "__itruediv__": given["div_"],
         "__matmul__": shapes.matmul,
+        "__mod__": functions.remainder,
         "__mul__": OPERATIONS["mul"].apply,
         "__neg__": OPERATIONS["neg"].apply,
         "__pos__": pointwise.positive,

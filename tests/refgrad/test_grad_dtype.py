@@ -19,7 +19,8 @@ PROGRAMS = {
         """,
     "any": """
         x = leaf([1.]); x.grad_dtype = None; x.grad = torch.ones(1, dtype=torch.float64); (x * 2).backward()
-        print(x.grad, x.grad_dtype); x.grad = None; x.backward(torch.ones(1, dtype=torch.float64)); print(x.grad)
+        print(x.grad, x.grad_dtype); x.grad = None
+        x.backward(torch.ones(1, dtype=torch.float64)); print(x.grad)
         """,
     "hooks see it": """
         x = leaf([1.]); x.register_hook(lambda g: print(g.dtype)); x.grad_dtype = torch.float16
