@@ -152,12 +152,15 @@ def logsigmoid(input: Tensor) -> Tensor:
 # --- losses and distances ---
 
 
+_REDUCTIONS = ("none", "mean", "sum")
+
+
 def _reduced(losses: Tensor, reduction: str) -> Tensor:
     if reduction == "none":
         return losses
-    if reduction in ("mean", "sum"):
-        return mean(losses) if reduction == "mean" else total(losses)
-    raise ValueError(f"{reduction} is not a valid value for reduction")
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return mean(losses) if reduction == "mean" else total(losses)
 
 
 def _warn_of_sizes(input: Tensor, target: Tensor) -> None:
@@ -174,7 +177,10 @@ def _warn_of_sizes(input: Tensor, target: Tensor) -> None:
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Return the squared differences, reduced; warn if the shapes differ and broadcast."""
     _warn_of_sizes(input, target)
-    return _reduced((input - target) ** 2, reduction)
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    pair = (input, target) if input.shape == target.shape else broadcast_tensors(input, target)
+    return apply("mse_loss", *pair, reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:

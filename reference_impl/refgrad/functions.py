@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .ops import apply
-from .pointwise import as_tensor_operand, unary
+from .pointwise import as_tensor_operand, div, unary
 from .tensor import Tensor
 
 acos = unary("acos")
@@ -71,12 +71,19 @@ def xlogy(input: Any, other: Any) -> Tensor:
 
 def fmod(input: Any, other: Any) -> Tensor:
     """Return the remainder of a division, with the sign of `input`."""
+    if isinstance(input, Tensor) and not isinstance(other, Tensor):
+        return apply("fmod_number", input, other)
     return _pair("fmod", input, other)
 
 
 def remainder(input: Any, other: Any) -> Tensor:
     """Return the remainder of a division, with the sign of `other`."""
+    if isinstance(input, Tensor) and not isinstance(other, Tensor):
+        return apply("remainder_number", input, other)
     return _pair("remainder", input, other)
+
+
+divide = div
 
 
 def floor_divide(input: Tensor, other: Any) -> Tensor:

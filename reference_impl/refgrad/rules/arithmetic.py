@@ -92,7 +92,7 @@ rule(
 # torch records it under this name, and says so when a gradient arrives.
 rule(
     "floor_divide",
-    grad_fn="NotImplemented",
+    grad_fn="torch::autograd::NotImplemented",
     tensors="self other",
     forward="self // other",
     self=NOT_IMPLEMENTED,

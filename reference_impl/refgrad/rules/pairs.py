@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -95,6 +96,17 @@ rule(
     saves="self other",
     elementwise=True,
 )
+for _name, _title in (("fmod", "Fmod"), ("remainder", "Remainder")):
+    rule(
+        f"{_name}_number",
+        grad_fn=f"{_title}Backward0",
+        tensors="self",
+        args="other",
+        forward=f"self.{_name}(other)",
+        self="grad",
+        saves="",
+        elementwise=True,
+    )
 # Rounded quotients are constant almost everywhere.
 rule(
     "div_rounded",
@@ -150,7 +162,7 @@ rule(
 # torch records these, and says that they have no derivative when a gradient arrives.
 rule(
     "heaviside",
-    grad_fn="NotImplemented",
+    grad_fn="torch::autograd::NotImplemented",
     tensors="self values",
     forward="heaviside(self, values)",
     self=NOT_IMPLEMENTED,
@@ -249,4 +261,30 @@ rule(
     target="grad * ((1 - self).log().clamp(min=-100) - self.log().clamp(min=-100))",
     saves="self target",
     elementwise=True,
+)
+
+# --- squared differences, reduced ---
+
+kernel(
+    "mse_loss",
+    lambda value, target, reduction: torch.nn.functional.mse_loss(value, target, reduction=reduction),
+)
+
+
+@formula
+def squared_error_slope(value: T, target: T, reduction: str) -> T:
+    """Return the derivative of the squared differences of two tensors of one shape, reduced."""
+    count = math.prod(value.shape) if reduction == "mean" else 1
+    return (value - target) * (2 / count if count else math.inf)
+
+
+rule(
+    "mse_loss",
+    grad_fn="MseLossBackward0",
+    tensors="self target",
+    args="reduction",
+    forward="mse_loss(self, target, reduction)",
+    self="grad * squared_error_slope(self, target, reduction)",
+    target="-grad * squared_error_slope(self, target, reduction)",
+    saves="self target",
 )
