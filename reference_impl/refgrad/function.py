@@ -302,7 +302,7 @@ class Error(Node):
 
     count: int
     message: str
-    label = "Error"
+    label = "torch::autograd::Error"
 
     def output_count(self) -> int:
         """Return how many gradients share this node."""
