@@ -107,7 +107,9 @@ def dual(tensor: Tensor, tangent: Tensor, level: Level) -> Tensor:
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
     """Return a view of `tensor` without its tangent, and the tangent; outside of a level `tensor` itself and None."""
     if not isinstance(tensor, Tensor):
-        raise TypeError(f"_unpack_dual(): argument 'dual' (position 1) must be Tensor, not {type(tensor).__name__}")
+        raise TypeError(
+            f"_unpack_dual(): argument 'dual' (position 1) must be Tensor, not {type(tensor).__name__}"
+        )
     if not _open or (level is not None and level < 0):
         return UnpackedDualTensor(tensor, None)
     return apart(tensor, _open[-1])

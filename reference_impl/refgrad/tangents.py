@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 Pull = Callable[..., Any]
 
 
-def push(rule: Rule, pull: Callable[[str], Pull], out: Tensor, operands: Sequence[Any], args: Sequence[Any]) -> None:
+def push(
+    rule: Rule, pull: Callable[[str], Pull], out: Tensor, operands: Sequence[Any], args: Sequence[Any]
+) -> None:
     """Give `out`, the result of the operation `rule`, its tangents.
 
     `pull(name)` returns the formula for the operand `name`, a function of the cotangent, the result, the operands
@@ -50,7 +52,12 @@ def push(rule: Rule, pull: Callable[[str], Pull], out: Tensor, operands: Sequenc
         given = _given(rule, operands, level)
         if given:
             with below(place):
-                set_tangent(out, level, laid_out(_product(rule, pull, given, out, operands, args), out))
+                product = _product(rule, pull, given, out, operands, args)
+                if product._data._is_view() or any(
+                    product._data is tangent._data for tangent in given.values()
+                ):
+                    product = product.clone()  # the result has memory of its own, and so has its tangent
+                set_tangent(out, level, laid_out(product, out))
     if out._node is not None and out._tangents is not None and "result" in rule.saves:
         out._node.tangents = out._tangents
 
@@ -146,11 +153,12 @@ def transpose(linear: Callable[[Tensor], Any], tangent: Tensor, like: Tensor) ->
         value = linear(cotangent)
     finally:
         mode.enabled = recording
-    if value is None or value._node is None or edge is None:
+    start = None if value is None else edge_of(value)
+    if start is None or edge is None:
         return None
     if value._dtype is not tangent._dtype:
         tangent = tangent.to(value._dtype)
-    root: tuple[Node, Any] = (value._node, tangent if recording or LEVELS else tangent._data)
+    root: tuple[Node, Any] = (start, tangent if recording or LEVELS else tangent._data)
     capture = Capture({edge: {0: None}})
     execute([root], keep=True, graph=recording, capture=capture)
     found = capture.wanted[edge][0]

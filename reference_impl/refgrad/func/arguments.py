@@ -36,7 +36,9 @@ def _checked(number: int, count: int) -> int:
 def replaced(args: tuple[Any, ...], argnums: Argnums, values: Any) -> tuple[Any, ...]:
     """Return `args` with `values` in the places that `chosen` took."""
     new = list(args)
-    for number, value in [(argnums, values)] if isinstance(argnums, int) else zip(argnums, values, strict=True):
+    for number, value in (
+        [(argnums, values)] if isinstance(argnums, int) else zip(argnums, values, strict=True)
+    ):
         new[number] = value
     return tuple(new)
 

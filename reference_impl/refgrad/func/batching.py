@@ -194,7 +194,9 @@ class _Call:
 
         mapping: Any = torch.func.vmap
         with transform():
-            batched = mapping(inside, in_dims, out_dims, self.batching.randomness, chunk_size=self.batching.chunk_size)
+            batched = mapping(
+                inside, in_dims, out_dims, self.batching.randomness, chunk_size=self.batching.chunk_size
+            )
             results = batched(*plain, **self.kwargs)
         if not LEVELS:
             return mapped(_outside, results), run
@@ -224,7 +226,11 @@ class _Call:
             arguments = list(self.leaves)
             for place in places:
                 arguments[place] = arguments[place].select(self.dims[place], index)
-            with self._same_random_numbers() if self.batching.randomness == "same" else contextlib.nullcontext():
+            with (
+                self._same_random_numbers()
+                if self.batching.randomness == "same"
+                else contextlib.nullcontext()
+            ):
                 examples.append(flatten(self.batching.func(*self.structure.build(arguments), **self.kwargs)))
         structure = examples[0][1]
         dims = _spread(self.batching.out_dims, structure) or [0] * structure.leaves
@@ -334,4 +340,6 @@ class VmapBackward(Node):
     def vjp_graph(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - the arguments are kept
         """Return the gradients of the arguments and of what was captured, for the gradients of the outputs."""
         parts = {index: part(grad, index) for index in range(len(self.likes))}
-        return tuple(self.call.pull(self, {index: value for index, value in parts.items() if value is not None}))
+        return tuple(
+            self.call.pull(self, {index: value for index, value in parts.items() if value is not None})
+        )

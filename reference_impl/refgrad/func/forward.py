@@ -27,7 +27,9 @@ from .trees import flatten
 _JVP = "jvp(f, primals, tangents)"
 
 
-def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
+def jvp(
+    func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False
+) -> Any:
     """Return `func(*primals)` and the Jacobian-vector product with `tangents`, a tuple like `primals`.
 
     With `has_aux`, `func` returns a pair, and its second part is returned as well. With `strict` an output that does
@@ -63,7 +65,9 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
             raise RuntimeError(
                 f"{_JVP}: The output of f is independent of the inputs. This is not allowed in strict mode."
             )
-        products.append(Tensor._of(torch.zeros_like(part.primal._data)) if part.tangent is None else part.tangent)
+        products.append(
+            Tensor._of(torch.zeros_like(part.primal._data)) if part.tangent is None else part.tangent
+        )
     shape = flatten(outputs)[1]
     results = (shape.build([part.primal for part in parts]), shape.build(products))
     return (*results, aux) if has_aux else results
@@ -72,7 +76,9 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
 def _checked_primals(primals: Any) -> tuple[list[Tensor], Any]:
     """Return the tensors in `primals` and its structure, after torch's checks."""
     if not isinstance(primals, tuple):
-        raise RuntimeError(f"{_JVP}: Expected primals to be a tuple. E.g. it should be valid to call f(*primals).")  # noqa: TRY004 - torch's class
+        raise RuntimeError(
+            f"{_JVP}: Expected primals to be a tuple. E.g. it should be valid to call f(*primals)."
+        )  # noqa: TRY004 - torch's class
     given, structure = flatten(primals)
     if not given:
         raise RuntimeError(f"{_JVP}: Expected primals to contain at least one Tensor.")
@@ -146,7 +152,9 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     def push(*tangents: Any) -> Any:
         given, found = flatten(tangents)
         if found != expected:
-            raise RuntimeError(f"Expected the tangents {found} to have the same argspec as the primals {expected}")
+            raise RuntimeError(
+                f"Expected the tangents {found} to have the same argspec as the primals {expected}"
+            )
         for index, (tangent, leaf) in enumerate(zip(given, leaves, strict=True)):
             if tangent.shape != leaf.shape:
                 raise RuntimeError(
@@ -154,7 +162,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
                     f"{leaf.shape} of the corresponding primal."
                 )
         graph = is_grad_enabled() and (outside or any(tangent.requires_grad for tangent in given))
-        with frame() as again:
+        with run.asking(), frame() as again:
             cotangents = again.track([Tensor._of(torch.zeros_like(value._data)) for value in values])
             linear = gradients(values, leaves, cotangents, create_graph=True)
             products = gradients(linear, cotangents, given, create_graph=graph)

@@ -36,7 +36,9 @@ def grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) 
     return wrapper
 
 
-def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad_and_value(
+    func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return the function that computes a pair: what `grad` returns, and the value of `func`.
 
     With `has_aux` the value is the pair that `func` returned.
@@ -51,7 +53,9 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
                 output, aux = with_aux(output, "grad_and_value(f)(*args)")
             _check_scalar(output)
             leaves, structure = flatten(inputs)
-            found = gradients([output], leaves, [None], create_graph=run.recording and depends_on_outside(output))
+            found = gradients(
+                [output], leaves, [None], create_graph=run.recording and depends_on_outside(output)
+            )
         found = [run.settle(gradient) for gradient in found]
         value = run.settle((output, aux) if has_aux else output)
         return structure.build(found), value
@@ -95,7 +99,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             )
         graph = is_grad_enabled() if create_graph is None else create_graph
         graph = graph and (outside or any(cotangent.requires_grad for cotangent in given))
-        grads = gradients(values, leaves, given, create_graph=graph)
+        with run.asking():
+            grads = gradients(values, leaves, given, create_graph=graph)
         return structure.build([run.settle(gradient) for gradient in grads])
 
     if has_aux:
@@ -124,10 +129,14 @@ def jacrev(
         values, structure = flatten(outputs)
         inputs, within = flatten(picked)
         with transform():
-            (rows,) = vmap(lambda *cotangents: pull(structure.build(cotangents)), chunk_size=chunk_size)(*basis(values))
+            (rows,) = vmap(lambda *cotangents: pull(structure.build(cotangents)), chunk_size=chunk_size)(
+                *basis(values)
+            )
         table: list[list[Tensor]] = [[] for _ in values]
         for row, source in zip(flatten(rows)[0], inputs, strict=True):
-            for blocks, value, block in zip(table, values, row.split([value.numel() for value in values]), strict=True):
+            for blocks, value, block in zip(
+                table, values, row.split([value.numel() for value in values]), strict=True
+            ):
                 blocks.append(block.view(value.shape + source.shape))
         jacobian = structure.build([within.build(blocks) for blocks in table])
         return (jacobian, *aux) if has_aux else jacobian

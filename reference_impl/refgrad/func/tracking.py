@@ -31,7 +31,7 @@ from .trees import flatten, mapped
 
 
 class Entry(Node):
-    """Where the gradient of an input of a transform arrives; `running` until the transform is over."""
+    """Where the gradient of an input of a transform arrives; `running` while the transform may ask for it."""
 
     __slots__ = ("running", "upstream")
 
@@ -52,6 +52,7 @@ class Frame:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
+        self.sources: dict[Tensor, Tensor] = {}
         self.recording = is_grad_enabled()
 
     def track(self, tree: Any) -> Any:
@@ -68,6 +69,7 @@ class Frame:
         entry.upstream = edge_of(value) if self.recording else None
         leaf._accumulator = weakref.ref(entry)
         self.entries.append(entry)
+        self.sources[leaf] = value
         return leaf
 
     def close(self) -> None:
@@ -77,16 +79,33 @@ class Frame:
             if entry.upstream is not None:
                 entry.next = entry.upstream
 
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[None]:
+        """Ask for gradients of the inputs once more inside the block, after the transform is over."""
+        for entry in self.entries:
+            entry.running = True
+        try:
+            yield
+        finally:
+            for entry in self.entries:
+                entry.running = False
+
     def settle(self, tree: Any) -> Any:
         """Return `tree`, made inside, as it is outside: without history unless something outside is part of it."""
         return mapped(self._settled, tree)
 
     def _settled(self, value: Any) -> Any:
-        if not isinstance(value, Tensor) or value._node is None:
+        if not isinstance(value, Tensor):
             return value
-        out = _bare(value)
-        if self.recording and depends_on_outside(value):
-            out._node = edge_of(value)
+        if value in self.sources:
+            return self.sources[value] if self.recording else _bare(value)
+        out = value
+        if value._node is not None:
+            out = _bare(value)
+            if self.recording and depends_on_outside(value):
+                out._node = edge_of(value)
+        if LEVELS and value._tangents:
+            out._tangents = {level: self._settled(tangent) for level, tangent in value._tangents.items()}
         return out
 
 
@@ -127,7 +146,11 @@ def depends_on_outside(value: Tensor) -> bool:
 
 
 def gradients(
-    outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Tensor | None], *, create_graph: bool
+    outputs: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    cotangents: Sequence[Tensor | None],
+    *,
+    create_graph: bool,
 ) -> list[Tensor]:
     """Return the gradients of `outputs` with respect to `inputs`, zeros where there are none; the graph stays."""
     pairs = [pair for pair in zip(outputs, cotangents, strict=True) if pair[0].requires_grad]
@@ -159,7 +182,9 @@ def only_tensors(tree: Any, message: str) -> list[Tensor]:
 def with_aux(result: Any, name: str) -> tuple[Any, Any]:
     """Return the two parts of what a function with has_aux returned; raise RuntimeError for anything else."""
     if not (isinstance(result, tuple) and len(result) == 2):
-        raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
+        raise RuntimeError(
+            f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True"
+        )
     output, aux = result
     only_tensors(aux, "Expected tensors")
     return output, aux

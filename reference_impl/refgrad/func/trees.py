@@ -43,7 +43,11 @@ class Structure:
         if self.kind is None:
             return "*"
         if issubclass(self.kind, dict):
-            return "{" + ", ".join(f"{key!r}: {part}" for key, part in zip(self.keys, self.parts, strict=True)) + "}"
+            return (
+                "{"
+                + ", ".join(f"{key!r}: {part}" for key, part in zip(self.keys, self.parts, strict=True))
+                + "}"
+            )
         inside = ", ".join(map(str, self.parts))
         if issubclass(self.kind, list):
             return f"[{inside}]"
