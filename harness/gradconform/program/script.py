@@ -25,10 +25,14 @@ from gradconform.program.vocabulary import THREADS
 RAISED_BY_FAIL = "raised by the program itself"
 """The message of what `fail(Error)` raises."""
 
-_PYTHON = {"asarray": "numpy.asarray", "next": "next", "repr": "repr", "deepcopy": "copy.deepcopy"}
+_PYTHON = {"asarray": "numpy.asarray", "next": "next", "repr": "repr", "deepcopy": "_copy.deepcopy"}
 """Operators that are no functions of torch, with what they are."""
 
-_MODULES = ("copy", "numpy", "threading", "warnings", "weakref")
+_IMPORTS = {
+    "numpy.": "import numpy",
+    **{f"_{name}.": f"import {name} as _{name}" for name in ("copy", "threading", "warnings", "weakref")},
+}
+"""What a script imports where a line of it holds the word; a program's own names have no underscore."""
 
 _RECORD = (
     "recorded = []",
@@ -62,7 +66,7 @@ class _Script(Renderer):
             case Fail(error):
                 return f'raise {error}("{RAISED_BY_FAIL}")'
             case Watch(target, name):
-                return f"{target} = weakref.ref({name})"
+                return f"{target} = _weakref.ref({name})"
             case _:
                 return super().line(step)
 
@@ -79,11 +83,11 @@ class _Script(Renderer):
         yield f'{indent}    print("expected {step.error}, got no error")'
 
     def _warned(self, step: Warns, indent: str) -> Iterator[str]:
-        yield f"{indent}with warnings.catch_warnings(record=True) as _warnings:"
-        yield f'{indent}    warnings.simplefilter("always")'
+        yield f"{indent}with _warnings.catch_warnings(record=True) as _warned:"
+        yield f'{indent}    _warnings.simplefilter("always")'
         yield f"{indent}    torch.set_warn_always(True)"
         yield from self.lines(step.body, indent + "    ")
-        yield f'{indent}print("expected {step.category}, got", [str(one.message) for one in _warnings])'
+        yield f'{indent}print("expected {step.category}, got", [str(one.message) for one in _warned])'
 
     def _threads(self, step: Within, indent: str) -> Iterator[str]:
         blocks = step.body if step.mode == "concurrently" else (step,)
@@ -98,7 +102,7 @@ class _Script(Renderer):
             if named:
                 yield f"{indent}    {'nonlocal' if self._functions else 'global'} {', '.join(named)}"
             yield from self.lines(body, indent + "    ")
-            yield f"{indent}_threads.append(threading.Thread(target=_block))"
+            yield f"{indent}_threads.append(_threading.Thread(target=_block))"
         yield f"{indent}for _thread in _threads:"
         yield f"{indent}    _thread.start()"
         yield f"{indent}for _thread in _threads:"
@@ -116,7 +120,7 @@ def torch_script(
     Places of names that have no value at the end of the program are left out; what was recorded is printed.
     """
     body = list(_Script(device).lines(program.steps))
-    imports = [f"import {name}" for name in _MODULES if any(f"{name}." in line for line in body)]
+    imports = [line for word, line in _IMPORTS.items() if any(word in line for line in body)]
     records = any(isinstance(step, Record) for _, step in program.walk())
     made = (f"{item.name} = {input_text(item, device)}" for item in program.inputs)
     lines = ["import torch", *imports, "", *(_RECORD if records else ()), *made, *body]
