@@ -106,8 +106,13 @@ def minimum(input: Tensor, other: Tensor) -> Tensor:
     return OPERATIONS["minimum"].apply(input, other)  # type: ignore[no-any-return]
 
 
-def where(condition: Tensor, input: Operand, other: Operand) -> Tensor:
-    """Return `input` where `condition` is true and `other` elsewhere."""
+def where(condition: Tensor, input: Operand | None = None, other: Operand | None = None) -> Any:
+    """Return `input` where `condition` is true and `other` elsewhere.
+
+    Without them, the indices of the places where it is true, as a tuple of vectors.
+    """
+    if input is None or other is None:
+        return tuple(map(Tensor._of, condition._data.nonzero(as_tuple=True)))
     operands = _tensor_operands(condition, input, other)
     return OPERATIONS["where"].apply(condition, *operands)  # type: ignore[no-any-return]
 

@@ -90,7 +90,6 @@ OPERATORS = {
         Operator("floor_divide", _BINARY),
         Operator("heaviside", "input, values"),
         Operator("igamma", _BINARY),
-        Operator("nextafter", _BINARY),
         Operator("clamp", "input, min=None, max=None", method=True),
         Operator("nan_to_num", _UNARY, method=True),
         Operator("masked_fill", "input, mask, value", method=True),
