@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 
+from .grad_mode import mode
 from .ops import OPERATIONS
 from .tensor import Tensor
+from .versions import UNCOUNTED
 
 _sum = OPERATIONS["sum"].apply
 _mean = OPERATIONS["mean"].apply
@@ -250,6 +252,8 @@ def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
 
 def clone(input: Tensor, *, memory_format: torch.memory_format | None = None) -> Tensor:
     """Return a copy on new memory."""
+    if input._counter is UNCOUNTED and not mode.inference:
+        return _out_of_inference(input, memory_format=memory_format)
     return _apply("clone", input, torch.preserve_format if memory_format is None else memory_format)
 
 
@@ -272,7 +276,16 @@ def to(input: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
         return input
     if not (dtype.is_floating_point or dtype.is_complex):
         return Tensor._of(input._data.to(device, dtype, copy=True))
+    if input._counter is UNCOUNTED and not mode.inference:
+        return _out_of_inference(input, device=device, dtype=dtype)
     return _apply("to_copy", input, device, dtype, input.device)
+
+
+def _out_of_inference(input: Tensor, **like: Any) -> Tensor:
+    """Return a normal copy of an inference tensor: new memory that is written to, which is recorded."""
+    like = {key: value for key, value in like.items() if value is not None}
+    made = Tensor._of(torch.empty_like(input._data, **like))
+    return made.copy_(input)
 
 
 def type(input: Tensor, dtype: Any = None) -> Any:  # noqa: A001 - torch's name
