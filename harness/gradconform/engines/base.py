@@ -93,7 +93,8 @@ class Engine(ABC):
         raise Unsupported(f"class {name}")
 
     def every_warning(self) -> AbstractContextManager[Any]:
-        """What makes warnings come each time, where the engine gives some of them once a process."""
+        """What makes warnings come each time, where the engine gives some of them once a process, and lets
+        those through that are silenced elsewhere."""
         return nullcontext()
 
     # what can be seen
@@ -107,6 +108,10 @@ class Engine(ABC):
             return weakref.ref(handle)
         except TypeError:
             raise Unsupported(f"watching a {type(handle).__name__}") from None
+
+    def peek(self, handle: Handle, attribute: str) -> Any:
+        """As `get`, for the harness's own looks: what is warned of here is no answer to the program."""
+        return self.get(handle, attribute)
 
     def glance(self, handle: Handle) -> tuple[torch.Tensor, Any, Any, Handle | None]:
         """What the fast path compares, read at once: the numbers, `requires_grad`, `is_leaf` and `grad`.

@@ -32,7 +32,8 @@ class TorchEngine(TorchLikeEngine):
         always = self.module.is_warn_always_enabled()
         self.module.set_warn_always(True)
         try:
-            yield
+            with super().every_warning():
+                yield
         finally:
             self.module.set_warn_always(always)
 

@@ -70,6 +70,8 @@ class TorchLikeEngine(Engine):
         found = getattr(module, "Tensor", None)
         self._tensor_type = found if isinstance(found, type) else None
         self._operations: dict[str, Callable[..., Any]] = {}
+        # Whether a program listens to warnings.
+        self._loud = False
 
     # tensors in and out
 
@@ -159,19 +161,38 @@ class TorchLikeEngine(Engine):
     def base(self, name: str) -> type:
         return self.lookup(name)  # type: ignore[no-any-return]
 
+    @contextmanager
+    def every_warning(self) -> Iterator[None]:
+        before, self._loud = self._loud, True
+        try:
+            yield
+        finally:
+            self._loud = before
+
     def backward(self, *arguments: Any, **options: Any) -> None:
         root, *rest = arguments
-        with _quiet_about_cycles(arguments, options):
+        with self._about_cycles(arguments, options):
             root.backward(*rest, **options)
 
     def backward_function(self, *arguments: Any, **options: Any) -> None:
-        with _quiet_about_cycles(arguments, options):
+        with self._about_cycles(arguments, options):
             self.lookup("autograd.backward")(*arguments, **options)
 
     def grad(self, *arguments: Any, **options: Any) -> tuple[Handle | None, ...]:
         return self.lookup("autograd.grad")(*arguments, **options)  # type: ignore[no-any-return]
 
+    def _about_cycles(
+        self, arguments: tuple[Any, ...], options: Mapping[str, Any]
+    ) -> AbstractContextManager[None]:
+        """Silence about the reference cycle that create_graph makes. torch warns of it and an engine that
+        mirrors torch may too: where warnings are errors it must not become one."""
+        recorded = options.get("create_graph") or len(arguments) > 3
+        return _quiet() if recorded and not self._loud else _AS_IT_IS
+
     def get(self, handle: Handle, attribute: str) -> Any:
+        return self._get(handle, attribute) if self._loud else self.peek(handle, attribute)
+
+    def peek(self, handle: Handle, attribute: str) -> Any:
         if attribute == "grad" and getattr(handle, "is_leaf", True) is False:
             # torch warns about this read; an engine that mirrors it may too. What it answers is what counts.
             with warnings.catch_warnings():
@@ -239,14 +260,6 @@ def _quiet() -> Iterator[None]:
 
 
 _AS_IT_IS = nullcontext()
-
-
-def _quiet_about_cycles(
-    arguments: tuple[Any, ...], options: Mapping[str, Any]
-) -> AbstractContextManager[None]:
-    """Silence about the reference cycle that create_graph makes. torch warns of it and an engine that mirrors
-    torch may too: that is no answer to the program, and where warnings are errors it must not become one."""
-    return _quiet() if options.get("create_graph") or len(arguments) > 3 else _AS_IT_IS
 
 
 def _method(name: str) -> Callable[..., Any]:

@@ -142,7 +142,7 @@ class Observer:
     def read(self, handle: Handle, attribute: str) -> Any:
         """An attribute; that reading it raises is an observation too."""
         try:
-            return self.engine.get(handle, attribute)
+            return self.engine.peek(handle, attribute)
         except Unsupported:
             return UNSEEN
         except AdapterError:
@@ -180,7 +180,7 @@ class Observer:
             return method()
         if part == ALIVE:
             return value() is not None
-        found = self.engine.get(value, part)
+        found = self.engine.peek(value, part)
         return str(found).removeprefix("torch.") if part in NAMES else found
 
     def _identity(self, handle: Handle) -> int | Unseen:
