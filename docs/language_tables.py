@@ -13,10 +13,14 @@ from gradconform.program.vocabulary import (
     AUTOGRAD_BACKWARD,
     AUTOGRAD_GRAD,
     BACKWARD,
+    BASES,
+    DECORATORS,
     ERRORS,
     METHODS_OF_OBJECTS,
     MODES,
     OPERATORS,
+    THREADS,
+    WARNINGS,
     WRITABLE,
     Operator,
     holes,
@@ -62,16 +66,19 @@ def _lines() -> Iterator[str]:
         "autograd.grad": AUTOGRAD_GRAD,
         **{f"object.{name}": row.signature for name, row in METHODS_OF_OBJECTS.items()},
     }
-    yield from ("### Backward calls, and methods of optimizers and modules", "")
+    yield from ("### Backward calls, and methods of objects", "")
     yield from (f"- `{name}({signature})`" for name, signature in calls.items())
     yield from ("", "### What operator variables range over", "")
     for kind in ("unary", "binary"):
         names = (_words([name]) + _where(OPERATORS[name]) for name in holes(kind))
         yield f"- `{kind}`: {', '.join(names)}"
-    yield from ("", "### Attributes, grad modes and errors", "")
+    yield from ("", "### Attributes, modes, errors and warnings", "")
     yield f"- attributes: {_words(ATTRIBUTES)}; of these {_words(WRITABLE)} can be assigned"
-    yield f"- grad modes: {_words(f'{name}({argument})' for name, argument in MODES.items())}"
+    yield f"- modes: {_words(f'{name}({argument})' for name, argument in MODES.items())}"
+    yield f"- above definitions: {_words(name for name in MODES if name not in THREADS)}, {_words(DECORATORS)}"
+    yield f"- bases of classes: {_words(BASES)}"
     yield f"- errors: {_words(ERRORS)}"
+    yield f"- warnings: {_words(WARNINGS)}"
     yield ""
 
 
