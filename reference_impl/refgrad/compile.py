@@ -46,8 +46,8 @@ class Operation:
 
     `apply(*tensors, *args)` runs the operation and records it if grad mode and its inputs ask for it. It
     returns NotImplemented for an operand that is neither tensor nor number. `record(out, *tensors, *args)`
-    only records, with `out` as the result of the operation. `pull(name)` returns the formula for the tensor `name` as
-    a function on refgrad tensors, of the cotangent, the result, the tensors and the arguments.
+    only records, with `out` as the result of the operation. `pull(name)` returns the formula for the tensor
+    `name` as a function on refgrad tensors, of the cotangent, the result, the tensors and the arguments.
     """
 
     rule: Rule
@@ -94,7 +94,8 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
         space[f"{name}_graph"] = _late(operations, on_tensors) if isinstance(on_tensors, str) else on_tensors
     exec(compile(text, filename, "exec"), space)  # noqa: S102 - the text is generated from the table alone
     pull = functools.cache(functools.partial(_pull, rule, space))
-    space["push"] = functools.partial(push_view, space["apply"]) if rule.view else functools.partial(push, rule, pull)
+    partial = functools.partial
+    space["push"] = partial(push_view, space["apply"]) if rule.view else partial(push, rule, pull)
     return Operation(rule, space["apply"], space["record"], pull)
 
 

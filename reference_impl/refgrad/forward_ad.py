@@ -1,10 +1,10 @@
 """`refgrad.autograd.forward_ad`: dual tensors, with torch's names, checks and messages.
 
-Inside a `dual_level()` a tensor and a tangent make a dual tensor; what is computed from it has a tangent as well, the
-Jacobian-vector product (`tangents` says how). Both are recorded in grad mode like anything else, so a tangent can be
-differentiated backward, and a gradient has a tangent. A level does not nest with another one of this module;
-`func.jvp` opens levels of its own, and those nest.
-Source: https://docs.pytorch.org/docs/stable/autograd.html#forward-mode-automatic-differentiation and
+Inside a `dual_level()` a tensor and a tangent make a dual tensor; what is computed from it has a tangent as
+well, the Jacobian-vector product (`tangents` says how). Both are recorded in grad mode like anything else, so
+a tangent can be differentiated backward, and a gradient has a tangent. A level does not nest with another one
+of this module; `func.jvp` opens levels of its own, and those nest. Source:
+https://docs.pytorch.org/docs/stable/autograd.html#forward-mode-automatic-differentiation and
 torch/autograd/forward_ad.py
 """
 
@@ -47,14 +47,17 @@ def enter_dual_level() -> int:
 
 
 def exit_dual_level(*, level: int | None = None) -> None:
-    """Close the open level: all its tangents vanish. Raises RuntimeError if there is none, or another than `level`."""
+    """Close the open level: all its tangents vanish. Raises RuntimeError if there is none, or another than
+    `level`.
+    """
     if level is None:
         level = len(_open) - 1
     if level < 0:
         raise RuntimeError("Dual level must be a positive number.")
     if level != len(_open) - 1:
         raise RuntimeError(
-            "Trying to exit a forward AD level that was not the last one that was created. This is not supported."
+            "Trying to exit a forward AD level that was not the last one that was created. This is not "
+            "supported."
         )
     levels.leave(_open.pop())
 
@@ -77,7 +80,8 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     """
     if not _open or (level is not None and level < 0):
         raise RuntimeError(
-            "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first."
+            "Trying to create a dual Tensor for forward AD but no level exists, make sure to "
+            "enter_dual_level() first."
         )
     for name, value in (("primal", tensor), ("tangent", tangent)):
         dtype = value.dtype
@@ -85,19 +89,21 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             raise ValueError(f"Expected {name} to be floating point or complex, but got: {dtype}")
     if levels.tangent_of(tensor, _open[-1]) is not None:
         raise RuntimeError(
-            "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level 0 is not "
-            "supported."
+            "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level 0 "
+            "is not supported."
         )
     return dual(tensor, tangent, _open[-1])
 
 
 def dual(tensor: Tensor, tangent: Tensor, level: Level) -> Tensor:
-    """Return a view of `tensor` with `tangent` as its tangent at `level`; raise RuntimeError if the sizes differ."""
+    """Return a view of `tensor` with `tangent` as its tangent at `level`; raise RuntimeError if the sizes
+    differ.
+    """
     if tangent.shape != tensor.shape:
         raise RuntimeError(
-            "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
-            f"supported. Tensor is of size {list(tensor.shape)} while the given forward gradient is of size "
-            f"{list(tangent.shape)}."
+            "Trying to set a forward gradient that has a different size than that of the original Tensor, "
+            f"this is not supported. Tensor is of size {list(tensor.shape)} while the given forward "
+            f"gradient is of size {list(tangent.shape)}."
         )
     out: Tensor = OPERATIONS["view"].apply(tensor, tuple(tensor.shape))
     levels.set_tangent(out, level, laid_out(tangent, tensor))
@@ -105,7 +111,9 @@ def dual(tensor: Tensor, tangent: Tensor, level: Level) -> Tensor:
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
-    """Return a view of `tensor` without its tangent, and the tangent; outside of a level `tensor` itself and None."""
+    """Return a view of `tensor` without its tangent, and the tangent; outside of a level `tensor` itself and
+    None.
+    """
     if not isinstance(tensor, Tensor):
         raise TypeError(
             f"_unpack_dual(): argument 'dual' (position 1) must be Tensor, not {type(tensor).__name__}"

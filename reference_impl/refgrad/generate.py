@@ -26,14 +26,15 @@ def source(rule: Rule) -> str:
 
 
 def pull_source(rule: Rule, name: str) -> str:
-    """Return the text of `pull`: the formula of `rule` for the tensor `name` as a function on refgrad tensors, of the
-    cotangent, the result, the tensors and the arguments.
+    """Return the text of `pull`: the formula of `rule` for the tensor `name` as a function on refgrad
+    tensors, of the cotangent, the result, the tensors and the arguments.
     """
     formula = _rewrite(rule.formula(name) or "None", plain=False, graph=True)
     used = rule.names_in(name) | {f"{name}_shape", f"{name}_dtype"}
     lines = [f"def pull({', '.join(['grad', 'result', *rule.tensors, *rule.args])}):"]
     for tensor in rule.tensors:
-        lines += [f"    {tensor}_{what} = {tensor}._{what}" for what in ("shape", "dtype") if f"{tensor}_{what}" in used]
+        metadata = [what for what in ("shape", "dtype") if f"{tensor}_{what}" in used]
+        lines += [f"    {tensor}_{what} = {tensor}._{what}" for what in metadata]
     lines.append(f"    return fit({formula}, {name}_shape, {name}_dtype)")
     return "\n".join(lines) + "\n"
 
@@ -251,7 +252,8 @@ def _apply(rule: Rule) -> list[str]:
         body += [f"track(out, {first}, {_steps(rule)})"]
     body += [f"e_{name} = {name}._node" for name in rule.differentiable if name != rule.number]
     nothing = " and ".join(f"e_{name} is None" for name in rule.differentiable)
-    forward = ["if LEVELS:", f"    push(out, ({', '.join(rule.tensors)},), ({''.join(f'{arg}, ' for arg in rule.args)}))"]
+    given = (f"({''.join(f'{name}, ' for name in names)})" for names in (rule.tensors, rule.args))
+    forward = ["if LEVELS:", f"    push(out, {', '.join(given)})"]
     body += [f"if ({nothing}) or not mode.enabled:"]
     body += [] if rule.view else ["    out._node = None"]
     # In inference mode nothing is recorded, and there is no forward mode either.

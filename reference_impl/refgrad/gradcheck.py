@@ -1,9 +1,10 @@
-"""`gradcheck` and `gradgradcheck`: derivatives held against finite differences, with torch's signatures and messages.
+"""`gradcheck` and `gradgradcheck`: derivatives held against finite differences, with torch's signatures and
+messages.
 
-The numerical Jacobian is made of central differences, one element of one input at a time; the analytical one of
-backward calls, one element of one output at a time, or of tangents in forward mode. A complex output is checked as two
-real ones, its real and its imaginary part. The gradient of a real u with respect to a complex z = x + iy is
-du/dx + i du/dy. With `fast_mode` both Jacobians are compared in one random direction only.
+The numerical Jacobian is made of central differences, one element of one input at a time; the analytical one
+of backward calls, one element of one output at a time, or of tangents in forward mode. A complex output is
+checked as two real ones, its real and its imaginary part. The gradient of a real u with respect to a complex
+z = x + iy is du/dx + i du/dy. With `fast_mode` both Jacobians are compared in one random direction only.
 
 Source: https://docs.pytorch.org/docs/stable/notes/gradcheck.html and torch/autograd/gradcheck.py
 """
@@ -20,7 +21,7 @@ import torch
 from . import autograd
 from .accumulate import edge_of
 from .backward import Capture, execute
-from .forward_ad import dual_level, make_dual, unpack_dual
+from .jacobians import GradcheckError, backward_jacobian, forward_jacobian, numerical_jacobian, requires
 from .pointwise import imag, real
 from .tensor import Tensor
 
@@ -28,10 +29,6 @@ __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
 Tensors = tuple[Tensor, ...]
 DOUBLE = frozenset((torch.float64, torch.complex128))
-
-
-class GradcheckError(RuntimeError):
-    """A derivative that is not what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +58,12 @@ def gradcheck(
     fast_mode: bool = False,
     masked: bool | None = None,
 ) -> bool:
-    """Return True if the gradients of `func` at `inputs`, those that require grad, agree with finite differences.
+    """Return True if the gradients of `func` at `inputs`, those that require grad, agree with finite
+    differences.
 
-    `func` returns a tensor or a tuple of tensors. `eps` is the step, `atol` and `rtol` are the tolerances. Raises
-    GradcheckError where they do not agree, or returns False without `raise_exception`; ValueError if no input
-    requires grad, RuntimeError for inputs whose elements share memory.
+    `func` returns a tensor or a tuple of tensors. `eps` is the step, `atol` and `rtol` are the tolerances.
+    Raises GradcheckError where they do not agree, or returns False without `raise_exception`; ValueError if
+    no input requires grad, RuntimeError for inputs whose elements share memory.
     """
     del masked, check_grad_dtypes  # every tensor is strided, and gradients get the dtype of their input
     if not (check_forward_ad or check_backward_ad):
@@ -132,10 +130,10 @@ def gradgradcheck(
 
     def slope(*args: Any) -> Tensors:
         points = tuple(
-            point.requires_grad_() if _asks(point) and point.is_leaf else point
+            point.requires_grad_() if requires(point) and point.is_leaf else point
             for point in args[: len(args) - count]
         )
-        wanted = [point for point in points if _asks(point)]
+        wanted = [point for point in points if requires(point)]
         outputs = _outputs(func(*points))
         grads = autograd.grad(outputs, wanted, args[-count:], create_graph=True, allow_unused=True)
         return tuple(grad for grad in grads if grad is not None)
@@ -161,37 +159,37 @@ def gradgradcheck(
 # --- inputs and outputs ---
 
 
-def _asks(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.requires_grad
-
-
 def _check_inputs(inputs: Sequence[Any]) -> None:
-    """Raise ValueError or RuntimeError for inputs that cannot be checked, and warn of those that will hardly pass."""
-    if not any(_asks(value) for value in inputs):
+    """Raise ValueError or RuntimeError for inputs that cannot be checked, and warn of those that will hardly
+    pass.
+    """
+    if not any(requires(value) for value in inputs):
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of them have "
+            "requires_grad=True."
         )
     for index, value in enumerate(inputs):
-        if not _asks(value):
+        if not requires(value):
             continue
         if value.dtype not in DOUBLE:
             warnings.warn(
-                f"Input #{index} requires gradient and is not a double precision floating point or complex. This check "
-                "will likely fail if all the inputs are not of double precision floating point or complex. ",
+                f"Input #{index} requires gradient and is not a double precision floating point or complex. "
+                "This check will likely fail if all the inputs are not of double precision floating point "
+                "or complex. ",
                 stacklevel=3,
             )
         if any(stride == 0 and size > 1 for stride, size in zip(value.stride(), value.shape, strict=True)):
             raise RuntimeError(
                 f"The {index}th input has a dimension with stride 0. gradcheck only supports inputs that are "
-                "non-overlapping to be able to compute the numerical gradients correctly. You should call .contiguous "
-                "on the input before passing it to gradcheck."
+                "non-overlapping to be able to compute the numerical gradients correctly. You should call "
+                ".contiguous on the input before passing it to gradcheck."
             )
 
 
 def _outputs(result: Any) -> Tensors:
     """Return the outputs that require grad."""
     values = result if isinstance(result, tuple) else tuple(result) if isinstance(result, list) else (result,)
-    return tuple(value for value in values if _asks(value))
+    return tuple(value for value in values if requires(value))
 
 
 def _random_like(value: Tensor) -> Tensor:
@@ -204,7 +202,7 @@ def _apart(value: Tensor) -> Tensor:
     return Tensor._of(wide.copy_(value._data)).requires_grad_()
 
 
-# --- Jacobians: for each output and input a matrix, rows for the elements of the input ---
+# --- the checks ---
 
 
 def _check_part(  # noqa: PLR0917 - what `gradcheck` is asked
@@ -224,140 +222,33 @@ def _check_part(  # noqa: PLR0917 - what `gradcheck` is asked
             found = tuple(output for output in found if output.dtype.is_complex)
         return tuple(part(output) if output.dtype.is_complex else output for output in found)
 
-    wanted = [value for value in inputs if _asks(value)]
+    wanted = [value for value in inputs if requires(value)]
     outputs = values(*inputs)
     if not outputs and part is imag:
         return
-    numerical = [_numerical(func, inputs, value, part, settings.eps) for value in wanted]
+    numerical = [numerical_jacobian(func, inputs, value, part, settings.eps) for value in wanted]
     if not outputs:
         if any(bool((column != 0).any()) for columns in numerical for column in columns):
             raise GradcheckError("Numerical gradient for function expected to be zero")
         return
     if backward:
-        analytical = [_backward(output, wanted, settings.nondet_tol) for output in outputs]
+        analytical = [backward_jacobian(output, wanted, settings.nondet_tol) for output in outputs]
         _compare(analytical, numerical, settings, f"{note}Jacobian mismatch")
     if forward:
         _compare(
-            _forward(values, inputs, len(outputs)),
+            forward_jacobian(values, inputs, len(outputs)),
             numerical,
             settings,
             f"{note}Jacobian computed with forward mode mismatch",
         )
 
 
-def _numerical(
-    func: Callable[..., Any], inputs: Tensors, wanted: Tensor, part: Callable[[Tensor], Tensor], eps: float
-) -> list[torch.Tensor]:
-    """Return the derivative of each output by central differences of `wanted`: one row an element."""
-    data = wanted._data
-    steps = [eps, eps * 1j] if wanted.dtype.is_complex else [eps]
-
-    def evaluate() -> list[torch.Tensor]:
-        result = func(*inputs)
-        values = result if isinstance(result, tuple | list) else (result,)
-        floating = [value for value in values if value.dtype.is_floating_point or value.dtype.is_complex]
-        chosen = [value for value in floating if part is real or value.dtype.is_complex]
-        return [
-            (value._data.real if part is real else value._data.imag).clone()
-            if value.dtype.is_complex
-            else value._data.clone()
-            for value in chosen
-        ]
-
-    rows: list[list[torch.Tensor]] = []
-    for place in _places(data.shape):
-        slopes = []
-        before = data[place].clone()
-        for step in steps:
-            data[place] = before + step
-            above = evaluate()
-            data[place] = before - step
-            below = evaluate()
-            data[place] = before
-            slopes.append(
-                [(high - low).reshape(-1) / (2 * eps) for high, low in zip(above, below, strict=True)]
-            )
-        rows.append(
-            [torch.complex(x, y) for x, y in zip(*slopes, strict=True)]
-            if wanted.dtype.is_complex
-            else slopes[0]
-        )
-    if not rows:
-        return [torch.zeros(0, value.numel(), dtype=wanted.dtype) for value in evaluate()]
-    return [torch.stack(columns).to(wanted.dtype) for columns in zip(*rows, strict=True)]
-
-
-def _places(shape: torch.Size) -> list[tuple[int, ...]]:
-    """Return the index of each element of a tensor."""
-    return [tuple(place) for place in torch.ones(shape).nonzero().tolist()]
-
-
-def _backward(output: Tensor, wanted: Sequence[Tensor], nondet_tol: float) -> list[torch.Tensor]:
-    """Return the derivative of one output with respect to each input; raise GradcheckError if it changes."""
-    columns: list[list[torch.Tensor]] = [[] for _ in wanted]
-    for place in _places(output.shape):
-        unit = torch.zeros_like(output._data)
-        unit[place] = 1
-        first, second = (
-            autograd.grad(output, wanted, Tensor._of(unit.clone()), retain_graph=True, allow_unused=True)
-            for _ in range(2)
-        )
-        for column, value, found, again in zip(columns, wanted, first, second, strict=True):
-            data = torch.zeros_like(value._data) if found is None else found._data
-            if found is not None and again is not None and (data - again._data).abs().max() > nondet_tol:
-                raise GradcheckError(
-                    "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
-                    "gives different values, although analytical gradient matches numerical gradient. The tolerance "
-                    f"for nondeterminism was {nondet_tol}."
-                )
-            column.append(data.reshape(-1))
-    return [
-        torch.stack(column, 1) if column else torch.zeros(value.numel(), 0, dtype=value.dtype)
-        for column, value in zip(columns, wanted, strict=True)
-    ]
-
-
-def _forward(func: Callable[..., Tensors], inputs: Tensors, count: int) -> list[list[torch.Tensor]]:
-    """Return the derivative of each output with respect to each input in forward mode."""
-    table: list[list[torch.Tensor]] = [[] for _ in range(count)]
-    for index, value in enumerate(inputs):
-        if not _asks(value):
-            continue
-        rows: list[list[torch.Tensor]] = [[] for _ in range(count)]
-        for place in _places(value.shape):
-            slopes = []
-            for direction in (1, 1j) if value.dtype.is_complex else (1,):
-                unit = torch.zeros_like(value._data)
-                unit[place] = direction
-                with dual_level():
-                    dual = make_dual(value, Tensor._of(unit))
-                    parts = [
-                        unpack_dual(output) for output in func(*inputs[:index], dual, *inputs[index + 1 :])
-                    ]
-                slopes.append(
-                    [
-                        (
-                            torch.zeros_like(part.primal._data)
-                            if part.tangent is None
-                            else part.tangent._data
-                        ).reshape(-1)
-                        for part in parts
-                    ]
-                )
-            found = (
-                [torch.complex(x, y) for x, y in zip(*slopes, strict=True)] if len(slopes) > 1 else slopes[0]
-            )
-            for row, slope in zip(rows, found, strict=True):
-                row.append(slope)
-        for column, row in zip(table, rows, strict=True):
-            column.append(torch.stack(row) if row else torch.zeros(0, 0))
-    return table
-
-
 def _compare(
     analytical: list[list[torch.Tensor]], numerical: list[list[torch.Tensor]], settings: _Settings, what: str
 ) -> None:
-    """Raise GradcheckError where the two Jacobians differ; in fast mode they are compared along random vectors."""
+    """Raise GradcheckError where the two Jacobians differ; in fast mode they are compared along random
+    vectors.
+    """
     for place, row in enumerate(analytical):
         for index, found in enumerate(row):
             expected = numerical[index][place]
@@ -370,7 +261,8 @@ def _compare(
                 one, other = along @ one @ across, along @ other @ across
             if not torch.allclose(one, other, settings.rtol, settings.atol):
                 raise GradcheckError(
-                    f"{what} for output {place} with respect to input {index},\nnumerical:{expected}\nanalytical:{found}\n"
+                    f"{what} for output {place} with respect to input "
+                    f"{index},\nnumerical:{expected}\nanalytical:{found}\n"
                 )
 
 
@@ -379,7 +271,7 @@ def _compare(
 
 def _check_zero(func: Callable[..., Any], inputs: Tensors) -> None:
     """Raise GradcheckError unless gradients are zero where the cotangents are."""
-    wanted = [value for value in inputs if _asks(value)]
+    wanted = [value for value in inputs if requires(value)]
     outputs = _outputs(func(*inputs))
     if not outputs:
         return
@@ -391,7 +283,7 @@ def _check_zero(func: Callable[..., Any], inputs: Tensors) -> None:
 
 def _check_batched(func: Callable[..., Any], inputs: Tensors) -> None:
     """Raise GradcheckError unless a batch of cotangents gives the gradients of each of them."""
-    wanted = [value for value in inputs if _asks(value)]
+    wanted = [value for value in inputs if requires(value)]
     for output in _outputs(func(*inputs)):
         batch = Tensor._of(torch.rand((2, *output.shape), dtype=output.dtype, device=output.device))
         each = [
@@ -411,7 +303,7 @@ def _check_batched(func: Callable[..., Any], inputs: Tensors) -> None:
 
 def _check_undefined(func: Callable[..., Any], inputs: Tensors) -> None:
     """Raise GradcheckError unless backward can do without gradients of outputs, of all and of each one."""
-    wanted = [edge for value in inputs if _asks(value) and (edge := edge_of(value)) is not None]
+    wanted = [edge for value in inputs if requires(value) and (edge := edge_of(value)) is not None]
     count = len(_outputs(func(*inputs)))
     missing = [set(range(count)), *({place} for place in range(count) if count > 1)]
     for places in missing:
@@ -426,12 +318,13 @@ def _check_undefined(func: Callable[..., Any], inputs: Tensors) -> None:
             execute(roots, keep=False, graph=False, capture=capture)
         except RuntimeError as error:
             raise GradcheckError(
-                'Expected backward function to handle undefined output grads. Please look at "Notes about undefined '
-                'output gradients" in "tools/autograd/derivatives.yaml"'
+                'Expected backward function to handle undefined output grads. Please look at "Notes about '
+                'undefined output gradients" in "tools/autograd/derivatives.yaml"'
             ) from error
         grads = [grad for found in capture.wanted.values() for grad in found.values()]
         if any(grad is not None and bool((grad != 0).any()) for grad in grads):
             raise GradcheckError(
-                "Expected all input grads to be undefined or zero when all output grads are undefined or zero. Please "
+                "Expected all input grads to be undefined or zero when all output grads are undefined or "
+                "zero. Please "
                 'look at "Notes about undefined output gradients" in "tools/autograd/derivatives.yaml"'
             )

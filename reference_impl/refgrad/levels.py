@@ -1,8 +1,8 @@
 """The open levels of forward mode: what an operation looks at to know whether tangents have to be carried.
 
-A level is open while a `forward_ad.dual_level()` or a `func.jvp` runs. Levels nest, the outermost comes first in
-`LEVELS`, and a tensor has at most one tangent a level. A level that has ended is never opened again, so a tangent of
-it means nothing to a later one. As in torch, levels belong to the process and not to a thread.
+A level is open while a `forward_ad.dual_level()` or a `func.jvp` runs. Levels nest, the outermost comes first
+in `LEVELS`, and a tensor has at most one tangent a level. A level that has ended is never opened again, so a
+tangent of it means nothing to a later one. As in torch, levels belong to the process and not to a thread.
 Source: "Forward Mode AD" in torch/csrc/autograd/forward_grad.h
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Level:
-    """One level; it knows the tensors that have a tangent at it weakly, to take the tangents away at its end."""
+    """One level; it knows the tensors that have a tangent at it weakly, to take those away at its end."""
 
     __slots__ = ("duals",)
 
@@ -63,8 +63,8 @@ def leave(level: Level) -> None:
 
 @contextlib.contextmanager
 def below(place: int) -> Iterator[None]:
-    """Close the levels from `place` in `LEVELS` on for a while: the arithmetic of a tangent at the level there is
-    that of the levels around it.
+    """Close the levels from `place` in `LEVELS` on for a while: the arithmetic of a tangent at the level
+    there is that of the levels around it.
     """
     inner = LEVELS[place:]
     del LEVELS[place:]

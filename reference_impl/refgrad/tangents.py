@@ -1,19 +1,19 @@
 """Forward mode: how tangents go through operations.
 
-Inside an open level (`levels`) every operation on a dual tensor gives its result the Jacobian-vector product of its
-tangents. There is no second table of derivatives for that. The vector-Jacobian product that a row states is linear in
-the cotangent, g -> J^H g, so its own vector-Jacobian product is J: refgrad writes the formula of the row down for a
-cotangent that nothing is known of, and pulls the tangent back through it. One formula thus serves both modes, with the
-same conventions where a function bends, with complex numbers, and with everything recorded that can be
-differentiated again. Source: J. Townsend, "A new trick for calculating Jacobian vector products" (2017), which
-torch.autograd.functional.jvp uses as well.
+Inside an open level (`levels`) every operation on a dual tensor gives its result the Jacobian-vector product
+of its tangents. There is no second table of derivatives for that. The vector-Jacobian product that a row
+states is linear in the cotangent, g -> J^H g, so its own vector-Jacobian product is J: refgrad writes the
+formula of the row down for a cotangent that nothing is known of, and pulls the tangent back through it. One
+formula thus serves both modes, with the same conventions where a function bends, with complex numbers, and
+with everything recorded that can be differentiated again. Source: J. Townsend, "A new trick for calculating
+Jacobian vector products" (2017), which torch.autograd.functional.jvp uses as well.
 
-Views take the same view of the tangent, so that it shares memory as the primal does, and a write to a dual tensor
-writes to its tangent in place: base and views see it. Source: "Forward Mode AD and views" in
+Views take the same view of the tangent, so that it shares memory as the primal does, and a write to a dual
+tensor writes to its tangent in place: base and views see it. Source: "Forward Mode AD and views" in
 torch/csrc/autograd/autograd_meta.cpp.
 
-Levels are worked from the outside in, each with the inner ones closed (`levels.below`): a tangent is made of primals
-and tangents as the outer levels see them. That keeps the perturbations of nested derivatives apart.
+Levels are worked from the outside in, each with the inner ones closed (`levels.below`): a tangent is made of
+primals and tangents as the outer levels see them. That keeps the perturbations of nested derivatives apart.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def push(
 ) -> None:
     """Give `out`, the result of the operation `rule`, its tangents.
 
-    `pull(name)` returns the formula for the operand `name`, a function of the cotangent, the result, the operands
-    and the arguments. Raises NotImplementedError if the row has none for an operand with a tangent.
+    `pull(name)` returns the formula for the operand `name`, a function of the cotangent, the result, the
+    operands and the arguments. Raises NotImplementedError if the row has none for an operand with a tangent.
     """
     if not (out._dtype.is_floating_point or out._dtype.is_complex):
         return
@@ -88,7 +88,9 @@ def carry(
 
 
 def laid_out(tangent: Tensor, primal: Tensor) -> Tensor:
-    """Return `tangent`, copied if it does not lie in memory as `primal` does: the two are written to together."""
+    """Return `tangent`, copied if it does not lie in memory as `primal` does: the two are written to
+    together.
+    """
     if tangent._data.stride() == primal._data.stride():
         return tangent
     return Tensor._of(torch.empty_like(primal._data, dtype=tangent._dtype)).copy_(tangent)
@@ -168,9 +170,10 @@ def transpose(linear: Callable[[Tensor], Any], tangent: Tensor, like: Tensor) ->
 def unsupported(name: str) -> NotImplementedError:
     """Return torch's error for an operation without a derivative in forward mode."""
     return NotImplementedError(
-        f"Trying to use forward AD with {name} that does not support it because it has not been implemented yet.\n"
-        "Please file an issue to PyTorch at https://github.com/pytorch/pytorch/issues/new?template=feature-request.yml "
-        "so that we can prioritize its implementation or submit a PR adding the implementation to derivatives.yaml"
+        f"Trying to use forward AD with {name} that does not support it because it has not been implemented "
+        "yet.\nPlease file an issue to PyTorch at "
+        "https://github.com/pytorch/pytorch/issues/new?template=feature-request.yml so that we can "
+        "prioritize its implementation or submit a PR adding the implementation to derivatives.yaml"
     )
 
 

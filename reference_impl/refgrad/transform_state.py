@@ -1,4 +1,6 @@
-"""Whether a transform of `func` is running: what may not be done inside of one asks here. A thread's own state."""
+"""Whether a transform of `func` is running: what may not be done inside of one asks here. A thread's own
+state.
+"""
 
 from __future__ import annotations
 

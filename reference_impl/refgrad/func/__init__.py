@@ -5,9 +5,9 @@
     vmap                                 over a batch (`batching`)
     functional_call, stack_module_state  modules as functions of their parameters (`modules`)
 
-Transforms nest in any order. A transform never touches `.grad`, works in grad mode whatever the mode around it, and
-its results can be differentiated by what is around it.
-Source: https://docs.pytorch.org/docs/stable/func.html
+Transforms nest in any order. A transform never touches `.grad`, works in grad mode whatever the mode around
+it, and its results can be differentiated by what is around it. Source:
+https://docs.pytorch.org/docs/stable/func.html
 """
 
 from .batching import vmap

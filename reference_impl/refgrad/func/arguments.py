@@ -44,7 +44,7 @@ def replaced(args: tuple[Any, ...], argnums: Argnums, values: Any) -> tuple[Any,
 
 
 def basis(values: Sequence[Tensor]) -> list[Tensor]:
-    """Return the unit vectors of all `values` taken together: for each value a batch of tensors of its shape."""
+    """Return the unit vectors of all `values` taken together: for each a batch of tensors of its shape."""
     total, start = sum(value.numel() for value in values), 0
     batches = []
     for value in values:

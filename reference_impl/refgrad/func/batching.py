@@ -1,13 +1,13 @@
 """vmap: a function of one example becomes a function of a batch, with torch's own batching of kernels.
 
-The data of the tensors that the function sees are torch's batched tensors: their shape is that of one example, and
-every kernel works on the whole batch. So shapes, errors and random numbers inside are torch's, and no operation of
-refgrad knows about batches. What refgrad adds is the graph. Inside, a tape is recorded as usual, and `grad` and the
-like work on it; outside, its data have no meaning. So of a call that something outside has to be differentiated
-through, one node is left, `VmapBackward`. Its backward runs the function again inside of a vmap, and backward through
-it, for the batch of arguments and of cotangents. The function must therefore be pure, as torch demands anyway. What a
-level of forward mode adds is gone by then, so a call whose tangents something outside has to be differentiated through
-is made example by example instead.
+The data of the tensors that the function sees are torch's batched tensors: their shape is that of one
+example, and every kernel works on the whole batch. So shapes, errors and random numbers inside are torch's,
+and no operation of refgrad knows about batches. What refgrad adds is the graph. Inside, a tape is recorded as
+usual, and `grad` and the like work on it; outside, its data have no meaning. So of a call that something
+outside has to be differentiated through, one node is left, `VmapBackward`. Its backward runs the function
+again inside of a vmap, and backward through it, for the batch of arguments and of cotangents. The function
+must therefore be pure, as torch demands anyway. What a level of forward mode adds is gone by then, so a call
+whose tangents something outside has to be differentiated through is made example by example instead.
 
 Source: https://docs.pytorch.org/docs/stable/generated/torch.func.vmap.html and
 https://docs.pytorch.org/docs/stable/func.ux_limitations.html
@@ -52,10 +52,11 @@ class Batching:
 
 @dataclass
 class Run:
-    """What is known after one run of the function inside: its outputs as it returned them, and what they are outside.
+    """What is known after one run of the function inside: its outputs as it returned them, and what they are
+    outside.
 
-    `start` is the sequence number from which on nodes belong to the run; `leaves` are the arguments inside that
-    require grad, by the place of the argument.
+    `start` is the sequence number from which on nodes belong to the run; `leaves` are the arguments inside
+    that require grad, by the place of the argument.
     """
 
     start: int
@@ -70,7 +71,8 @@ class Run:
         """Return the nodes from outside that the tape of `values` leads to, and those of `leaves`."""
         edges = [edge_of(value) for value in values if isinstance(value, Tensor)]
         ahead = [edge for edge in edges if edge is not None]
-        seen, found = set(ahead), {}
+        seen = set(ahead)
+        found: dict[Node, None] = {}
         while ahead:
             node = ahead.pop()
             if isinstance(node, AccumulateGrad) or node.seq < self.start:
@@ -95,8 +97,8 @@ def vmap(
 
     `in_dims` says which dimension of each positional argument is the batch, None for one that is not mapped;
     `out_dims` where the batch is in each result. Keyword arguments are not mapped. `randomness` is "error",
-    "different" or "same"; `chunk_size` limits how many examples are computed at once. Raises what torch raises,
-    ValueError for dimensions that do not fit and RuntimeError for what cannot be done inside.
+    "different" or "same"; `chunk_size` limits how many examples are computed at once. Raises what torch
+    raises, ValueError for dimensions that do not fit and RuntimeError for what cannot be done inside.
     """
     batching = Batching(func, in_dims, out_dims, randomness, chunk_size)
 
@@ -122,7 +124,9 @@ def _spread(dims: Dims, structure: Structure) -> list[Any] | None:
     inside, shape = flatten(dims)
     if shape == structure:
         return inside
-    if type(dims) is not structure.kind or len(dims) != len(structure.parts):
+    if not isinstance(dims, tuple | list | dict) or type(dims) is not structure.kind:
+        return None
+    if len(dims) != len(structure.parts):
         return None
     parts = [_spread(dim, part) for dim, part in zip(dims, structure.parts, strict=True)]
     return None if None in parts else [dim for part in parts for dim in part or ()]
@@ -149,7 +153,9 @@ class _Call:
         ]
 
     def run(self) -> tuple[Any, Run]:
-        """Run the function inside of a vmap; return its results, without history, and what is known of the run."""
+        """Run the function inside of a vmap; return its results, without history, and what is known of the
+        run.
+        """
         run = Run(next(SEQUENCE))
         places = self.mapped_places()
         tangents = [
@@ -170,10 +176,10 @@ class _Call:
 
         @functools.wraps(self.batching.func)
         def inside(*batched: Any, **kwargs: Any) -> Any:
-            if LEVELS:
-                *batched, extra = batched  # type: ignore[assignment]
-            arguments = self._inside(flatten(tuple(batched))[0], run)
-            for (place, level, _), data in zip(tangents, extra if LEVELS else (), strict=True):
+            *given, last = batched
+            directions = last if LEVELS else []
+            arguments = self._inside(flatten(tuple(given if LEVELS else batched))[0], run)
+            for (place, level, _), data in zip(tangents, directions, strict=True):
                 set_tangent(arguments[place], level, Tensor._of(data))
             outputs = self.batching.func(*self.structure.build(arguments), **kwargs)
             values, shape = flatten(outputs)
@@ -211,7 +217,9 @@ class _Call:
         return shape.build(values), run
 
     def _inside(self, batched: Sequence[Any], run: Run) -> list[Any]:
-        """Return the arguments that the function is called with: mapped tensors are new, leaves if they require grad."""
+        """Return the arguments that the function is called with: mapped tensors are new, leaves if they
+        require grad.
+        """
         arguments: list[Any] = list(self.leaves)
         for place in self.mapped_places():
             made = arguments[place] = Tensor._of(batched[place])
@@ -220,7 +228,7 @@ class _Call:
         return arguments
 
     def one_by_one(self) -> Any:
-        """Return the results of the call, the function run for one example after the other; all is recorded."""
+        """Return the results of the call, the function run for one example after the other, and recorded."""
         examples, places = [], self.mapped_places()
         for index in range(self.leaves[places[0]].shape[self.dims[places[0]]]):
             arguments = list(self.leaves)
@@ -269,7 +277,9 @@ class _Call:
             yield
 
     def pull(self, node: VmapBackward, cotangents: dict[int, Tensor]) -> list[Tensor | None]:
-        """Return the gradients for the edges of `node`: one more mapped call, of the function and of backward."""
+        """Return the gradients for the edges of `node`: one more mapped call, of the function and of
+        backward.
+        """
         places = sorted(cotangents)
         found: list[int] = []
 
@@ -311,7 +321,8 @@ def _outside(value: Any) -> Any:
 
 
 class VmapBackward(Node):
-    """The node of a mapped call: edges to its mapped arguments (`reached`) and to what the function captured (`around`).
+    """The node of a mapped call: edges to its mapped arguments (`reached`) and to what the function captured
+    (`around`).
 
     `likes` holds the data of the outputs, `dims` the dimension of each that is the batch.
     """
@@ -329,7 +340,7 @@ class VmapBackward(Node):
         """Return how many outputs the call has."""
         return len(self.likes)
 
-    def vjp(self, grad: Any, keep: bool) -> Any:
+    def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - the arguments are kept
         """Return what `vjp_graph` returns, as plain data."""
         parts = {index: part(grad, index) for index in range(len(self.likes))}
         tensors = {index: Tensor._of(data) for index, data in parts.items() if data is not None}
@@ -338,7 +349,7 @@ class VmapBackward(Node):
         return tuple(None if found is None else found._data for found in grads)
 
     def vjp_graph(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - the arguments are kept
-        """Return the gradients of the arguments and of what was captured, for the gradients of the outputs."""
+        """Return the gradients of the arguments and of what was captured, for those of the outputs."""
         parts = {index: part(grad, index) for index in range(len(self.likes))}
         return tuple(
             self.call.pull(self, {index: value for index, value in parts.items() if value is not None})

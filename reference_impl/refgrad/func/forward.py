@@ -32,24 +32,24 @@ def jvp(
 ) -> Any:
     """Return `func(*primals)` and the Jacobian-vector product with `tangents`, a tuple like `primals`.
 
-    With `has_aux`, `func` returns a pair, and its second part is returned as well. With `strict` an output that does
-    not depend on the inputs raises RuntimeError; otherwise its tangent is zero. Raises RuntimeError and ValueError
-    where torch does.
+    With `has_aux`, `func` returns a pair, and its second part is returned as well. With `strict` an output
+    that does not depend on the inputs raises RuntimeError; otherwise its tangent is zero. Raises RuntimeError
+    and ValueError where torch does.
     """
     given, structure = _checked_primals(primals)
     vectors, found = flatten(tangents)
     if found != structure:
         raise RuntimeError(
-            f"{_JVP}: Expected primals and tangents to have the same python structure. For example, if primals is a "
-            f"tuple of 3 tensors, tangents also must be. Got primals with structure {structure} and tangents with "
-            f"structure {found}"
+            f"{_JVP}: Expected primals and tangents to have the same python structure. For example, if "
+            "primals is a tuple of 3 tensors, tangents also must be. Got primals with structure "
+            f"{structure} and tangents with structure {found}"
         )
     only_tensors(tangents, f"{_JVP}: Expected tangents to contain only tensors")
     with transform():
         level = levels.enter()
         try:
             duals = [dual(value, vector, level) for value, vector in zip(given, vectors, strict=True)]
-            outputs = func(*structure.build(duals))
+            outputs, aux = func(*structure.build(duals)), None
             if has_aux:
                 outputs, aux = with_aux(outputs, _JVP)
             values = only_tensors(outputs, f"{_JVP}: expected f(*primals) to return only tensors")
@@ -76,9 +76,9 @@ def jvp(
 def _checked_primals(primals: Any) -> tuple[list[Tensor], Any]:
     """Return the tensors in `primals` and its structure, after torch's checks."""
     if not isinstance(primals, tuple):
-        raise RuntimeError(
+        raise RuntimeError(  # noqa: TRY004 - torch's class
             f"{_JVP}: Expected primals to be a tuple. E.g. it should be valid to call f(*primals)."
-        )  # noqa: TRY004 - torch's class
+        )
     given, structure = flatten(primals)
     if not given:
         raise RuntimeError(f"{_JVP}: Expected primals to contain at least one Tensor.")
@@ -89,7 +89,8 @@ def _checked_primals(primals: Any) -> tuple[list[Tensor], Any]:
 def jacfwd(
     func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, *, randomness: str = "error"
 ) -> Callable[..., Any]:
-    """Return the function that computes the Jacobian of `func`, forward; what it returns is what that of `jacrev` does.
+    """Return the function that computes the Jacobian of `func`, forward; what it returns is what that of
+    `jacrev` does.
 
     `randomness` says what random operations inside do, as in `vmap`.
     """
@@ -137,7 +138,8 @@ def hessian(func: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any
 
 
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
-    """Return `func(*primals)` and the function that takes tangents, one for each primal, to those of the outputs.
+    """Return `func(*primals)` and the function that takes tangents, one for each primal, to those of the
+    outputs.
 
     `func` runs once: its vector-Jacobian product is recorded, and transposed for each call.
     """

@@ -22,9 +22,10 @@ from .trees import flatten
 def grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Return the function that computes the gradient of `func`, whose result is a 0-d tensor.
 
-    The gradient is that of the positional argument `argnums`, or a tuple of those of several; arguments may be trees
-    of tensors. With `has_aux`, `func` returns a pair, and the gradient comes with the second part. Nothing is added to
-    `.grad` anywhere. Raises RuntimeError for another result, ValueError for arguments that are no tensors.
+    The gradient is that of the positional argument `argnums`, or a tuple of those of several; arguments may
+    be trees of tensors. With `has_aux`, `func` returns a pair, and the gradient comes with the second part.
+    Nothing is added to `.grad` anywhere. Raises RuntimeError for another result, ValueError for arguments
+    that are no tensors.
     """
     both = grad_and_value(func, argnums, has_aux)
 
@@ -48,7 +49,7 @@ def grad_and_value(
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         with frame() as run:
             inputs = run.track(chosen(args, argnums))
-            output = func(*replaced(args, argnums, inputs), **kwargs)
+            output, aux = func(*replaced(args, argnums, inputs), **kwargs), None
             if has_aux:
                 output, aux = with_aux(output, "grad_and_value(f)(*args)")
             _check_scalar(output)
@@ -69,20 +70,20 @@ def _check_scalar(output: Any) -> None:
         raise RuntimeError(f"{name}: Expected f(*args) to return a Tensor, got {type(output)}")  # noqa: TRY004 - torch's class
     if output.ndim != 0:
         raise RuntimeError(
-            f"{name}: Expected f(*args) to return a scalar Tensor, got tensor with {output.ndim} dims. Maybe you "
-            "wanted to use the vjp or jacrev APIs instead?"
+            f"{name}: Expected f(*args) to return a scalar Tensor, got tensor with {output.ndim} dims. Maybe "
+            "you wanted to use the vjp or jacrev APIs instead?"
         )
 
 
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Return `func(*primals)` and the function that takes cotangents of its outputs to those of the primals.
 
-    The second takes a tree like the outputs and returns a tuple with one element for each primal; it may be called
-    again and again. With `has_aux`, `func` returns a pair, and its second part is returned as well.
+    The second takes a tree like the outputs and returns a tuple with one element for each primal; it may be
+    called again and again. With `has_aux`, `func` returns a pair, and its second part is returned as well.
     """
     with frame() as run:
         inputs = run.track(primals)
-        outputs = func(*inputs)
+        outputs, aux = func(*inputs), None
         if has_aux:
             outputs, aux = with_aux(outputs, "vjp(f, *primals)")
         values = only_tensors(outputs, "vjp(f, *primals): expected f(*primals) to return only tensors")
@@ -94,8 +95,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         given, found = flatten(cotangents)
         if found != expected:
             raise RuntimeError(
-                "Expected pytree structure of cotangents to be the same as pytree structure of outputs to the "
-                f"function. cotangents: {found}, primal output: {expected}"
+                "Expected pytree structure of cotangents to be the same as pytree structure of outputs to "
+                f"the function. cotangents: {found}, primal output: {expected}"
             )
         graph = is_grad_enabled() if create_graph is None else create_graph
         graph = graph and (outside or any(cotangent.requires_grad for cotangent in given))
@@ -113,9 +114,9 @@ def jacrev(
 ) -> Callable[..., Any]:
     """Return the function that computes the Jacobian of `func`, backward.
 
-    For each output and each of the arguments `argnums` it is a tensor of the shape of the output followed by that of
-    the argument: a tree like the outputs, of trees like the arguments. `chunk_size` limits how many rows are computed
-    at once.
+    For each output and each of the arguments `argnums` it is a tensor of the shape of the output followed by
+    that of the argument: a tree like the outputs, of trees like the arguments. `chunk_size` limits how many
+    rows are computed at once.
     """
 
     @functools.wraps(func)

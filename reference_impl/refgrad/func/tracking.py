@@ -1,9 +1,10 @@
 """What the transforms that differentiate backward share: inputs that are leaves inside, and results outside.
 
-A transform calls its function with new leaves in the place of its inputs. Inside, the graph ends at such a leaf; when
-the transform is over, the node of the leaf (`Entry`) gets an edge to where the input came from, so that an outer
-transform, or the graph around all of them, differentiates through. That is all it takes for transforms to nest:
-every one has its own leaves, and a derivative with respect to some of them never sees the others.
+A transform calls its function with new leaves in the place of its inputs. Inside, the graph ends at such a
+leaf; when the transform is over, the node of the leaf (`Entry`) gets an edge to where the input came from, so
+that an outer transform, or the graph around all of them, differentiates through. That is all it takes for
+transforms to nest: every one has its own leaves, and a derivative with respect to some of them never sees the
+others.
 
 A result keeps its history if something outside is part of it, and has none otherwise.
 Source: https://docs.pytorch.org/docs/stable/func.html; functorch calls the leaves "wrapped at a level".
@@ -56,7 +57,9 @@ class Frame:
         self.recording = is_grad_enabled()
 
     def track(self, tree: Any) -> Any:
-        """Return `tree` with a new leaf on the memory of each of its tensors; raise ValueError for other things."""
+        """Return `tree` with a new leaf on the memory of each of its tensors; raise ValueError for other
+        things.
+        """
         return mapped(self._leaf, tree)
 
     def _leaf(self, value: Any) -> Tensor:
@@ -91,7 +94,9 @@ class Frame:
                 entry.running = False
 
     def settle(self, tree: Any) -> Any:
-        """Return `tree`, made inside, as it is outside: without history unless something outside is part of it."""
+        """Return `tree`, made inside, as it is outside: without history unless something outside is part of
+        it.
+        """
         return mapped(self._settled, tree)
 
     def _settled(self, value: Any) -> Any:
@@ -152,7 +157,9 @@ def gradients(
     *,
     create_graph: bool,
 ) -> list[Tensor]:
-    """Return the gradients of `outputs` with respect to `inputs`, zeros where there are none; the graph stays."""
+    """Return the gradients of `outputs` with respect to `inputs`, zeros where there are none; the graph
+    stays.
+    """
     pairs = [pair for pair in zip(outputs, cotangents, strict=True) if pair[0].requires_grad]
     found: Iterable[Tensor | None] = [None] * len(inputs)
     if pairs:
@@ -171,7 +178,9 @@ def gradients(
 
 
 def only_tensors(tree: Any, message: str) -> list[Tensor]:
-    """Return the leaves of `tree`; raise RuntimeError with `message` and the type of a leaf that is no tensor."""
+    """Return the leaves of `tree`; raise RuntimeError with `message` and the type of a leaf that is no
+    tensor.
+    """
     leaves, _ = flatten(tree)
     for leaf in leaves:
         if not isinstance(leaf, Tensor):

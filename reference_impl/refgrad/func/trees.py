@@ -1,7 +1,7 @@
 """Trees: what transforms take and return are tensors in tuples, lists and dicts, nested at will.
 
-Everything else is a leaf, None as well. Source: https://docs.pytorch.org/docs/stable/func.ux_limitations.html and
-torch/utils/_pytree.py
+Everything else is a leaf, None as well. Source: https://docs.pytorch.org/docs/stable/func.ux_limitations.html
+and torch/utils/_pytree.py
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """The shape of a tree: `kind` is the type of a container, or None for a leaf; `keys` are those of a dict."""
+    """The shape of a tree: `kind` is the type of a container, None for a leaf; `keys` are those of a dict."""
 
-    kind: type | None
+    kind: Any
     keys: tuple[Any, ...] = ()
     parts: tuple[Structure, ...] = ()
 
