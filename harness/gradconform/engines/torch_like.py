@@ -190,15 +190,19 @@ class TorchLikeEngine(Engine):
         return _quiet() if recorded and not self._loud else _AS_IT_IS
 
     def get(self, handle: Handle, attribute: str) -> Any:
-        return self._get(handle, attribute) if self._loud else self.peek(handle, attribute)
-
-    def peek(self, handle: Handle, attribute: str) -> Any:
-        if attribute == "grad" and getattr(handle, "is_leaf", True) is False:
+        if attribute == "grad" and not self._loud and getattr(handle, "is_leaf", True) is False:
             # torch warns about this read; an engine that mirrors it may too. What it answers is what counts.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return self._get(handle, attribute)
         return self._get(handle, attribute)
+
+    def peek(self, handle: Handle, attribute: str) -> Any:
+        before, self._loud = self._loud, False
+        try:
+            return self.get(handle, attribute)
+        finally:
+            self._loud = before
 
     def _get(self, handle: Handle, attribute: str) -> Any:
         found = getattr(handle, attribute, _MISSING)
