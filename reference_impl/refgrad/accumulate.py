@@ -55,12 +55,13 @@ class AccumulateGrad(Node):
         leaf = self.variable
         if leaf._node is None:
             return ()
+        owners = _EXCLUSIVE if self.hooks is None else _EXCLUSIVE + self.hooks.owners()
         with _LOCKS[id(leaf) >> 4 & 63]:
             have = leaf._grad
             if have is not None:
                 have._data.add_(grad)
                 bump(have)
-            elif getrefcount(grad) > _EXCLUSIVE or not _same_layout(grad, leaf._data):
+            elif getrefcount(grad) > owners or not _same_layout(grad, leaf._data):
                 leaf._grad = leaf._like(_copy_for(leaf._data, grad))
             else:
                 leaf._grad = leaf._like(grad)
@@ -111,7 +112,8 @@ class _Displaced(AccumulateGrad):
         grad = self.received(grad)
         with _LOCKS[id(leaf) >> 4 & 63]:
             have = leaf._grad
-            shared = getrefcount(grad) > _EXCLUSIVE
+            owners = _EXCLUSIVE if self.hooks is None else _EXCLUSIVE + self.hooks.owners()
+            shared = getrefcount(grad) > owners
             if have is not None:
                 have._data.add_(grad)
                 bump(have)

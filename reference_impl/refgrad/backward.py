@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, cast
 
-from . import anomaly, hooks, reentrant
-from .grad_mode import is_grad_enabled, mode, set_grad_mode
+from . import anomaly, hooks
+from .grad_mode import mode
 from .levels import LEVELS
 from .node import SEQUENCE, Node, detection
 from .outputs import part
+from .reentrant import DEEPEST, Task, running, with_empty_stack
 
 
 @dataclass(slots=True)
@@ -45,16 +46,17 @@ def execute(
     `keep` keeps saved tensors for another backward. `graph` records the work. With `capture`, only nodes on
     a path to what is asked for run.
     """
-    if reentrant.running.depth > reentrant.DEEPEST:
-        reentrant.with_empty_stack(lambda: execute(roots, keep=keep, graph=graph, capture=capture))
+    if running.depth > DEEPEST:
+        with_empty_stack(lambda: execute(roots, keep=keep, graph=graph, capture=capture))
         return
     path = None if capture is None else _paths(roots, capture)
     pending = _count_edges(roots, path)
     ready: list[tuple[int, Node]] = []
     arrived: dict[Node, Any] = {}
-    before, outer, restricted = is_grad_enabled(), mode.running, mode.restricted
-    set_grad_mode(graph)
-    mode.running = next(SEQUENCE)
+    state = vars(mode)
+    before = state.copy()
+    state["asked" if mode.inference else "enabled"] = graph
+    state["running"] = next(SEQUENCE)
     # Tangents are carried by refgrad's operations alone.
     graph = graph or bool(LEVELS)
     try:
@@ -64,11 +66,11 @@ def execute(
         if capture is None:
             _run(ready, arrived, pending, keep, graph, roots)
         else:
-            mode.restricted = True
-            _run_captured(ready, arrived, pending, keep, graph, reentrant.Task(roots, path or set(), capture))
+            state["restricted"] = True
+            _run_captured(ready, arrived, pending, keep, graph, Task(roots, path or set(), capture))
     finally:
-        set_grad_mode(before)
-        mode.running, mode.restricted = outer, restricted
+        state.clear()
+        state.update(before)
 
 
 def _run(  # noqa: PLR0917 - the state of one backward pass
@@ -87,8 +89,9 @@ def _run(  # noqa: PLR0917 - the state of one backward pass
         grad = arrived.pop(node)
         while True:
             if node.hooks is not None or watched:
-                task = task or reentrant.Task(roots)
-                grads = _run_node(node, grad, keep, graph, task)
+                task = task or Task(roots)
+                held, grad = [grad], None
+                grads = _run_node(node, held, keep, graph, task)
             elif grad is None:
                 grads = node.nothing(keep)
             else:
@@ -115,7 +118,7 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
     pending: dict[Node, int],
     keep: bool,
     graph: bool,
-    task: reentrant.Task,
+    task: Task,
 ) -> None:
     """Run the nodes on the path of `task`, and keep the gradients that are asked for.
 
@@ -139,7 +142,8 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
         if ends:
             continue
         if node.hooks is not None or watched:
-            grads = _run_node(node, grad, keep, graph, task)
+            held, grad = [grad], None
+            grads = _run_node(node, held, keep, graph, task)
         elif grad is None:
             grads = node.nothing(keep)
         else:
@@ -155,12 +159,16 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
         grads = None
 
 
-def _run_node(node: Node, grad: Any, keep: bool, graph: bool, task: reentrant.Task) -> Any:
-    """Run one node, whatever stands around it: hooks, and anomaly mode."""
+def _run_node(node: Node, held: list[Any], keep: bool, graph: bool, task: Task) -> Any:
+    """Run one node, whatever stands around it: hooks, and anomaly mode.
+
+    `held` holds the gradient, which is taken out of it: nobody but the node may have it while it runs.
+    """
 
     def run() -> Any:
         if node.hooks is not None:
-            return hooks.run_node(node, grad, keep, graph, task)
+            return hooks.run_node(node, held, keep, graph, task)
+        grad = held.pop()
         if grad is None:
             return node.nothing(keep)
         return node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)

@@ -128,7 +128,7 @@ def register_multi_grad_hook(
 
 
 def _hooks_for_all(tensors: Sequence[Tensor], fn: Callable[[Any], None]) -> list[RemovableHandle]:
-    nodes = [_node(tensor) for tensor in tensors]
+    nodes = [_node_of(tensor) for tensor in tensors]
     gathered: weakref.WeakKeyDictionary[Task, _Gathered] = weakref.WeakKeyDictionary()
     lock = threading.Lock()
 
@@ -136,7 +136,8 @@ def _hooks_for_all(tensors: Sequence[Tensor], fn: Callable[[Any], None]) -> list
         task = _task()
         with lock:
             if task not in gathered:
-                gathered[task] = _Gathered([None] * len(nodes), sum(_runs(task, node) for node in nodes))
+                expected = sum(_runs(task, node()) for node in nodes)
+                gathered[task] = _Gathered([None] * len(nodes), expected)
             state = gathered[task]
             state.seen += 1
             complete = state.seen == state.expected
@@ -164,12 +165,18 @@ def _hooks_for_any(tensors: Sequence[Tensor], fn: Callable[[Any], None]) -> list
     return [register_hook(tensor, once) for tensor in tensors if tensor.requires_grad]
 
 
-def _node(tensor: Tensor) -> Node:
-    """Return the node whose run computes the gradient of `tensor`."""
+def _node_of(tensor: Tensor) -> Callable[[], Node | None]:
+    """Return a function that tells the node whose run computes the gradient of `tensor`, if it still exists.
+
+    The hooks of that node will hold on to the function, so the function must not hold on to the node.
+    """
     node = edge_of(tensor)
     if node is None:
         raise AssertionError("Expected gradient function to be set")
-    return node.as_edge()[0] or node
+    if tensor.is_leaf:
+        leaf = weakref.ref(tensor)
+        return lambda: None if (found := leaf()) is None else edge_of(found)
+    return weakref.ref(node.as_edge()[0] or node)
 
 
 def _task() -> Task:
@@ -180,7 +187,9 @@ def _task() -> Task:
     return task
 
 
-def _runs(task: Task, node: Node) -> bool:
+def _runs(task: Task, node: Node | None) -> bool:
+    if node is None:
+        return False
     if not node.edges and task.capture is not None and node in task.capture.wanted:
         raise RuntimeError(
             "A leaf node was passed to _will_engine_execute_node but we are currently running "

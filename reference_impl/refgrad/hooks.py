@@ -93,6 +93,13 @@ class NodeHooks:
         # the post-accumulate hooks of the leaf
         self.after: Table | None = None
 
+    def owners(self) -> int:
+        """Return how many own a gradient beside the node: post-hooks get it too, and see what becomes of it.
+
+        Source: num_expected_refs in torch/csrc/autograd/functions/accumulate_grad.cpp.
+        """
+        return 1 if self.post else 0
+
 
 def hooks_of(node: Node) -> NodeHooks:
     """Return the hooks of `node`, made now if it has none."""
@@ -215,15 +222,21 @@ def _live_accumulator(leaf: Tensor) -> Node | None:
 # --- what backward calls ---
 
 
-def run_node(node: Node, grad: Any, keep: bool, graph: bool, task: Task) -> Any:
-    """Run `node`, which has hooks; return the gradient for each edge as `node.vjp` does."""
+def run_node(node: Node, held: list[Any], keep: bool, graph: bool, task: Task) -> Any:
+    """Run `node`, which has hooks; return the gradient for each edge as `node.vjp` does.
+
+    `held` holds the gradient, which is taken out of it.
+    """
     hooks = cast("NodeHooks", node.hooks)
+    grad = held.pop()
     grads = _wrap(separate(node, None if grad is None else node.received(grad)), graph)
     with UserCode(task):
         grads = _on_outputs(hooks, grads)
         if hooks.pre:
             grads = _call(hooks.pre, grads)
     grad = combine(node, _unwrap(grads, graph))
+    if not hooks.post:
+        grads = ()  # so that the memory of the gradient has no other owner than the node
     if grad is None:
         results = node.nothing(keep)
     elif graph:

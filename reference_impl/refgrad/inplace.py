@@ -19,7 +19,7 @@ from .saved import pack_result
 from .tangents import before_write, push_write
 from .tensor import Tensor
 from .versions import bump, counter_of
-from .views import rebase, refuse_write
+from .views import history_before, rebase, refuse_write
 
 if TYPE_CHECKING:
     import torch
@@ -54,7 +54,7 @@ def write(
         before = Tensor._of(
             tensor._data.clone() if operation.rule.tensors[0] in operation.rule.saves else tensor._data
         )
-        before._node = tensor._node
+        before._node = history_before(tensor)
         before = before if dual is None else dual
         recorded = Tensor._of(tensor._data)
         recorded._counter = counter_of(tensor)

@@ -237,7 +237,26 @@ def _refresh(view: Tensor) -> None:
 
 
 def retake(view: Tensor) -> None:
-    """Record `view` as taken from its base as the base is now: in one step, unless the dtypes differ.
+    """Record `view` as taken from its base as the base is now."""
+    of = cast("ViewOf", view._view)
+    _set_history(view, taken_again(view))
+    view._view = replace(of, version=cast("VersionCounter", view._counter).value)
+
+
+def history_before(tensor: Tensor) -> Node | None:
+    """Return the history that a write to `tensor` goes on from.
+
+    For a view it is the base's, seen at the place of the view: what has happened to the view itself, such as
+    hooks, is no part of it.
+    """
+    node = tensor._node
+    if tensor._view is None or node is None or tensor._view.base._node is None:
+        return node
+    return taken_again(tensor)
+
+
+def taken_again(view: Tensor) -> Node | None:
+    """Return the history of `view` if it were taken from its base now: in one step, unless the dtypes differ.
 
     A complex tensor seen as real numbers, or the other way round, is taken step by step again.
     """
@@ -254,8 +273,7 @@ def retake(view: Tensor) -> None:
             again = of.path.view(base)
         finally:
             mode.enabled = recording
-    _set_history(view, again._node)
-    view._view = replace(of, version=cast("VersionCounter", view._counter).value)
+    return again._node
 
 
 def _set_history(tensor: Tensor, node: Node | None) -> None:
