@@ -17,7 +17,8 @@ from .accumulate import edge_of
 from .anomaly import detect_anomaly, set_detect_anomaly
 from .backward import Capture, execute
 from .function import Function
-from .grad_mode import enable_grad, no_grad, set_grad_enabled
+from .grad_mode import enable_grad, no_grad, set_grad_enabled, set_multithreading_enabled
+from .inference_mode import inference_mode
 from .graph import GradientEdge
 from .levels import LEVELS
 from .node import UNTRACKED, Node, Sentinel
@@ -39,9 +40,11 @@ __all__ = [
     "gradcheck",
     "gradgradcheck",
     "graph",
+    "inference_mode",
     "no_grad",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "set_multithreading_enabled",
 ]
 
 
@@ -61,8 +64,8 @@ def backward(  # noqa: PLR0917 - torch's signature
     """
     if active():
         raise RuntimeError(
-            "backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
-            "functorch.vjp instead or call backward() outside of functorch transforms."
+            "backward() called inside a functorch transform. This is not supported, please use "
+            "functorch.grad or functorch.vjp instead or call backward() outside of functorch transforms."
         )
     if grad_variables is not None:
         warnings.warn(
@@ -162,8 +165,8 @@ def grad(  # noqa: PLR0917 - torch's signature
 def _of_batch(
     vjp: Callable[..., list[Tensor | None]], roots: Sequence[Tensor], cotangents: Sequence[Tensor | None]
 ) -> list[Tensor | None]:
-    """Return the results of `vjp` for each of a batch of cotangents, the first dimension of each; None where it has
-    none.
+    """Return the results of `vjp` for each of a batch of cotangents, the first dimension of each; None where
+    it has none.
     """
     from .func.batching import vmap
 
@@ -174,11 +177,11 @@ def _of_batch(
     for index, (root, batch) in enumerate(zip(roots, batches, strict=True)):
         if cotangents[index] is not None and batch._shape[1:] != root._shape:
             raise RuntimeError(
-                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
-                "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
-                f"output, but a mismatch was detected: grad_output[{index}] has a shape of {batch._shape[2:]} and "
-                f"output[{index}] has a shape of {root._shape}. If you only want some tensors in `grad_output` to be "
-                "considered batched, consider using vmap."
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the "
+                "batch dimension. The sizes of the remaining dimensions are expected to match the shape of "
+                f"corresponding output, but a mismatch was detected: grad_output[{index}] has a shape of "
+                f"{batch._shape[2:]} and output[{index}] has a shape of {root._shape}. If you only want "
+                "some tensors in `grad_output` to be considered batched, consider using vmap."
             )
     places: list[int] = []
     count = 0

@@ -195,3 +195,36 @@ class _Decorated(_GradMode):
 
     def __init__(self, wanted: bool) -> None:
         self.wanted = wanted
+
+
+class set_multithreading_enabled(Mode):  # noqa: N801 - torch's name
+    """Whether a backward may use a thread for each device: kept for this thread, set at once.
+
+    refgrad's backward runs on the calling thread in either case, and gives the same results, as torch's does on
+    the CPU. As a context manager or decorator it puts the previous value back. Source:
+    https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.set_multithreading_enabled.html
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.previous = _multithreading.enabled
+        self.wanted = mode
+        _multithreading.enabled = mode
+
+    def __enter__(self) -> None:
+        """Do nothing: the value is set already."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _multithreading.enabled = self.previous
+
+    def clone(self) -> Mode:
+        """Return an object that sets the same value."""
+        return type(self)(self.wanted)
+
+
+class _Multithreading(threading.local):
+    enabled: bool = True
+
+
+_multithreading = _Multithreading()

@@ -248,7 +248,7 @@ OPERATORS = {
         Operator("narrow_copy", "input, dim, start, length", method=True),
         # factories
         Operator("tensor", "data, *, dtype=None, requires_grad=False", "factory", forms="function"),
-        Operator("Tensor", "data", "factory", forms="function"),
+        Operator("Tensor", "data, **options", "factory", forms="function"),
         Operator("zeros", "*size, dtype=None, requires_grad=False", "factory", forms="function"),
         Operator("ones", "*size, dtype=None, requires_grad=False", "factory", forms="function"),
         Operator("full", "size, fill_value, *, dtype=None, requires_grad=False", "factory", forms="function"),
@@ -332,10 +332,24 @@ OPERATORS = {
         Operator("is_conj", _UNARY, "plain", method=True, forms="method"),
         Operator("is_grad_enabled", "", "plain", forms="function"),
         Operator("repr", "object", "plain", forms="function"),
+        # checkpoints and anomaly mode
+        Operator("utils.checkpoint.checkpoint", "function, *arguments, **options", "object", forms="function"),
+        Operator(
+            "utils.checkpoint.checkpoint_sequential",
+            "functions, segments, input, **options",
+            "object",
+            forms="function",
+        ),
+        Operator("autograd.set_detect_anomaly", "mode, check_nan=True", "object", forms="function"),
+        Operator("is_anomaly_enabled", "", "plain", forms="function"),
+        Operator("is_anomaly_check_nan_enabled", "", "plain", forms="function"),
+        Operator("autograd.graph.region_activation_memory_budget", "budget", "object", forms="function"),
         # Python's own, for any object
         Operator("next", "iterator", "object", forms="function"),
         Operator("deepcopy", "object", "object", forms="function"),
         Operator("is_inference_mode_enabled", "", "plain", forms="function"),
+        # as a plain call: it acts at once, and until something else is set
+        Operator("set_grad_enabled", "mode", "object", forms="function"),
         Operator("is_inference", _UNARY, "plain", method=True),
     )
 }
@@ -356,6 +370,12 @@ METHODS_OF_OBJECTS = {
         # custom functions and their contexts
         Operator("apply", "*arguments, **options", "object"),
         Operator("save_for_backward", "*tensors", "object"),
+        Operator("save_for_forward", "*tensors", "object"),
+        Operator("mark_dirty", "*tensors", "object"),
+        Operator("mark_non_differentiable", "*tensors", "object"),
+        Operator("set_materialize_grads", "value", "object"),
+        # saved tensors
+        Operator("register_hooks", "pack_hook, unpack_hook", "object"),
         # generators
         Operator("send", "value", "object"),
         Operator("close", "", "object"),
@@ -392,17 +412,30 @@ ATTRIBUTES = (
     "_saved_keepdim",
     "_saved_exponent",
     "saved_tensors",
+    "_raw_saved_self",
+    "_raw_saved_result",
+    "_raw_saved_tensors",
+    "boxed_grads_call",
+    "clear_saved_tensors_on_access",
     "real",
     "imag",
     "_version",
     "_base",
 )
-WRITABLE = ("grad", "data", "requires_grad")
+WRITABLE = ("boxed_grads_call", "clear_saved_tensors_on_access", "grad", "data", "requires_grad")
 MODES = {
     "no_grad": "",
     "enable_grad": "",
     "set_grad_enabled": "mode",
     "inference_mode": "mode=True",
+    "autograd.set_multithreading_enabled": "mode",
+    "autograd.graph.saved_tensors_hooks": "pack_hook, unpack_hook",
+    "autograd.graph.save_on_cpu": "pin_memory=False",
+    "autograd.graph.disable_saved_tensors_hooks": "error_message",
+    "autograd.graph.allow_mutation_on_saved_tensors": "",
+    "autograd.detect_anomaly": "check_nan=True",
+    "autograd.set_detect_anomaly": "mode, check_nan=True",
+    "utils.checkpoint.set_checkpoint_early_stop": "enable",
     "thread": "",
     "concurrently": "",
 }
