@@ -49,7 +49,7 @@ __all__ = [
 
 
 def backward(  # noqa: PLR0917 - torch's signature
-    tensors: Tensor | Sequence[Tensor],
+    tensors: Tensor | GradientEdge | Sequence[Tensor | GradientEdge],
     grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
@@ -101,7 +101,7 @@ def backward(  # noqa: PLR0917 - torch's signature
 
 
 def grad(  # noqa: PLR0917 - torch's signature
-    outputs: Tensor | Sequence[Tensor],
+    outputs: Tensor | GradientEdge | Sequence[Tensor | GradientEdge],
     inputs: Any,
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,

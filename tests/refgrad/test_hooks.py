@@ -483,6 +483,7 @@ def test_graphs_with_hooks_go_with_their_last_reference() -> None:
     y.register_hook(lambda grad: grad)
     y.retain_grad()
     z = y * 3
+    assert z.grad_fn is not None
     z.grad_fn.register_prehook(lambda grads: None)
     z.grad_fn.register_hook(lambda inputs, outputs: None)
     rg.autograd.graph.register_multi_grad_hook((y, z), lambda grads: None)
@@ -527,6 +528,7 @@ def test_a_handle_knows_its_hooks_weakly() -> None:
 def test_edges_made_by_hand_take_part_as_inputs_only() -> None:
     x = torch.ones(2)
     y = rg.from_torch(x).requires_grad_() * 2
+    assert y.grad_fn is not None
     edge = rg.autograd.graph.GradientEdge(y.grad_fn, 0)
     (grad,) = rg.autograd.grad(y.sum(), [edge])
     assert grad.tolist() == [1.0, 1.0]
