@@ -75,7 +75,8 @@ def _lines() -> Iterator[str]:
     yield from ("", "### Attributes, modes, errors and warnings", "")
     yield f"- attributes: {_words(ATTRIBUTES)}; of these {_words(WRITABLE)} can be assigned"
     yield f"- modes: {_words(f'{name}({argument})' for name, argument in MODES.items())}"
-    yield f"- above definitions: {_words(name for name in MODES if name not in THREADS)}, {_words(DECORATORS)}"
+    modes = _words(name for name in MODES if name not in THREADS)
+    yield f"- above definitions: {modes}, {_words(DECORATORS)}"
     yield f"- bases of classes: {_words(BASES)}"
     yield f"- errors: {_words(ERRORS)}"
     yield f"- warnings: {_words(WARNINGS)}"
