@@ -110,7 +110,7 @@ def cumprod_backward(grad: T, value: T, result: T, dim: int) -> T:
     Without zeros it is a quotient. With them, the derivative of product j by element k is multiplied out:
     what comes before k, times what lies between k and j.
     """
-    if not value.dim():
+    if value.numel() <= 1 or value.shape[dim] == 1:
         return grad
     if not bool((value == 0).any()):
         return (grad * conj(result)).flip(dim).cumsum(dim).flip(dim) / conj(value)
@@ -123,6 +123,14 @@ def cumprod_backward(grad: T, value: T, result: T, dim: int) -> T:
     between = rows.masked_fill(column <= row, 1).cumprod(-1).masked_fill(column < row, 0)
     after = (conj(between) * grad.transpose(dim, -1).unsqueeze(-2)).sum(-1)
     return conj(_before(value, dim)) * after.transpose(dim, -1)
+
+
+@formula
+def cumsum_backward(grad: T, dim: int) -> T:
+    """Return the running sums of the gradient from the end; the gradient itself if there is one place."""
+    if grad.numel() <= 1 or grad.shape[dim] == 1:
+        return grad
+    return grad.flip(dim).cumsum(dim).flip(dim)
 
 
 rule(
@@ -158,7 +166,7 @@ rule(
     tensors="self",
     args="dim",
     forward="self.cumsum(dim)",
-    self="grad.flip(dim).cumsum(dim).flip(dim) if self_shape else grad",
+    self="cumsum_backward(grad, dim)",
     saves="",
 )
 
