@@ -43,7 +43,9 @@ from typing import Any, NoReturn
 
 from .accumulate import edge_of
 from .function_node import FunctionCtx, FunctionNode, Metadata
+from .function_transforms import check_transforms, push_function, run_forward
 from .grad_mode import is_grad_enabled, mode, no_grad
+from .levels import LEVELS, below
 from .node import LEAF, OBSERVERS, SEQUENCE, Node, observe
 from .ops import OPERATIONS
 from .outputs import Output
@@ -132,6 +134,7 @@ class Function(FunctionCtx, metaclass=FunctionMeta):
         TypeError where something else than tensors and None is saved.
         """
         separate = cls.setup_context is not Function.setup_context
+        check_transforms(separate)
         if separate:
             bound = inspect.signature(cls.forward).bind(*args, **kwargs)
             bound.apply_defaults()
@@ -140,18 +143,23 @@ class Function(FunctionCtx, metaclass=FunctionMeta):
         node = _new_node(cls._backward_cls, inputs)
         with _nothing_recorded():
             if separate:
-                output = cls.forward(*args, **kwargs)
+                output = run_forward(cls, args, kwargs)
                 cls.setup_context(node, inputs, output)
             else:
                 output = cls.forward(node, *args, **kwargs)
-        return _finish(node, inputs, output, separate)
+        output = _finish(node, inputs, output, separate)
+        if LEVELS:
+            push_function(node, inputs, output)
+        node.saved_for_forward = None
+        return output
 
 
 @contextmanager
 def _nothing_recorded() -> Iterator[None]:
     before, mode.enabled = mode.enabled, False
     try:
-        yield
+        with below(0):
+            yield
     finally:
         mode.enabled = before
 

@@ -219,7 +219,7 @@ class FunctionNode(Node, FunctionCtx):
         Raises RuntimeError once it was released, if a tensor was written to since, and at the second access
         if the function states `clear_saved_tensors_on_access`.
         """
-        if self._saved is None and self.saved_for_forward is not None:
+        if self.saved_for_forward is not None:  # jvp is running
             return self.saved_for_forward
         if self._released:
             raise freed()
