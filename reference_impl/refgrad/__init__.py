@@ -16,6 +16,8 @@ autograd has no part.
     versions     how in-place writes are noticed
     views        how in-place writes move histories
     autograd     backward() and grad() with torch's checks
+    tangents     forward mode
+    func         transforms of functions
 
 `from_torch` and `Tensor.to_torch` are the bridge to torch: both share memory and neither shares history.
 Source: https://docs.pytorch.org/docs/stable/notes/autograd.html
@@ -64,7 +66,7 @@ from torch import (
     uint64,
 )
 
-from . import autograd, fft, linalg, methods, nn, optim, utils
+from . import autograd, fft, func, linalg, methods, nn, optim, utils
 from .anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .arrangement import (
     broadcast_tensors,
@@ -154,6 +156,7 @@ from .functions import (
     sinh,
     xlogy,
 )
+from .func import vmap
 from .grad_mode import (
     enable_grad,
     is_grad_enabled,
@@ -391,6 +394,7 @@ __all__ = [
     "from_torch",
     "full",
     "full_like",
+    "func",
     "gather",
     "get_default_dtype",
     "half",
@@ -545,6 +549,7 @@ __all__ = [
     "vdot",
     "view_as_complex",
     "view_as_real",
+    "vmap",
     "where",
     "xlogy",
     "zeros",

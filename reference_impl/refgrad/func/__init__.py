@@ -12,6 +12,19 @@ https://docs.pytorch.org/docs/stable/func.html
 
 from .batching import vmap
 from .forward import hessian, jacfwd, jvp, linearize
+from .modules import functional_call, stack_module_state
 from .reverse import grad, grad_and_value, jacrev, vjp
 
-__all__ = ["grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp", "vmap"]
+__all__ = [
+    "functional_call",
+    "grad",
+    "grad_and_value",
+    "hessian",
+    "jacfwd",
+    "jacrev",
+    "jvp",
+    "linearize",
+    "stack_module_state",
+    "vjp",
+    "vmap",
+]
