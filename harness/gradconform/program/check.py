@@ -272,8 +272,8 @@ def _warns(checking: Checking, step: Warns) -> None:
 
 
 def _define(checking: Checking, step: Define) -> None:
+    checking.assign(step.target, TENSOR)  # its body may call it
     _function(checking, step, frozenset())
-    checking.assign(step.target, TENSOR)
 
 
 def _class(checking: Checking, step: Class) -> None:
