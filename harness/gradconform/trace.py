@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 Phase = Literal["forward", "backward"]
 
 
+RECORDED: Final = "recorded()"
+"""What the log of a run stands under in its states."""
+
+
 class Unseen(Enum):
     """The type of `UNSEEN`: the engine does not show this property."""
 

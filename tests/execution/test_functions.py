@@ -234,7 +234,8 @@ def test_looking_keeps_nothing_alive_and_nothing_is_collected_meanwhile(program:
 def test_a_script_says_all_of_it_in_python(program: MakeProgram) -> None:
     script = torch_script(
         program(
-            "def hook(g):\n    record(g)\nx.register_hook(hook)\nwith thread():\n    (x * 2).sum().backward()\n"
+            "def hook(g):\n    record(g)\nx.register_hook(hook)\n"
+            "with thread():\n    (x * 2).sum().backward()\n"
             "with warns(UserWarning):\n    a = (x * 2).grad\nw = watch(x)\nb = deepcopy(x)"
         )
     )

@@ -13,14 +13,10 @@ from gradconform.engines.base import Engine, Handle
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.program.expressions import ALIVE, Place
 from gradconform.program.names import is_temporary
-from gradconform.trace import UNSEEN, OpaqueSeen, Seen, StateSeen, TensorSeen, Unseen
+from gradconform.trace import RECORDED, UNSEEN, OpaqueSeen, Seen, StateSeen, TensorSeen, Unseen
 
 NAMES = ("dtype", "device")
 """Attributes that are compared by their name as torch writes it, whatever object an engine uses for them."""
-
-
-RECORDED = "recorded()"
-"""What the log of a run stands under in its states."""
 
 
 def message_of(error: BaseException) -> str:
@@ -170,6 +166,8 @@ class Observer:
                 value = self._part(value, part)
         except Unsupported:
             return UNSEEN
+        except AttributeError as error:  # the program reads what it never set
+            return OpaqueSeen(in_words(error))
         return self.see(value)
 
     def _part(self, value: Any, part: str) -> Any:

@@ -15,7 +15,6 @@ from gradconform.engines.base import Engine, Handle
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries, phase_of
 from gradconform.execution.interpreter import make_inputs
-from gradconform.execution.observe import RECORDED
 from gradconform.program.names import TEMPORARY, is_temporary
 from gradconform.program.steps import (
     Apply,
@@ -29,7 +28,7 @@ from gradconform.program.steps import (
     flatten,
 )
 from gradconform.program.vocabulary import OPERATORS
-from gradconform.trace import UNSEEN, Phase, Unseen
+from gradconform.trace import RECORDED, UNSEEN, Phase, Unseen
 
 Raised = tuple[int, Phase, str]
 """Where and how something was raised: the step's number, the phase, the class."""

@@ -1,10 +1,10 @@
 """Whether the engine's forward values already differ in bits from torch's.
 
 Only then is there rounding in the forward computation that could have put the two on different sides of a
-kink. Forward values are those that no gradient has flowed into: results of `autograd.grad`, what `.grad` is
-read into, and everything computed from them are left out; from the first write of such a value into another
-tensor on (an optimizer's step, `x -= lr * x.grad`), nothing is a forward value any more, since the write may
-show in any tensor.
+kink. Forward values are those that no gradient has flowed into: results of `autograd.grad`, of transforms and
+of functions of the program, what `.grad` is read into, the log, and everything computed from them are left
+out; from the first write of such a value into another tensor on (an optimizer's step, `x -= lr * x.grad`),
+nothing is a forward value any more, since the write may show in any tensor.
 """
 
 from __future__ import annotations
@@ -14,11 +14,26 @@ from typing import TYPE_CHECKING
 from gradconform.oracle.spots import numbers
 from gradconform.oracle.tolerance import stage_of
 from gradconform.program.names import targets, uses
-from gradconform.program.steps import Get, Grad, Invoke, Mutate, Program, Ref, Set, Step
-from gradconform.trace import Seen, Trace
+from gradconform.program.steps import (
+    Apply,
+    Call,
+    Get,
+    Grad,
+    Invoke,
+    Mutate,
+    Program,
+    Ref,
+    Set,
+    Step,
+)
+from gradconform.trace import RECORDED, Seen, Trace
 
 if TYPE_CHECKING:
     import torch
+
+
+DIFFERENTIATING = ("autograd.", "func.")
+"""What the names of operators start with that give gradients."""
 
 
 def forward_differs(program: Program, expected: Trace, got: Trace) -> bool:
@@ -35,16 +50,29 @@ def forward_differs(program: Program, expected: Trace, got: Trace) -> bool:
 
 def _gradients(program: Program) -> tuple[frozenset[str], int | None]:
     """The names that ever hold what a gradient flowed into, and the step from which any name may."""
-    tainted: set[str] = set()
+    tainted: set[str] = {RECORDED}  # hooks record gradients
     for number, step in program.walk():
         flows = any(name in tainted for name in uses(step))
         if (flows and _writes_elsewhere(step, tainted)) or (
             isinstance(step, Invoke) and step.method == "step"
         ):
             return frozenset(tainted), number
-        if flows or isinstance(step, Grad) or (isinstance(step, Get) and step.attribute == "grad"):
+        if flows or _gives_gradients(step):
             tainted.update(targets(step))
     return frozenset(tainted), None
+
+
+def _gives_gradients(step: Step) -> bool:
+    """Whether a step may give gradients: of itself, or by a function of the program that it calls."""
+    match step:
+        case Grad() | Call():
+            return True
+        case Get(attribute=attribute):
+            return attribute == "grad"
+        case Apply(operator=operator):
+            return operator.startswith(DIFFERENTIATING)
+        case _:
+            return False
 
 
 def _writes_elsewhere(step: Step, tainted: set[str]) -> bool:
