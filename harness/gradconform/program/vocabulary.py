@@ -76,6 +76,7 @@ OPERATORS = {
         Operator("acos", _UNARY),
         Operator("asin", _UNARY),
         Operator("acosh", _UNARY),
+        Operator("asinh", _UNARY),
         Operator("atanh", _UNARY),
         Operator("erfinv", _UNARY),
         Operator("log1p", _UNARY),
@@ -122,6 +123,15 @@ OPERATORS = {
         Operator("nn.functional.binary_cross_entropy", "input, target, *, reduction=mean", forms="function"),
         Operator("nn.functional.binary_cross_entropy_with_logits", "input, target", forms="function"),
         Operator("nn.functional.mse_loss", "input, target, *, reduction=mean", forms="function"),
+        Operator("nn.functional.l1_loss", "input, target, *, reduction=mean", forms="function"),
+        Operator("nn.functional.nll_loss", "input, target, *, reduction=mean", forms="function"),
+        Operator(
+            "nn.functional.cross_entropy",
+            "input, target, *, ignore_index=-100, reduction=mean",
+            forms="function",
+        ),
+        Operator("nn.functional.dropout", "input, p=0.5, training=True", forms="function"),
+        Operator("nn.utils.parameters_to_vector", "parameters", forms="function"),
         Operator("nn.functional.normalize", "input, p=2.0, dim=1", forms="function"),
         Operator("nn.functional.cosine_similarity", "x1, x2, dim=1", forms="function"),
         Operator("nn.functional.linear", "input, weight, bias=None", forms="function"),
@@ -297,6 +307,7 @@ OPERATORS = {
         Operator("exp_", _UNARY, "write", method=True),
         Operator("sqrt_", _UNARY, "write", method=True),
         Operator("tanh_", _UNARY, "write", method=True),
+        Operator("asinh_", _UNARY, "write", method=True),
         Operator("sigmoid_", _UNARY, "write", method=True),
         Operator("neg_", _UNARY, "write", method=True),
         *(
@@ -305,6 +316,9 @@ OPERATORS = {
         ),
         Operator("pow_", "input, exponent", "write", method=True),
         Operator("masked_fill_", "input, mask, value", "write", method=True),
+        Operator("clamp_", "input, min=None, max=None", "write", method=True),
+        Operator("index_add_", "input, dim, index, source, *, alpha=1", "write", method=True),
+        Operator("scatter_add_", "input, dim, index, src", "write", method=True),
         Operator("uniform_", "input, low=0, high=1", "write", method=True),
         Operator("normal_", "input, mean=0, std=1", "write", method=True),
         Operator("t_", _UNARY, "write", method=True),
@@ -315,12 +329,28 @@ OPERATORS = {
         Operator("resize_as_", "input, the_template", "write", method=True),
         Operator("set_", "input, source=None", "write", method=True),
         Operator("setitem", "input, index, value", "write", symbol="[]="),
+        Operator("nn.init.zeros_", "tensor", "write", forms="function"),
+        Operator("nn.init.constant_", "tensor, val", "write", forms="function"),
+        Operator("nn.utils.clip_grad_norm_", "parameters, max_norm", "write", forms="function"),
+        Operator("nn.utils.clip_grad_value_", "parameters, clip_value", "write", forms="function"),
         # things that are no tensors
         Operator("stride", _UNARY, "object", method=True, forms="method"),
         Operator("numpy", "input, *, force=False", "object", method=True, forms="method"),
         Operator("asarray", "input", "object", forms="function"),
         Operator("optim.SGD", "params, lr=0.001, momentum=0, weight_decay=0", "object", forms="function"),
+        Operator("optim.Adam", "params, lr=0.001, eps=1e-08, weight_decay=0", "object", forms="function"),
         Operator("nn.ParameterList", "values", "object", forms="function"),
+        Operator(
+            "nn.Linear", "in_features, out_features, bias=True, *, dtype=None", "object", forms="function"
+        ),
+        Operator("nn.Sequential", "*modules", "object", forms="function"),
+        Operator(
+            "nn.BatchNorm1d",
+            "num_features, eps=1e-05, momentum=0.1, affine=True, *, dtype=None",
+            "object",
+            forms="function",
+        ),
+        Operator("manual_seed", "seed", "object", forms="function"),
         # plain values
         Operator("item", _UNARY, "plain", method=True, forms="method"),
         Operator("tolist", _UNARY, "plain", method=True, forms="method"),
@@ -329,11 +359,16 @@ OPERATORS = {
         Operator("_is_view", _UNARY, "plain", method=True, forms="method"),
         Operator("autograd.graph.increment_version", "tensor", "object", forms="function"),
         Operator("autograd.graph.get_gradient_edge", "tensor", "object", forms="function"),
+        Operator(
+            "autograd.graph.register_multi_grad_hook", "tensors, fn, *, mode=all", "object", forms="function"
+        ),
         Operator("is_conj", _UNARY, "plain", method=True, forms="method"),
         Operator("is_grad_enabled", "", "plain", forms="function"),
         Operator("repr", "object", "plain", forms="function"),
         # checkpoints and anomaly mode
-        Operator("utils.checkpoint.checkpoint", "function, *arguments, **options", "object", forms="function"),
+        Operator(
+            "utils.checkpoint.checkpoint", "function, *arguments, **options", "object", forms="function"
+        ),
         Operator(
             "utils.checkpoint.checkpoint_sequential",
             "functions, segments, input, **options",
@@ -363,8 +398,15 @@ METHODS_OF_OBJECTS = {
         # optimizers and modules
         Operator("step", "closure=None", "object"),
         Operator("zero_grad", "set_to_none=True", "object"),
+        Operator("parameters", "", "object"),
+        Operator("buffers", "", "object"),
+        Operator("state_dict", "", "object"),
+        Operator("load_state_dict", "state_dict", "object"),
+        Operator("eval", "", "object"),
         # tensors and nodes, and the handles that they give
         Operator("register_hook", "hook", "object"),
+        Operator("register_prehook", "fn", "object"),
+        Operator("register_post_accumulate_grad_hook", "hook", "object"),
         Operator("name", "", "object"),
         Operator("remove", "", "object"),
         # custom functions and their contexts
@@ -384,10 +426,12 @@ METHODS_OF_OBJECTS = {
 """Methods of objects that are no tensors, and of tensors where they take a function."""
 
 BACKWARD = "input, gradient=None, retain_graph=None, create_graph=False, inputs=None"
-AUTOGRAD_BACKWARD = "tensors, grad_tensors=None, retain_graph=None, create_graph=False, *, inputs=None"
+AUTOGRAD_BACKWARD = (
+    "tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None"
+)
 AUTOGRAD_GRAD = (
-    "outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None, "
-    "is_grads_batched=False, materialize_grads=False"
+    "outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True, "
+    "allow_unused=None, is_grads_batched=False, materialize_grads=False"
 )
 
 ATTRIBUTES = (
@@ -421,8 +465,22 @@ ATTRIBUTES = (
     "imag",
     "_version",
     "_base",
+    # of leaves, and of modules
+    "grad_dtype",
+    "weight",
+    "bias",
+    "running_mean",
+    "running_var",
 )
-WRITABLE = ("boxed_grads_call", "clear_saved_tensors_on_access", "grad", "data", "requires_grad")
+WRITABLE = (
+    "boxed_grads_call",
+    "clear_saved_tensors_on_access",
+    "grad",
+    "data",
+    "requires_grad",
+    "grad_dtype",
+    "weight",
+)
 MODES = {
     "no_grad": "",
     "enable_grad": "",
@@ -457,6 +515,7 @@ ERRORS = (
     "AttributeError",
     "NotImplementedError",
     "KeyError",
+    "AssertionError",
 )
 DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "int32", "int64", "bool")
 
@@ -464,7 +523,9 @@ SYMBOLS = {row.symbol: row.name for row in OPERATORS.values() if row.symbol and 
 FUNCTIONS = {
     row.name
     for row in OPERATORS.values()
-    if row.forms != "method" and row.effect != "write" and not row.symbol.startswith("[]")
+    if (row.effect != "write" or row.forms == "function")
+    and row.forms != "method"
+    and not row.symbol.startswith("[]")
 }
 """What is called by its name alone: `exp(x)`."""
 
