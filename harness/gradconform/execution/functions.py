@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from inspect import Parameter, Signature
-from types import new_class
+from functools import lru_cache
+from types import CodeType, FunctionType, new_class
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gradconform.program.names import TEMPORARY
@@ -139,30 +139,30 @@ def _function(compiler: Compiler, step: Define) -> Make:
 
 
 def _plain(compiler: Compiler, step: Define) -> Make:
-    signature, block, machine = _signature(step), compiler.block(step.body), compiler.machine
+    block, machine = compiler.block(step.body), compiler.machine
 
     def make(environment: Environment) -> Callable[..., Any]:
-        def function(*arguments: Any, **options: Any) -> Any:
-            frame = _frame(signature, environment, arguments, options)
+        def run(own: dict[str, Any]) -> Any:
+            frame = Frame(environment, own)
             machine.execute(block, frame)
             return frame.get(RESULT)
 
-        return function
+        return _with_parameters(step, run)
 
     return make
 
 
 def _generator(compiler: Compiler, step: Define) -> Make:
-    signature, parts, machine = _signature(step), _parts(compiler, step.body), compiler.machine
+    parts, machine = _parts(compiler, step.body), compiler.machine
 
     def make(environment: Environment) -> Callable[..., Any]:
-        def function(*arguments: Any, **options: Any) -> Generator[Any, Any, Any]:
-            frame = _frame(signature, environment, arguments, options)
+        def run(own: dict[str, Any]) -> Generator[Any, Any, Any]:
+            frame = Frame(environment, own)
             for part in parts:
                 yield from part.run(machine.execute, frame)
             return frame.get(RESULT)
 
-        return function
+        return _with_parameters(step, run)
 
     return make
 
@@ -190,19 +190,24 @@ def _decorator(compiler: Compiler, one: Decorator) -> Callable[[], Callable[...,
     return lambda: found(*positional, **named)  # type: ignore[return-value]  # a mode that also decorates
 
 
-def _signature(step: Define) -> Signature:
-    parameters = [
-        Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=step.defaults.get(name, Parameter.empty))
-        for name in step.parameters
-    ]
-    if step.variadic:
-        parameters.append(Parameter(step.variadic, Parameter.VAR_POSITIONAL))
-    return Signature(parameters)
+def _with_parameters(step: Define, run: Callable[[dict[str, Any]], Any]) -> Callable[..., Any]:
+    """Return a function with the parameters of a definition, which hands them to `run` by name.
+
+    They are those of its code object: that is where PyTorch looks which keywords the forward of a custom
+    function takes.
+    """
+    names = (*step.parameters, *([step.variadic] if step.variadic else ()))
+    function = FunctionType(_code(step.parameters, step.variadic, is_generator(step)), {"_run": run})
+    function.__defaults__ = tuple(step.defaults[name] for name in names if name in step.defaults)
+    return function
 
 
-def _frame(
-    signature: Signature, environment: Environment, arguments: tuple[Any, ...], options: dict[str, Any]
-) -> Frame:
-    bound = signature.bind(*arguments, **options)
-    bound.apply_defaults()
-    return Frame(environment, bound.arguments)
+@lru_cache(maxsize=1024)
+def _code(parameters: tuple[str, ...], variadic: str, generator: bool) -> CodeType:
+    """Return the code of a function that hands its arguments to `_run`, a name that no program has."""
+    names = (*parameters, *([variadic] if variadic else ()))
+    listed = ", ".join((*parameters, *([f"*{variadic}"] if variadic else ())))
+    given = ", ".join(f"{name!r}: {name}" for name in names)
+    text = f"def function({listed}): return {'(yield from ' if generator else '('}_run({{{given}}}))"
+    module = compile(text, "<definition>", "exec")
+    return next(part for part in module.co_consts if isinstance(part, CodeType))
