@@ -217,17 +217,17 @@ def _inference_accumulator(leaf: Tensor) -> Node:
 
 
 def beside(leaf: Tensor, operands: Iterable[Any]) -> Node | None:
-    """Return the accumulator of an inference tensor that is one of `operands`; None if all are inference tensors.
+    """Return the accumulator of an inference tensor among `operands`; None if all are inference tensors.
 
-    What has inference tensors alone for operands is not recorded: in torch they lack the dispatch key of autograd
-    (a number beside a tensor has it). Source: c10/core/InferenceMode.h.
+    What has inference tensors alone for operands is not recorded: in torch they lack the dispatch key of
+    autograd (a number beside a tensor has it). Source: c10/core/InferenceMode.h.
     """
     alone = all(isinstance(operand, Tensor) and operand._counter is UNCOUNTED for operand in operands)
     return None if alone else _inference_accumulator(leaf)
 
 
 def joins_graph(tensors: Sequence[Tensor]) -> bool:
-    """Whether grad mode records what is done with `tensors`: one requires grad, one is no inference tensor."""
+    """Whether grad mode records what is done with `tensors`: one requires grad, one is normal."""
     return any(tensor._node is not None for tensor in tensors) and any(
         tensor._counter is not UNCOUNTED for tensor in tensors
     )

@@ -23,8 +23,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 class _Mode(threading.local):
     """The mode of the running thread; the class attributes are what a new thread starts with.
 
-    `enabled` says whether operations are recorded; `inference` whether inference mode is on. Nothing is recorded
-    in inference mode whatever the grad mode, so there the grad mode is kept in `asked`.
+    `enabled` says whether operations are recorded; `inference` whether inference mode is on. Nothing is
+    recorded in inference mode whatever the grad mode, so there the grad mode is kept in `asked`.
     """
 
     enabled: bool = True
@@ -200,8 +200,8 @@ class _Decorated(_GradMode):
 class set_multithreading_enabled(Mode):  # noqa: N801 - torch's name
     """Whether a backward may use a thread for each device: kept for this thread, set at once.
 
-    refgrad's backward runs on the calling thread in either case, and gives the same results, as torch's does on
-    the CPU. As a context manager or decorator it puts the previous value back. Source:
+    refgrad's backward runs on the calling thread in either case, and gives the same results, as torch's does
+    on the CPU. As a context manager or decorator it puts the previous value back. Source:
     https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.set_multithreading_enabled.html
     """
 

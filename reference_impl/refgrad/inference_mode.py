@@ -1,11 +1,11 @@
 """Inference mode: nothing is recorded, and what is made can never take part in a recorded computation.
 
-Inside, operations are not recorded, whatever the grad mode says, and there is no forward mode. Tensors made inside
-are inference tensors for good: they have no version counter and their views are not tracked (`versions` and
-`views`). Outside they may be read, and be operands of what saves nothing of them; they may not be written to, and
-saving one for a backward is an error. An operation that has inference tensors alone for operands is recorded
-nowhere. Normal tensors stay normal inside: they may be written to, leaves too, and their version goes up;
-their views may not be written to outside.
+Inside, operations are not recorded, whatever the grad mode says, and there is no forward mode. Tensors made
+inside are inference tensors for good: they have no version counter and their views are not tracked
+(`versions` and `views`). Outside they may be read, and be operands of what saves nothing of them; they may
+not be written to, and saving one for a backward is an error. An operation that has inference tensors alone
+for operands is recorded nowhere. Normal tensors stay normal inside: they may be written to, leaves too, and
+their version goes up; their views may not be written to outside.
 
 The mode belongs to a thread. It sets the grad mode too: off, or on where `inference_mode(False)` is entered.
 Sources: https://docs.pytorch.org/docs/stable/notes/autograd.html#inference-mode,

@@ -6,8 +6,8 @@ share one counter; `.data` has its own, which is why a write through it goes unn
 being when it is first needed: a tensor without one is at version 0. Source:
 https://docs.pytorch.org/docs/stable/notes/autograd.html#in-place-correctness-checks
 
-What is made in inference mode has no version: its counter is `UNCOUNTED`. Outside of the mode it can neither be
-written to nor be saved, since a write could not be noticed. Source:
+What is made in inference mode has no version: its counter is `UNCOUNTED`. Outside of the mode it can neither
+be written to nor be saved, since a write could not be noticed. Source:
 https://docs.pytorch.org/docs/stable/notes/autograd.html#inference-mode
 """
 
@@ -55,9 +55,9 @@ class _Uncounted(VersionCounter):
         """Let a write pass in inference mode; raise torch's RuntimeError outside of it."""
         if not mode.inference:
             raise RuntimeError(
-                "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
-                "to get a normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 "
-                "for more details."
+                "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a "
+                "clone to get a normal tensor before doing inplace update.See "
+                "https://github.com/pytorch/rfcs/pull/17 for more details."
             )
 
 

@@ -1,22 +1,23 @@
 """Views: tensors that share memory with a base, and what an in-place write does to their histories.
 
 A view knows its base (the tensor at the root, as in torch) and the steps that lead from it, so that it can
-be taken again. The version counter, which all aliases share, knows the views weakly. A write to the base or to
-any of its views moves all their histories:
+be taken again. The version counter, which all aliases share, knows the views weakly. A write to the base or
+to any of its views moves all their histories:
 
     a write to a view        the new history of the base is `CopySlices`: the old base outside the view, and
                              what was written inside it
     a write to any of them   each live view is taken again from the base (`AsStridedBackward0`)
 
-so a gradient always follows the memory. A view requires grad if its base does. If it was taken while nothing
-was recorded it has no history of its own though: it is a leaf that no gradient reaches (`UNTRACKED`), unless its
-own flag was set. What may happen to a view also depends on how it came about (`Guard`): one that was taken in
-no-grad or inference mode, as one of several results, or in a custom function must not be written to in grad
-mode, and once its base is written to torch refuses to tell its history at all (`Refusal`).
+so a gradient always follows the memory. A view requires grad if its base does. If it was taken while
+nothing was recorded it has no history of its own though: it is a leaf that no gradient reaches
+(`UNTRACKED`), unless its own flag was set. What may happen to a view also depends on how it came about
+(`Guard`): one that was taken in no-grad or inference mode, as one of several results, or in a custom
+function must not be written to in grad mode, and once its base is written to torch refuses to tell its
+history at all (`Refusal`).
 
-Sources: "In-place operations" in https://docs.pytorch.org/docs/stable/notes/autograd.html, and in torch/csrc/autograd
-the notes "View + Inplace update for base tensor" and "View + Inplace detection" in variable.h, `grad_fn` and
-`handle_view_on_rebase` in variable.cpp, `check_inplace` in VariableTypeUtils.h.
+Sources: "In-place operations" in https://docs.pytorch.org/docs/stable/notes/autograd.html, and in
+torch/csrc/autograd the notes "View + Inplace update for base tensor" and "View + Inplace detection" in
+variable.h, `grad_fn` and `handle_view_on_rebase` in variable.cpp, `check_inplace` in VariableTypeUtils.h.
 torch looks for writes when a history is next read; doing it at the write gives the same graph.
 """
 
@@ -89,9 +90,9 @@ class Guard:
 
 def _moving_advice(place: str) -> str:
     return (
-        "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by "
-        f"moving both the view and the inplace either both inside the {place} block (if you don't want the "
-        "inplace to be tracked) or both outside (if you want the inplace to be tracked)."
+        "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code "
+        f"by moving both the view and the inplace either both inside the {place} block (if you don't want "
+        "the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
     )
 
 
@@ -99,15 +100,15 @@ IN_NO_GRAD = Guard("no_grad", _moving_advice("no_grad"))
 IN_INFERENCE = Guard("inference", _moving_advice("inference_mode"))
 ONE_OF_SEVERAL = Guard(
     "",
-    "This view is the output of a function that returns multiple views. Such functions do not allow the output "
-    "views to be modified inplace. You should replace the inplace operation by an out-of-place one.",
+    "This view is the output of a function that returns multiple views. Such functions do not allow the "
+    "output views to be modified inplace. You should replace the inplace operation by an out-of-place one.",
 )
 IN_CUSTOM_FUNCTION = Guard(
     "",
-    "This view was created inside a custom Function (or because an input was returned as-is) and the autograd "
-    "logic to handle view+inplace would override the custom backward associated with the custom Function, "
-    "leading to incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of the "
-    "custom Function.",
+    "This view was created inside a custom Function (or because an input was returned as-is) and the "
+    "autograd logic to handle view+inplace would override the custom backward associated with the "
+    "custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix this by "
+    "cloning the output of the custom Function.",
 )
 
 

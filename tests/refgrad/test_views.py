@@ -111,6 +111,110 @@ PROGRAMS = {
     "float index": "torch.ones(3)[torch.tensor([0.5])]",
     "wrong mask": "torch.ones(3)[torch.tensor([True, False])]",
     "gathered index out of range": "torch.ones(2)[[5]]",
+    "flags of views follow their bases": """
+        x = leaf([1., 2.])
+        def state(t): return t.requires_grad, t.is_leaf, t.grad_fn
+        with torch.no_grad(): v = x[0:1]
+        print(state(v)); v.requires_grad_(False); print(state(v)); v.requires_grad_()
+        (v * 2).backward(); print(v.grad, x.grad)
+        x.requires_grad_(False); print(state(v)); v.requires_grad_(False); print(state(v))
+        x = torch.ones(2); v = x[0:1]; x.requires_grad_(); print(state(v))
+        y = v * 2; y.backward(); print(x.grad, v.grad)
+        x = torch.ones(2); v = x[0:1]; x.mul_(3); x.requires_grad_(); print(state(v))
+        (v * 2).backward(); print(x.grad)
+        x = torch.ones(2); v = x[0:1]; v.requires_grad_(); w = x[0:1]; print(state(v), state(w), state(x))
+        x.mul_(2); x.requires_grad_(); print(state(v), state(w))
+        """,
+    "own flag, written to": """
+        x = torch.ones(2)
+        v = x[0:1]
+        v.requires_grad_()
+        v.mul_(2)
+        """,
+    "gradient of an untracked view": """
+        x = leaf([1., 2.])
+        with torch.no_grad(): v = x[0:1]
+        y = v * v; y.backward(); print(v.grad, x.grad, y.grad_fn.next_functions)
+        print(torch.autograd.grad(v * v, v, allow_unused=True)); v.backward()
+        """,
+    "histories that are not told": """
+        def attempt(f):
+            try: print(f())
+            except Exception as error: print(type(error).__name__, error)
+        for base in (leaf([1., 2.]), leaf([1., 2.]) * 1):
+            with torch.no_grad(): v = base[0:1]; base.mul_(2); print(v * 2, v[0])
+            for read in (lambda: v * 2, lambda: v.mul_(2), lambda: v[0], lambda: v.detach(), lambda: v.grad,
+                    lambda: v.is_leaf, lambda: v.grad_fn, lambda: v.requires_grad, lambda: v,
+                    lambda: v.numpy(), lambda: v.backward(), lambda: v.requires_grad_(False),
+                    lambda: v.requires_grad_(), lambda: torch.autograd.grad(base.sum(), v)):
+                attempt(read)
+            if base.is_leaf:
+                base.requires_grad_(False); print(v * 2, v.is_leaf)
+                base.requires_grad_(); attempt(lambda: v * 2)
+        """,
+    "several views after a write": """
+        def attempt(f):
+            try: print(f())
+            except Exception as error: print(type(error).__name__)
+        y = torch.ones(2, 2, requires_grad=True) * 1
+        parts = y.unbind()
+        z = parts[0] * 3
+        y.mul_(2)
+        for part in parts:
+            for read in (lambda: part * 2, lambda: part.grad_fn, lambda: part.is_leaf): attempt(read)
+        z.sum().backward()
+        """,
+    "a plain view and what requires grad": """
+        x = torch.ones(2); w = leaf([2.])
+        with torch.no_grad(): v = x[0:1]
+        v.add_(1); x.mul_(w); print(v.requires_grad, x); v.grad_fn
+        """,
+    "a view of the untracked": """
+        x = torch.zeros(2)
+        with torch.no_grad(): y = x.view(2)
+        y.requires_grad_(); z = y.view(2); z.sum().backward(); print(y.grad, z._base is x); z.div_(2)
+        """,
+    "views and what is older": """
+        x = leaf([1., 2.]); v = x[0:1]; z = v * 3
+        with torch.no_grad(): x.mul_(2)
+        print(v.grad_fn, torch.autograd.grad(z, v, allow_unused=True), torch.autograd.grad(v, x))
+        y = x * 1; v = y[0:1]; y.detach().mul_(5); print(v.grad_fn)
+        y = x * 1; v = y[0:1]; y.data.mul_(5); print(v.grad_fn)
+        y = x * 1; v = y[0:1]; y.detach_(); print(v, y)
+        y.mul_(2); print(v, y, v.grad_fn.next_functions); v.mul_(2)
+        """,
+    "as_strided": """
+        for base, *taken in ((torch.arange(4.), (3, 2), (1, 1)),
+                (torch.arange(6.).view(2, 3).t(), (2, 2), (1, 3)),
+                (torch.arange(6.).view(2, 3)[:, 1:], (2, 2), (1, 3)),
+                (torch.arange(6.).view(2, 3)[:, 1:], (2, 2), (1, 3), 0),
+                (torch.arange(3.).expand(2, 3), (3,), (1,))):
+            x = base.detach().requires_grad_(); y = x.as_strided(*taken)
+            print(y, torch.autograd.grad(y, x, torch.arange(1., y.numel() + 1).view(y.shape)))
+        x = torch.arange(6., requires_grad=True)
+        z = x * x; z.as_strided((2, 2), (3, 1)).mul_(x[:2])
+        g, = torch.autograd.grad(z.sum(), x, create_graph=True); print(z, g, torch.autograd.grad(g.sum(), x))
+        z = x * x; u = z.as_strided((3, 2), (1, 1))
+        g, = torch.autograd.grad((u * u).sum(), x, create_graph=True)
+        print(g, torch.autograd.grad(g.sum(), x))
+        """,
+    "narrow_copy, unsafe_split": """
+        x = torch.arange(6., requires_grad=True)
+        c = torch.narrow_copy(x, 0, 1, 2); print(c, c._is_view(), torch.autograd.grad(c.sum(), x))
+        b = x + x; s, t = b.unsafe_split(3); s.mul_(t); s.sum().backward()
+        print(x.grad, s, t, t._is_view(), t._version)
+        """,
+    "views of another dtype": """
+        x = torch.arange(6., requires_grad=True)
+        c = torch.zeros(2, dtype=torch.complex64, requires_grad=True) * 1
+        v = torch.view_as_real(c); v.add_(x[:2].view(2, 1))
+        print(c, v, v._is_view(), torch.autograd.grad(v.sum(), x))
+        c = torch.zeros(2, dtype=torch.complex64, requires_grad=True) * 1; c.real.mul_(10)
+        torch.view_as_real(c)[..., 1].add_(1); print(c)
+        c = torch.arange(8., requires_grad=True).view(4, 2) * 1
+        v = torch.view_as_complex(c); v.mul_(1j); print(c, v)
+        print(torch.autograd.grad(v.sum().real, c))
+        """,
 }
 
 

@@ -1,8 +1,8 @@
 """as_strided: a view that is told where its elements lie, by strides over the whole storage.
 
-A geometry is a tuple of size, strides and offset, in elements. The gradient is gathered where the elements lie:
-what is taken twice gets the sum, and an input whose own elements overlap shares it out evenly. Source: "as_strided_backward" in
-torch/csrc/autograd/FunctionsManual.cpp.
+A geometry is a tuple of size, strides and offset, in elements. The gradient is gathered where the elements
+lie: what is taken twice gets the sum, and an input whose own elements overlap shares it out evenly. Source:
+"as_strided_backward" in torch/csrc/autograd/FunctionsManual.cpp.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _span(geometry: Geometry) -> int:
 
 
 def restride(value: torch.Tensor, have: Geometry, want: Geometry) -> torch.Tensor:
-    """Lay the elements of `value` out as `have` says, adding where they meet, and read them as `want` says."""
+    """Lay out the elements of `value` as `have` says, adding where they meet; read them as `want` says."""
     size = max(_span(have), _span(want))
     places = torch.arange(size, device=value.device)
     storage = value.new_zeros(size)
@@ -40,7 +40,7 @@ kernel("restride", restride)
 
 
 def strided(value: torch.Tensor, taken: Geometry, geometry: Geometry) -> torch.Tensor:
-    """Take `taken` of a tensor that stands for one of `geometry`: a view if it lies in memory as that does."""
+    """Take `taken` of a tensor that stands for one of `geometry`: a view if it lies in memory like that."""
     _, strides, offset = geometry
     if tuple(value.stride()) != strides:
         return restride(value, geometry, taken)
