@@ -260,6 +260,19 @@ class Tensor(Operations):
         self._tell_views()
         return self
 
+    def _displace(self, keep: bool) -> None:
+        """Tell the accumulator that graphs hold that gradients come in the present shape and dtype.
+
+        Unless `keep`, graphs from now on get one of their own, and to those from before this is no input any
+        more.
+        """
+        held = self._accumulator
+        node = None if held is None or isinstance(held, Refusal) else held()
+        if node is not None:
+            node.displace()  # type: ignore[attr-defined]
+        if not keep:
+            self._accumulator = None
+
     @property
     def data(self) -> Tensor:
         """A tensor on the same memory, without history and with a version counter of its own; may be set."""
@@ -279,19 +292,6 @@ class Tensor(Operations):
         if not same or value._shape != self._shape:
             self._displace(keep=same)
         self._data, self._shape, self._dtype = value._data, value._shape, value._dtype
-
-    def _displace(self, keep: bool) -> None:
-        """Tell the accumulator that graphs hold that gradients come in the present shape and dtype.
-
-        Unless `keep`, graphs from now on get one of their own, and to those from before this is no input any
-        more.
-        """
-        held = self._accumulator
-        node = None if held is None else held()
-        if node is not None:
-            node.displace()  # type: ignore[attr-defined]
-        if not keep:
-            self._accumulator = None
 
     @data.deleter
     def data(self) -> None:
