@@ -51,10 +51,13 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
 
 def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
     """Return each element (each place of `dim`) several times in a row."""
-    values, along = (reshape(input, -1), 0) if dim is None else (input, dim)
+    values, along = (reshape(input, -1), 0) if dim is None else (input, dim % input.ndim)
+    if isinstance(repeats, int):
+        before, size, after = values.shape[:along], values.shape[along], values.shape[along + 1 :]
+        copies = expand(unsqueeze(values, along + 1), (*before, size, repeats, *after))
+        return view(clone(copies, memory_format=torch.contiguous_format), (*before, size * repeats, *after))
     places = torch.arange(values.shape[along], device=input.device)
-    times = repeats._data if isinstance(repeats, Tensor) else repeats
-    return apply("index_select", values, Tensor._of(places.repeat_interleave(times)), along)
+    return apply("index_select", values, Tensor._of(places.repeat_interleave(repeats._data)), along)
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:

@@ -74,6 +74,8 @@ def prod_backward(grad: T, value: T, result: T) -> T:
     if not value.dim():
         return grad
     if bool((value == 0).any()):
+        if value.numel() == 1:
+            return grad.reshape(value.shape)
         return grad * conj(_others(value.reshape(-1), 0).reshape(value.shape))
     return grad * conj(result / value)
 
@@ -86,7 +88,7 @@ def prod_dim_backward(grad: T, value: T, result: T, dim: int, keepdim: bool) -> 
     if not keepdim:
         grad, result = grad.unsqueeze(dim), result.unsqueeze(dim)
     if bool((value == 0).any()):
-        return grad * conj(_others(value, dim))
+        return grad if value.shape[dim] == 1 else grad * conj(_others(value, dim))
     return grad * conj(result / value)
 
 
