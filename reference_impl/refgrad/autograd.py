@@ -18,11 +18,12 @@ from .anomaly import detect_anomaly, set_detect_anomaly
 from .backward import Capture, execute
 from .function import Function
 from .grad_mode import enable_grad, no_grad, set_grad_enabled, set_multithreading_enabled
-from .inference_mode import inference_mode
 from .graph import GradientEdge
+from .inference_mode import inference_mode
 from .levels import LEVELS
 from .node import UNTRACKED, Node, Sentinel
 from .outputs import Parts
+from .reentrant import Faces
 from .tensor import Tensor
 from .transform_state import active
 
@@ -79,7 +80,8 @@ def backward(  # noqa: PLR0917 - torch's signature
         grad_tensors = grad_variables
     targets = None if inputs is None else _inputs_of_backward(inputs)
     roots = _as_tuple(tensors)
-    seeds = _seeds(roots, _as_optional_tuple(grad_tensors, len(roots)), create_graph or bool(LEVELS))
+    cotangents = _as_optional_tuple(grad_tensors, len(roots))
+    seeds = _seeds(roots, cotangents, create_graph or bool(LEVELS))
     if create_graph:
         warnings.warn(
             "Using backward() with create_graph=True will create a reference cycle between the parameter "
@@ -91,13 +93,13 @@ def backward(  # noqa: PLR0917 - torch's signature
         )
     capture = None
     if targets is not None:
-        capture = Capture()
+        capture = Capture(faces=Faces(cotangents))
         for tensor in targets:
             if isinstance(tensor, Tensor) and not tensor.is_leaf:
                 tensor.retain_grad()
             capture.accumulate.add(_input_edge(tensor)[0])
     keep = create_graph if retain_graph is None else retain_graph
-    execute(seeds, keep=keep, graph=create_graph, capture=capture)
+    execute(seeds, keep=keep, graph=create_graph, capture=capture, given=cotangents)
 
 
 def grad(  # noqa: PLR0917 - torch's signature
@@ -142,11 +144,11 @@ def grad(  # noqa: PLR0917 - torch's signature
 
     def vjp(*given: Tensor | None) -> list[Tensor | None]:
         seeds = _seeds(roots, given, create_graph or bool(LEVELS))
-        capture = Capture()
+        capture = Capture(faces=Faces(given))
         for node, number in edges:
             capture.wanted.setdefault(node, {})[number] = None
         execute(seeds, keep=keep, graph=create_graph, capture=capture)
-        return _results(edges, capture.wanted, given, bool(allow_unused or materialize_grads))
+        return _results(edges, capture, bool(allow_unused or materialize_grads))
 
     results = _of_batch(vjp, roots, cotangents) if is_grads_batched else vjp(*cotangents)
     if materialize_grads:
@@ -199,24 +201,18 @@ def _of_batch(
     return [filled.get(place) for place in range(count)]
 
 
-def _results(
-    edges: Sequence[tuple[Node, int]],
-    found: Mapping[Node, Mapping[int, Any]],
-    cotangents: Sequence[Tensor | None],
-    allow_unused: bool,
-) -> list[Tensor | None]:
-    """Return what arrived at each edge as tensors: one object for one piece of memory, as torch has it."""
-    made: dict[int, Tensor] = {id(given._data): given for given in cotangents if given is not None}
+def _results(edges: Sequence[tuple[Node, int]], capture: Capture, allow_unused: bool) -> list[Tensor | None]:
+    """Return what arrived at each edge as tensors: one object for one gradient, as torch has it."""
     results: list[Tensor | None] = []
     for index, (node, number) in enumerate(edges):
-        value = found[node][number]
+        value = capture.wanted[node][number]
         if value is None and not allow_unused:
             raise RuntimeError(
                 f"The differentiated Tensor at index {index} appears to not have been used in the graph. "
                 "Set allow_unused=True if this is the desired behavior."
             )
         if isinstance(value, torch.Tensor):
-            value = made.setdefault(id(value), Tensor._of(value))
+            value = capture.faces.of(value)
         results.append(value)
     return results
 
@@ -230,8 +226,8 @@ def _as_optional_tuple(tensors: Any, length: int) -> tuple[Any, ...]:
     return (None,) * length if tensors is None else _as_tuple(tensors)
 
 
-def _inputs_of_backward(inputs: Any) -> tuple[Tensor, ...]:
-    """Return the argument `inputs` of backward as tensors."""
+def _inputs_of_backward(inputs: Any) -> tuple[Any, ...]:
+    """Return the argument `inputs` of backward as a tuple of what gradients are asked for."""
     if isinstance(inputs, Mapping):
         if not isinstance(inputs, dict):
             raise TypeError(

@@ -16,14 +16,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from . import anomaly, hooks
 from .grad_mode import mode
 from .levels import LEVELS
 from .node import SEQUENCE, Node, detection
 from .outputs import part
-from .reentrant import DEEPEST, Task, running, with_empty_stack
+from .reentrant import DEEPEST, Faces, Task, running, with_empty_stack
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
 
 
 @dataclass(slots=True)
@@ -31,23 +34,30 @@ class Capture:
     """What `grad()` and `backward(inputs=...)` restrict a backward to.
 
     `wanted` holds the gradients that are asked for, once known: those of some outputs of a node, by number.
-    `accumulate` are the nodes that run although nothing behind them is asked for.
+    `accumulate` are the nodes that run although nothing behind them is asked for. `faces` are the tensors as
+    which hooks have seen gradients.
     """
 
     wanted: dict[Node, dict[int, Any]] = field(default_factory=dict)
     accumulate: set[Node] = field(default_factory=set)
+    faces: Faces = field(default_factory=Faces)
 
 
 def execute(
-    roots: Sequence[tuple[Node, Any]], *, keep: bool, graph: bool, capture: Capture | None = None
+    roots: Sequence[tuple[Node, Any]],
+    *,
+    keep: bool,
+    graph: bool,
+    capture: Capture | None = None,
+    given: Sequence[Tensor | None] = (),
 ) -> None:
     """Run backward from `roots`: pairs of a node and the cotangent of its output.
 
     `keep` keeps saved tensors for another backward. `graph` records the work. With `capture`, only nodes on
-    a path to what is asked for run.
+    a path to what is asked for run. Hooks see `given`, the cotangents of the caller, as the tensors they are.
     """
     if running.depth > DEEPEST:
-        with_empty_stack(lambda: execute(roots, keep=keep, graph=graph, capture=capture))
+        with_empty_stack(lambda: execute(roots, keep=keep, graph=graph, capture=capture, given=given))
         return
     path = None if capture is None else _paths(roots, capture)
     pending = _count_edges(roots, path)
@@ -64,10 +74,12 @@ def execute(
             if path is None or node in path:
                 _deliver(node, grad, arrived, pending, ready)
         if capture is None:
-            _run(ready, arrived, pending, keep, graph, roots)
+            _run(ready, arrived, pending, keep, graph, roots, given)
         else:
             state["restricted"] = True
-            _run_captured(ready, arrived, pending, keep, graph, Task(roots, path or set(), capture))
+            _run_captured(
+                ready, arrived, pending, keep, graph, Task(roots, path or set(), capture, capture.faces)
+            )
     finally:
         state.clear()
         state.update(before)
@@ -80,6 +92,7 @@ def _run(  # noqa: PLR0917 - the state of one backward pass
     keep: bool,
     graph: bool,
     roots: Sequence[tuple[Node, Any]],
+    given: Sequence[Tensor | None],
 ) -> None:
     """Run all nodes that are reached."""
     task = None
@@ -89,7 +102,7 @@ def _run(  # noqa: PLR0917 - the state of one backward pass
         grad = arrived.pop(node)
         while True:
             if node.hooks is not None or watched:
-                task = task or Task(roots)
+                task = task or Task(roots, faces=Faces(given))
                 held, grad = [grad], None
                 grads = _run_node(node, held, keep, graph, task)
             elif grad is None:

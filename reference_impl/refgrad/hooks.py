@@ -229,12 +229,12 @@ def run_node(node: Node, held: list[Any], keep: bool, graph: bool, task: Task) -
     """
     hooks = cast("NodeHooks", node.hooks)
     grad = held.pop()
-    grads = _wrap(separate(node, None if grad is None else node.received(grad)), graph)
+    grads = _wrap(separate(node, None if grad is None else node.received(grad)), graph, task)
     with UserCode(task):
         grads = _on_outputs(hooks, grads)
         if hooks.pre:
             grads = _call(hooks.pre, grads)
-    grad = combine(node, _unwrap(grads, graph))
+    grad = combine(node, _unwrap(grads, graph, task))
     if not hooks.post:
         grads = ()  # so that the memory of the gradient has no other owner than the node
     if grad is None:
@@ -253,10 +253,10 @@ def run_node(node: Node, held: list[Any], keep: bool, graph: bool, task: Task) -
         if hooks.post:
             single = type(node.next) is not tuple
             mask = node.input_mask()
-            found = iter(_wrap((results,) if single else results, graph))
+            found = iter(_wrap((results,) if single else results, graph, task))
             replaced = _call(hooks.post, tuple(next(found) if needed else None for needed in mask), grads)
             following = _unwrap(
-                tuple(value for value, needed in zip(replaced, mask, strict=True) if needed), graph
+                tuple(value for value, needed in zip(replaced, mask, strict=True) if needed), graph, task
             )
             results = following[0] if single else following
     return results
@@ -266,8 +266,8 @@ def run_tensor_hooks(node: Node, grad: Any, graph: bool, task: Task) -> Any:
     """Return the gradient of `node`, which does not run itself, after the hooks on its outputs."""
     with UserCode(task):
         received = None if grad is None else node.received(grad)
-        grads = _on_outputs(cast("NodeHooks", node.hooks), _wrap(separate(node, received), graph))
-    return combine(node, _unwrap(grads, graph))
+        grads = _on_outputs(cast("NodeHooks", node.hooks), _wrap(separate(node, received), graph, task))
+    return combine(node, _unwrap(grads, graph, task))
 
 
 def _on_outputs(hooks: NodeHooks, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
@@ -284,17 +284,20 @@ def _on_outputs(hooks: NodeHooks, grads: tuple[Tensor | None, ...]) -> tuple[Ten
     return grads
 
 
-def _wrap(grads: tuple[Any, ...], graph: bool) -> tuple[Tensor | None, ...]:
+def _wrap(grads: tuple[Any, ...], graph: bool, task: Task) -> tuple[Tensor | None, ...]:
     """Return gradients as tensors, which hooks take: they are plain data unless the pass is recorded."""
     if graph:
         return grads
-    return tuple(None if grad is None else Tensor._of(grad) for grad in grads)
+    return tuple(None if grad is None else task.faces.of(grad) for grad in grads)
 
 
-def _unwrap(grads: tuple[Tensor | None, ...], graph: bool) -> tuple[Any, ...]:
+def _unwrap(grads: tuple[Tensor | None, ...], graph: bool, task: Task) -> tuple[Any, ...]:
     """Do the inverse of `_wrap`."""
     if graph:
         return grads
+    for grad in grads:
+        if grad is not None:
+            task.faces.add(grad)
     return tuple(None if grad is None else grad._data for grad in grads)
 
 

@@ -11,15 +11,19 @@ https://docs.pytorch.org/docs/stable/notes/autograd.html#multithreaded-autograd 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .grad_mode import mode
 from .node import Node
+from .tensor import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import torch
 
     from .backward import Capture
 
@@ -29,6 +33,36 @@ DEEPEST = 20
 CARRIED: list[threading.local] = [mode]
 
 
+class Faces:
+    """The tensors as which users see the plain gradients of a pass: the same one for the same gradient.
+
+    `given` are the cotangents of the caller; the others are known weakly.
+    """
+
+    __slots__ = ("given", "shown")
+
+    def __init__(self, given: Sequence[Tensor | None] = ()) -> None:
+        self.given = given
+        self.shown: dict[int, weakref.ref[Tensor]] = {}
+
+    def of(self, data: torch.Tensor) -> Tensor:
+        """Return the tensor for `data`."""
+        reference = self.shown.get(id(data))
+        known = None if reference is None else reference()
+        if known is not None and known._data is data:
+            return known
+        for cotangent in self.given:
+            if cotangent is not None and cotangent._data is data:
+                return cotangent
+        made = Tensor._of(data)
+        self.add(made)
+        return made
+
+    def add(self, tensor: Tensor) -> None:
+        """Note that `tensor`, which a hook returned, stands for its data from now on."""
+        self.shown[id(tensor._data)] = weakref.ref(tensor)
+
+
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class Task:
     """One backward pass that is running: where it started, and which nodes it is restricted to."""
@@ -36,6 +70,7 @@ class Task:
     roots: Sequence[tuple[Node, Any]]
     path: set[Node] | None = None
     capture: Capture | None = None
+    faces: Faces = field(default_factory=Faces)
     _reached: set[Node] = field(default_factory=set)
 
     def runs(self, node: Node) -> bool:
