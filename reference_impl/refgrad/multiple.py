@@ -170,6 +170,10 @@ class Join(Node):
 
     vjp_graph = vjp
 
+    @property
+    def _saved_dim(self) -> int:
+        return self.dim
+
     def input_mask(self) -> tuple[bool, ...]:
         """Return for each joined tensor whether it requires grad."""
         return self.needs

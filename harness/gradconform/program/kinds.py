@@ -23,6 +23,10 @@ OF_ATTRIBUTES: dict[str, Kind] = {
     "requires_grad": NUMBER,
     "is_leaf": NUMBER,
     "retains_grad": NUMBER,
+    "output_nr": NUMBER,
+    "_saved_dim": NUMBER,
+    "_saved_keepdim": NUMBER,
+    "_saved_exponent": NUMBER,
     "dtype": PLAIN,
     "device": PLAIN,
 }
