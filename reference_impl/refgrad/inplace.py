@@ -107,10 +107,11 @@ def scaled(name: str) -> Callable[..., Tensor]:
 
 
 def unary(name: str) -> Callable[[Tensor], Tensor]:
-    """Return the in-place form of a function of one tensor."""
+    """Return the in-place form of a function of one tensor, whose derivative may be one of its own."""
+    row = f"{name}_in_place" if f"{name}_in_place" in OPERATIONS else name
 
     def operator(input: Tensor) -> Tensor:
-        return write(input, lambda data: getattr(data, f"{name}_")(), name)
+        return write(input, lambda data: getattr(data, f"{name}_")(), row)
 
     operator.__name__ = operator.__qualname__ = f"{name}_"
     return operator

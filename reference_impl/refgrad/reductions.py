@@ -10,7 +10,7 @@ import torch
 from .ops import apply
 from .pointwise import maximum, minimum
 from .selection import gather, picked, sort
-from .shapes import reshape, squeeze, unsqueeze
+from .shapes import expand, reshape, squeeze
 from .tensor import Tensor
 
 
@@ -184,7 +184,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
     """Return the distances of order `p` between the rows of two batches: [..., P, M], [..., R, M] to
     [..., P, R].
     """
-    return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1)
+    batch = torch.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])
+    return apply("cdist", *(expand(x, (*batch, *x.shape[-2:])).contiguous() for x in (x1, x2)), p)
 
 
 def quantile(

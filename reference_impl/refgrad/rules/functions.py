@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from .formulas import conj, formula, kernel, zeros_like
-from .registry import NON_DIFFERENTIABLE, rule
+from .registry import NON_DIFFERENTIABLE, Missing, rule
 
 T = Any
 _nn = torch.nn.functional
@@ -62,6 +62,17 @@ _function("asin", "grad * conj((1 - self * self).rsqrt())", "self")
 _function("asinh", "grad * conj((self * self + 1).rsqrt())", "self")
 _function("atan", "grad / conj(self * self + 1)", "self")
 _function("atanh", "grad / conj(1 - self * self)", "self")
+# torch's table declares the in-place forms of these without a derivative.
+for _name in ("acosh", "asinh", "atanh"):
+    rule(
+        f"{_name}_in_place",
+        grad_fn=f"{_name.capitalize()}Backward1",
+        tensors="self",
+        forward=f"self.{_name}()",
+        self=Missing(f"inplace version of {_name}"),
+        saves="",
+        elementwise=True,
+    )
 _function("cosh", "grad * conj(self.sinh())", "self")
 _function("sinh", "grad * conj(self.cosh())", "self")
 _function("erf", "grad * (1.1283791670955126 * (-(self * self)).exp())", "self")  # 2 / sqrt(pi)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import torch
 
 from .formulas import kernel
-from .registry import rule
+from .registry import Missing, rule
 
 rule(
     "mm",
@@ -88,4 +88,38 @@ rule(
     self="-(solve(conj(self.transpose(-2, -1)), grad) @ conj(result.transpose(-2, -1)))",
     other="solve(conj(self.transpose(-2, -1)), grad)",
     saves="self result",
+)
+
+# --- distances ---
+
+kernel("cdist", torch.cdist)
+kernel(
+    "cdist_backward",
+    lambda grad, x1, x2, distances, p: torch.ops.aten._cdist_backward(grad, x1, x2, p, distances),
+)
+_twice = Missing("_cdist_backward")
+rule(
+    "cdist",
+    grad_fn="CdistBackward0",
+    tensors="x1 x2",
+    args="p",
+    forward="cdist(x1, x2, p)",
+    x1="cdist_backward(grad.contiguous(), x1, x2, result, p)",
+    x2=(
+        "cdist_backward(grad.transpose(-2, -1).contiguous(), x2, x1, "
+        "result.transpose(-2, -1).contiguous(), p)"
+    ),
+    saves="x1 x2 result",
+)
+rule(
+    "cdist_backward",
+    grad_fn="CdistBackwardBackward0",
+    tensors="grad_output x1 x2 distances",
+    args="p",
+    forward="cdist_backward(grad_output, x1, x2, distances, p)",
+    grad_output=_twice,
+    x1=_twice,
+    x2=_twice,
+    distances=_twice,
+    saves="",
 )

@@ -115,6 +115,26 @@ def _shared(grad: T, chosen: T, value: T, dim: int, index: T, src: T, result: T)
     return grad / chosen.scatter_add(dim, index, ties)
 
 
+@formula
+def several_zeros(src: T, dim: int, index: T) -> bool:
+    """Whether several zeros of `src` go to the same place: their product is not differentiated twice."""
+    zeros = (src == 0).to(src.dtype)
+    found = zeros_like(src).scatter_add(dim, index, zeros) if src.numel() else zeros
+    return bool((found > 1).any())
+
+
+@formula
+def refuse_zeros(grad: T, several: bool) -> T:
+    """Return `grad`, or raise RuntimeError where torch does ("DelayedError" in FunctionsManual.cpp)."""
+    if several:
+        raise RuntimeError(
+            "scatter_reduce(): Double backward is unsupported for src when >1 zeros in src are scattered to "
+            "the same position in self"
+        )
+    return grad
+
+
+kernel("once_for_zeros", lambda grad, several: grad)  # noqa: ARG005 - it is of account in the second backward
 rule(
     "scatter_reduce",
     grad_fn="ScatterReduceBackward0",
@@ -123,8 +143,22 @@ rule(
     forward="self.scatter_reduce(dim, index, src, reduce, include_self=include_self)",
     self="scatter_reduce_self(grad, self, dim, index, src, reduce, include_self, result)",
     index=NON_DIFFERENTIABLE,
-    src="scatter_reduce_src(grad, self, dim, index, src, reduce, include_self, result)",
+    src=(
+        "once_for_zeros(scatter_reduce_src(grad, self, dim, index, src, reduce, include_self, result), "
+        "reduce == 'prod' and several_zeros(src, dim, index))"
+    ),
     saves="self index src result",
+)
+
+
+rule(
+    "once_for_zeros",
+    grad_fn="torch::autograd::Error",
+    tensors="grad_output",
+    args="several",
+    forward="once_for_zeros(grad_output, several)",
+    grad_output="refuse_zeros(grad, several)",
+    saves="",
 )
 
 
