@@ -144,13 +144,19 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
         node = heappop(ready)[1]
         grad = arrived.pop(node)
         ends = node not in capture.accumulate and path.isdisjoint(node.edges)
-        if ends and node.hooks is not None:
-            grad = hooks.run_tensor_hooks(node, grad, graph, task)
         found = capture.wanted.get(node)
         if found is not None:
             seen = None if grad is None else node.received(grad)
-            for index in found:
-                found[index] = part(seen, index)
+            if node.hooks is None:
+                for index in found:
+                    found[index] = part(seen, index)
+            else:
+                shown = hooks.show(node, seen, graph, task)
+                if ends:
+                    shown = hooks.run_tensor_hooks(node, shown, task)
+                for index in found:
+                    found[index] = shown[index]
+                shown = ()
             seen = None
         if ends:
             continue

@@ -237,12 +237,13 @@ def run_node(node: Node, held: list[Any], keep: bool, graph: bool, task: Task) -
     grad = combine(node, _unwrap(grads, graph, task))
     if not hooks.post:
         grads = ()  # so that the memory of the gradient has no other owner than the node
-    if grad is None:
-        results = node.nothing(keep)
-    elif graph:
-        results = node.vjp_graph(grad, keep)
-    else:
-        results = node.vjp(grad, keep)
+    with UserCode(task):  # that of a custom function
+        if grad is None:
+            results = node.nothing(keep)
+        elif graph:
+            results = node.vjp_graph(grad, keep)
+        else:
+            results = node.vjp(grad, keep)
     if not hooks.after and not hooks.post:
         return results
     with UserCode(task):
@@ -262,12 +263,15 @@ def run_node(node: Node, held: list[Any], keep: bool, graph: bool, task: Task) -
     return results
 
 
-def run_tensor_hooks(node: Node, grad: Any, graph: bool, task: Task) -> Any:
-    """Return the gradient of `node`, which does not run itself, after the hooks on its outputs."""
+def show(node: Node, grad: Any, graph: bool, task: Task) -> tuple[Tensor | None, ...]:
+    """Return the gradient of each output of `node` as hooks see it."""
+    return _wrap(separate(node, grad), graph, task)
+
+
+def run_tensor_hooks(node: Node, grads: tuple[Tensor | None, ...], task: Task) -> tuple[Tensor | None, ...]:
+    """Return the gradients of the outputs of `node`, which does not run itself, after the hooks on them."""
     with UserCode(task):
-        received = None if grad is None else node.received(grad)
-        grads = _on_outputs(cast("NodeHooks", node.hooks), _wrap(separate(node, received), graph, task))
-    return combine(node, _unwrap(grads, graph, task))
+        return _on_outputs(cast("NodeHooks", node.hooks), grads)
 
 
 def _on_outputs(hooks: NodeHooks, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
