@@ -24,7 +24,7 @@ from .saved_hooks import (
     saved_tensors_hooks,
 )
 from .tensor import Tensor
-from .versions import bump
+from .versions import UNCOUNTED, bump
 
 if TYPE_CHECKING:
     import torch
@@ -85,9 +85,13 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
 
 
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
-    """Count a write to the memory of `tensor`, or of each of several, that refgrad could not see."""
+    """Count a write to the memory of `tensor`, or of each of several, that refgrad could not see.
+
+    Inference tensors count no writes, and are left as they are.
+    """
     for one in (tensor,) if isinstance(tensor, Tensor) else tensor:
-        bump(one)
+        if one._counter is not UNCOUNTED:
+            bump(one)
 
 
 class _Handles(RemovableHandle):

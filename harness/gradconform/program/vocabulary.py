@@ -45,6 +45,8 @@ class Operator:
 _UNARY = "input"
 _BINARY = "input, other"
 
+_JACOBIAN = "func, inputs, create_graph=False, strict=False, vectorize=False"
+
 OPERATORS = {
     row.name: row
     for row in (
@@ -73,6 +75,8 @@ OPERATORS = {
         Operator("sigmoid", _UNARY, hole="unary"),
         Operator("relu", _UNARY, hole="unary"),
         Operator("where", "condition, input=None, other=None", forms="function"),
+        Operator("tan", _UNARY),
+        Operator("expm1", _UNARY),
         Operator("acos", _UNARY),
         Operator("asin", _UNARY),
         Operator("acosh", _UNARY),
@@ -379,7 +383,63 @@ OPERATORS = {
         Operator("is_anomaly_enabled", "", "plain", forms="function"),
         Operator("is_anomaly_check_nan_enabled", "", "plain", forms="function"),
         Operator("autograd.graph.region_activation_memory_budget", "budget", "object", forms="function"),
+        # forward mode
+        Operator("autograd.forward_ad.make_dual", "tensor, tangent, *, level=None", "view", forms="function"),
+        Operator("autograd.forward_ad.unpack_dual", "tensor, *, level=None", "object", forms="function"),
+        Operator("autograd.forward_ad.enter_dual_level", "", "plain", forms="function"),
+        Operator("autograd.forward_ad.exit_dual_level", "*, level=None", "object", forms="function"),
+        # derivatives of functions
+        Operator(
+            "autograd.functional.jacobian",
+            _JACOBIAN + ", strategy='reverse-mode'",
+            "object",
+            forms="function",
+        ),
+        Operator(
+            "autograd.functional.hessian",
+            _JACOBIAN + ", outer_jacobian_strategy='reverse-mode'",
+            "object",
+            forms="function",
+        ),
+        *(
+            Operator(
+                f"autograd.functional.{name}",
+                "func, inputs, v=None, create_graph=False, strict=False",
+                "object",
+                forms="function",
+            )
+            for name in ("vjp", "jvp", "vhp", "hvp")
+        ),
+        Operator("autograd.gradcheck", "func, inputs, **options", "plain", forms="function"),
+        Operator(
+            "autograd.gradgradcheck", "func, inputs, grad_outputs=None, **options", "plain", forms="function"
+        ),
+        # transforms of functions: what they return is called in its turn
+        *(
+            Operator(f"func.{name}", "func, argnums=0, has_aux=False", "object", forms="function")
+            for name in ("grad", "grad_and_value", "jacrev", "jacfwd")
+        ),
+        Operator("func.hessian", "func, argnums=0", "object", forms="function"),
+        Operator("func.vjp", "func, *primals, has_aux=False", "object", forms="function"),
+        Operator(
+            "func.jvp", "func, primals, tangents, *, strict=False, has_aux=False", "object", forms="function"
+        ),
+        Operator("func.linearize", "func, *primals", "object", forms="function"),
+        Operator(
+            "func.vmap",
+            "func, in_dims=0, out_dims=0, randomness='error', *, chunk_size=None",
+            "object",
+            forms="function",
+        ),
+        Operator(
+            "func.functional_call",
+            "module, parameter_and_buffer_dicts, args=None, kwargs=None, *, strict=False",
+            "object",
+            forms="function",
+        ),
+        Operator("func.stack_module_state", "models", "object", forms="function"),
         # Python's own, for any object
+        Operator("dict", "**items", "object", forms="function"),
         Operator("next", "iterator", "object", forms="function"),
         Operator("deepcopy", "object", "object", forms="function"),
         Operator("is_inference_mode_enabled", "", "plain", forms="function"),
@@ -447,6 +507,8 @@ ATTRIBUTES = (
     "retains_grad",
     "output_nr",
     "next_functions",
+    "primal",
+    "tangent",
     "variable",
     "metadata",
     "_saved_self",
@@ -482,6 +544,7 @@ WRITABLE = (
     "weight",
 )
 MODES = {
+    "autograd.forward_ad.dual_level": "",
     "no_grad": "",
     "enable_grad": "",
     "set_grad_enabled": "mode",
