@@ -24,10 +24,11 @@ from typing import Any, ClassVar
 import torch
 
 from .grad_mode import mode
+from .hooks import NodeHooks
 from .levels import LEVELS
 from .node import SEQUENCE, Node, freed, modified
 from .outputs import Output, separate
-from .reentrant import UserCode
+from .reentrant import Faces, running
 from .rules.formulas import fit
 from .saved import Held, Hooks, Packed, check_registrable, innermost, packed
 from .tensor import Tensor
@@ -147,7 +148,8 @@ class FunctionNode(Node, FunctionCtx):
         """Give this node its place on the tape, with `edges` to the histories of the inputs."""
         object.__setattr__(self, "next", edges[0] if len(edges) == 1 else edges)
         object.__setattr__(self, "seq", next(SEQUENCE))
-        self.hooks = None
+        # Hooks or none, backward calls the user's code here, and that runs where hooks run.
+        self.hooks = NodeHooks()
 
     def name(self) -> str:
         """Return the name of the function followed by `Backward`."""
@@ -253,8 +255,11 @@ class FunctionNode(Node, FunctionCtx):
 
     def vjp(self, grad: Any, keep: bool) -> Any:
         """Call the user's backward on tensors made of plain data."""
-        grads = tuple(None if given is None else Tensor._of(given) for given in separate(self, grad))
-        results = self._call(grads, keep)
+        task = running.task
+        faces = Faces() if task is None else task.faces
+        results = self._call(
+            tuple(None if given is None else faces.of(given) for given in separate(self, grad)), keep
+        )
         found = tuple(None if result is None else result._data for result in results)
         return found if type(self.next) is tuple else found[0]
 
@@ -279,11 +284,10 @@ class FunctionNode(Node, FunctionCtx):
                 for grad, metadata in zip(grads, self._outputs, strict=True)
             )
         backward = self._get_user_fn()
-        with UserCode(None):
-            if self._forward_cls.boxed_grads_call:
-                results = backward(self, list(grads))
-            else:
-                results = backward(self, *grads)
+        if self._forward_cls.boxed_grads_call:
+            results = backward(self, list(grads))
+        else:
+            results = backward(self, *grads)
         checked = self._checked(results if isinstance(results, tuple) else (results,))
         if not keep:
             self._saved, self._released = None, True
