@@ -27,6 +27,7 @@ from gradconform.program.steps import (
     Program,
     Set,
     Step,
+    Unset,
     Watch,
     Within,
     body_of,
@@ -35,7 +36,7 @@ from gradconform.program.steps import (
 from gradconform.program.vocabulary import THREADS
 from gradconform.trace import ErrorSeen, Phase, Seen, StateSeen, Trace, WarningSeen
 
-CHANGING = (Backward, Call, Expect, Grad, Invoke, Mutate, Set)
+CHANGING = (Backward, Call, Expect, Grad, Invoke, Mutate, Set, Unset)
 """Steps that can change state without making a new tensor; all live names are looked at after each. Threads
 can too. Nothing is looked at inside of functions and threads, which an engine runs when it likes."""
 
@@ -163,7 +164,7 @@ class _Run:
 
     def record(self, value: Any) -> None:
         """Notes what can be seen of a value now."""
-        self.observer.log.append(self.observer.see(value))
+        self.observer.record(value)
 
     def look(self, number: int, step: Fact, environment: dict[str, Any]) -> None:
         """Notes what the places of a fact show."""

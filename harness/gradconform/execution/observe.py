@@ -5,6 +5,7 @@ from __future__ import annotations
 import reprlib
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from gradconform.program.expressions import ALIVE, Place
 from gradconform.program.names import is_temporary
 from gradconform.trace import RECORDED, UNSEEN, OpaqueSeen, Seen, StateSeen, TensorSeen, Unseen
 
-NAMES = ("dtype", "device")
+NAMES = ("dtype", "device", "grad_dtype")
 """Attributes that are compared by their name as torch writes it, whatever object an engine uses for them."""
 
 
@@ -44,6 +45,19 @@ def _hold(value: object) -> Callable[[], object]:
         return lambda: value
 
 
+def _apart(seen: Seen) -> Seen:
+    """A value that was seen, without the labels of its memory."""
+    match seen:
+        case TensorSeen(grad=TensorSeen() as grad):
+            return replace(seen, storage=UNSEEN, grad=replace(grad, storage=UNSEEN))
+        case TensorSeen():
+            return replace(seen, storage=UNSEEN)
+        case tuple():
+            return tuple(map(_apart, seen))
+        case _:
+            return seen
+
+
 class Observer:
     """Sees the values of one run. Labels of identity count up in the order of first sight; those of storage
     do so anew in each state and each fact, since memory that is free again may be given to another tensor.
@@ -67,6 +81,11 @@ class Observer:
         if self.log:
             live[RECORDED] = tuple(self.log)
         return StateSeen(number, live, self.engine.is_grad_enabled())
+
+    def record(self, value: Any) -> None:
+        """Adds a value to the log, as it is seen now. Which memory it shares is not said: by the time the
+        log is looked at, its memory may be another's."""
+        self.log.append(_apart(self.see(value)))
 
     def see(self, value: Any) -> Seen:
         """A value of any kind."""
@@ -179,7 +198,7 @@ class Observer:
         if part == ALIVE:
             return value() is not None
         found = self.engine.peek(value, part)
-        return str(found).removeprefix("torch.") if part in NAMES else found
+        return str(found).removeprefix("torch.") if part in NAMES and found is not None else found
 
     def _identity(self, handle: Handle) -> int | Unseen:
         identity = self.engine.identity(handle)
