@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from .ops import OPERATIONS
+from .out import into
 from .tensor import Tensor
 
 Operand = Tensor | complex
@@ -35,8 +36,10 @@ def _commuted(apply: Callable[..., Any], name: str, input: Any, other: Any) -> T
     return _checked(apply(left, right), name, left, right)
 
 
-def add(input: Operand, other: Operand, *, alpha: complex = 1) -> Tensor:
+def add(input: Operand, other: Operand, *, alpha: complex = 1, out: Tensor | None = None) -> Tensor:
     """Return `input + alpha * other`."""
+    if out is not None:
+        return into(out, "add", input, other, alpha=alpha)
     if alpha == 1:
         return _commuted(_add, "add", input, other)
     if isinstance(other, Tensor):
@@ -44,8 +47,10 @@ def add(input: Operand, other: Operand, *, alpha: complex = 1) -> Tensor:
     return _checked(_add(input, other * alpha), "add", input, other)
 
 
-def sub(input: Operand, other: Operand, *, alpha: complex = 1) -> Tensor:
+def sub(input: Operand, other: Operand, *, alpha: complex = 1, out: Tensor | None = None) -> Tensor:
     """Return `input - alpha * other`."""
+    if out is not None:
+        return into(out, "sub", input, other, alpha=alpha)
     if not isinstance(input, Tensor):
         return sub(as_tensor_operand(input, other), other, alpha=alpha)
     if alpha == 1:
@@ -62,8 +67,10 @@ def rsub(input: Tensor, other: Operand, *, alpha: complex = 1) -> Tensor:
     return OPERATIONS["rsub_number"].apply(input, other, alpha)  # type: ignore[no-any-return]
 
 
-def mul(input: Operand, other: Operand) -> Tensor:
+def mul(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
     """Return `input * other`."""
+    if out is not None:
+        return into(out, "mul", input, other)
     return _commuted(_mul, "mul", input, other)
 
 
@@ -94,15 +101,19 @@ def square(input: Tensor) -> Tensor:
     return pow(input, 2)
 
 
-def maximum(input: Tensor, other: Tensor) -> Tensor:
+def maximum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Return the larger of two tensors at each place; where they are equal each gets half of the gradient."""
+    if out is not None:
+        return into(out, "maximum", input, other)
     return OPERATIONS["maximum"].apply(input, other)  # type: ignore[no-any-return]
 
 
-def minimum(input: Tensor, other: Tensor) -> Tensor:
+def minimum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Return the smaller of two tensors at each place; where they are equal each gets half of the
     gradient.
     """
+    if out is not None:
+        return into(out, "minimum", input, other)
     return OPERATIONS["minimum"].apply(input, other)  # type: ignore[no-any-return]
 
 
@@ -114,7 +125,7 @@ def where(condition: Tensor, input: Operand | None = None, other: Operand | None
     if input is None or other is None:
         return tuple(map(Tensor._of, condition._data.nonzero(as_tuple=True)))
     operands = _tensor_operands(condition, input, other)
-    return OPERATIONS["where"].apply(condition, *operands)  # type: ignore[no-any-return]
+    return OPERATIONS["where"].apply(condition, *operands)
 
 
 def _tensor_operands(condition: Tensor, *operands: Operand) -> list[Tensor]:
@@ -194,12 +205,12 @@ def reflected_pow(input: Tensor, other: Any) -> Any:
     return pow(other, input) if isinstance(other, bool | int | float | complex) else NotImplemented
 
 
-def unary(name: str) -> Callable[[Tensor], Tensor]:
+def unary(name: str) -> Callable[..., Tensor]:
     """Return the function of one tensor called `name`."""
     apply = OPERATIONS[name].apply
 
-    def function(input: Tensor) -> Tensor:
-        return apply(input)  # type: ignore[no-any-return]
+    def function(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+        return apply(input) if out is None else into(out, name, input)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"Return {name} of each element."

@@ -209,6 +209,20 @@ PROGRAMS = {
         (x * torch.tensor([1., 10., 100.])).sum().backward()
         print(s.grad)
         """,
+    "out": """
+        a, o = leaf([1.]), torch.zeros(1)
+        with torch.no_grad():
+            print(torch.maximum(a, a * 2, out=o) is o, o, o._version, torch.add(a, a, alpha=3, out=o))
+            print(torch.exp(a, out=a), a._version, a.grad)
+        c = torch.ones(1)
+        y = a * c
+        print(torch.mul(c, 3, out=c), torch.sub(c, 1, out=torch.empty(0)))
+        y.backward()
+        """,
+    "out, of another shape": "o = torch.zeros(3); print(torch.exp(torch.zeros(2), out=o), o)",
+    "out, of another dtype": "o = torch.zeros(1, dtype=torch.int64); torch.exp(torch.ones(1), out=o)",
+    "out for an operand that requires grad": "torch.minimum(leaf([1.]), torch.ones(1), out=torch.zeros(1))",
+    "out that requires grad": "torch.neg(torch.ones(1), out=leaf([1.]) * 1)",
     "masked": """
         x, v = leaf([1., 2., 3.]), leaf(5.)
         m = torch.tensor([True, False, True])

@@ -59,11 +59,11 @@ OPERATORS = {
         Operator("matmul", _BINARY, symbol="@"),
         Operator("neg", _UNARY, symbol="-", hole="unary"),
         Operator("positive", _UNARY),
-        Operator("maximum", _BINARY, hole="binary"),
+        Operator("maximum", "input, other, *, out=None", hole="binary"),
         Operator("minimum", _BINARY, hole="binary"),
         # elementwise functions
         Operator("abs", _UNARY, hole="unary"),
-        Operator("exp", _UNARY, hole="unary"),
+        Operator("exp", "input, *, out=None", hole="unary"),
         Operator("log", _UNARY, hole="unary", domain="positive"),
         Operator("sqrt", _UNARY, hole="unary", domain="positive"),
         Operator("rsqrt", _UNARY, hole="unary", domain="positive"),
