@@ -141,6 +141,8 @@ def _walk(input: Tensor, key: Any) -> tuple[Tensor, list[Tensor | None]]:
                 "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in "
                 "C++ to convert a 0-dim tensor to a number"
             )
+        if rank == 0 and alone and isinstance(items[0], slice):
+            raise IndexError("slice() cannot be applied to a 0-dim tensor.")
         raise IndexError(f"too many indices for tensor of dimension {rank}")
     view, dim = input, 0
     places: list[Tensor | None] = []
