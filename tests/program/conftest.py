@@ -168,6 +168,7 @@ def simple_statements(draw: st.DrawFn, name: str, value: str) -> list[str]:
                 [f"k = {number}", "x = x * k"],
                 ["o = optim.SGD([x], lr=0.5)", "o.zero_grad(set_to_none=False)"],
                 [f"d = {value}", "del d"],
+                [f"del {name}.grad"],
                 [f"shows({name}, {literal})"],
                 [f"w = [{name}, {value}]"],
                 [f"record({value})"],

@@ -23,6 +23,7 @@ from gradconform.program.steps import (
     Mutate,
     Ref,
     Set,
+    Unset,
 )
 
 if TYPE_CHECKING:
@@ -180,6 +181,12 @@ def test_in_place_addition_to_a_number_makes_a_new_one(program: MakeProgram) -> 
 def test_deleting_a_constant(program: MakeProgram) -> None:
     bound = program("k = 2\ny = x * k\ndel k, y")
     assert bound.steps[-2:] == (Delete("k", 3), Delete("y", 3))
+
+
+def test_deleting_an_attribute(program: MakeProgram) -> None:
+    bound = program("y = x * 2\ndel x.grad, y\ndel (x * 2).data")
+    assert bound.steps[1:3] == (Unset("x", "grad", 2), Delete("y", 2))
+    assert program_text(bound) == "y = x * 2\ndel x.grad\ndel y\ndel (x * 2).data"
 
 
 def test_shows_holds_for_the_documented_example_only(program: MakeProgram) -> None:

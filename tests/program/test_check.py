@@ -33,6 +33,7 @@ from gradconform.program.steps import (
     Set,
     Slice,
     Step,
+    Unset,
     Within,
 )
 from gradconform.randomize.direct import DirectChooser
@@ -142,6 +143,8 @@ WRONG: list[tuple[tuple[Step, ...], str]] = [
     ((Get("y", "x", "__class__"),), "unknown attribute '__class__'"),
     ((Set("x", "grad_fn", None),), "attribute 'grad_fn' cannot be assigned"),
     ((Set("z", "grad", None),), "name 'z' has no value here"),
+    ((Unset("x", "shape"),), "attribute 'shape' cannot be deleted"),
+    ((Unset("z", "grad"),), "name 'z' has no value here"),
     ((Set("x", "grad", Ref("z")),), "name 'z' has no value here"),
     ((Let("y", Ref("z")),), "name 'z' has no value here"),
     ((Within("nograd", (), ()),), "unknown mode 'nograd'; did you mean 'no_grad'"),

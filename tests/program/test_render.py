@@ -244,7 +244,7 @@ SCRIPTS = [
     "with raises(ValueError):\n    fail(RuntimeError)\nz = x",
     "fail(RuntimeError)",
     "with no_grad():\n    x += 1\n    x[0] = -0.0\n    x[1, 1:] = x[0, :2]\ny = x[..., None][:, ::2]",
-    "x.data -= 0.5\nx.grad = ones_like(x)\ndel x",
+    "x.data -= 0.5\nx.grad = ones_like(x)\ndel x.grad\ndel x",
     "a = asarray(x.detach())\ny = from_numpy(a)\na += 1\na[0, 0] = 7.0",
     "o = optim.SGD([x], lr=0.5)\nx.sum().backward()\no.step()\no.zero_grad()",
     "y = full([2, 0], float('nan'), dtype=float16)\nz = zeros(0, 3)\nw = tensor([[], []])",

@@ -82,6 +82,10 @@ class Engine(ABC):
     def set(self, handle: Handle, attribute: str, value: Any) -> None:
         """Assigns an attribute of a tensor. Raises Unsupported where it has none."""
 
+    def unset(self, handle: Handle, attribute: str) -> None:  # noqa: ARG002 - engines that can use them
+        """Deletes an attribute of a tensor: `del x.grad`. Raises Unsupported where it cannot."""
+        raise Unsupported(f"deleting attribute {attribute}")
+
     @abstractmethod
     def invoke(
         self, thing: object, method: str, arguments: tuple[Any, ...], options: Mapping[str, Any]

@@ -220,6 +220,11 @@ class TorchLikeEngine(Engine):
             raise Unsupported(f"attribute {attribute}")
         setattr(handle, attribute, value)
 
+    def unset(self, handle: Handle, attribute: str) -> None:
+        if handle is not None and not (hasattr(type(handle), attribute) or hasattr(handle, attribute)):
+            raise Unsupported(f"attribute {attribute}")
+        delattr(handle, attribute)
+
     def invoke(
         self, thing: object, method: str, arguments: tuple[Any, ...], options: Mapping[str, Any]
     ) -> Any:
@@ -289,6 +294,7 @@ def _asarray(handle: Any) -> Any:
 
 _PYTHON: dict[str, Callable[..., Any]] = {
     "asarray": _asarray,
+    "dict": dict,
     "next": next,
     "repr": repr,
     "deepcopy": copy.deepcopy,

@@ -41,6 +41,7 @@ from gradconform.program.steps import (
     Set,
     Slice,
     Step,
+    Unset,
     Warns,
     Watch,
     Within,
@@ -135,6 +136,8 @@ class Compiler:
                     engine.set(owner(environment), attribute, value(environment))
 
                 return assign
+            case Unset(name, attribute):
+                return self.call(engine.unset, "", (Ref(name), attribute), {})
             case Let(target, argument):
                 return self.call(_itself, target, (argument,), {})
             case Delete(name):

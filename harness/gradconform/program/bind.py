@@ -31,6 +31,7 @@ from gradconform.program.steps import (
     Return,
     Set,
     Step,
+    Unset,
     Warns,
     Watch,
     Within,
@@ -214,6 +215,9 @@ class _Binder:
             if isinstance(target, ast.Name):
                 self.constants.pop(target.id, None)
                 yield Delete(target.id, line)
+            elif isinstance(target, ast.Attribute):
+                before, owner = self.lowering.named(target.value, line)
+                yield from (*before, Unset(owner, target.attr, line))
 
     def assign(self, target: ast.expr, value: ast.expr, line: int) -> Iterator[Step]:
         lowering = self.lowering

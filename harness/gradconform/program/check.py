@@ -54,6 +54,7 @@ from gradconform.program.steps import (
     Return,
     Set,
     Slice,
+    Unset,
     Warns,
     Watch,
     Within,
@@ -213,6 +214,15 @@ def _is_attribute(checking: Checking, owner: str, attribute: str, known: tuple[s
     return owner in checking.contexts and attribute.isidentifier() and attribute[:1] != "_"
 
 
+def _unset(checking: Checking, step: Unset) -> None:
+    checking.read(Ref(step.object))
+    checking.take()
+    if not _is_attribute(checking, step.object, step.attribute, words.WRITABLE):
+        checking.report(
+            f"attribute '{step.attribute}' cannot be deleted", f"assignable: {', '.join(words.WRITABLE)}"
+        )
+
+
 def _let(checking: Checking, step: Let) -> None:
     kind = checking.read(step.value)
     checking.take()
@@ -366,6 +376,7 @@ RULES: Rules = {
     Grad: _grad,
     Get: _get,
     Set: _set,
+    Unset: _unset,
     Let: _let,
     Delete: _delete,
     Within: _within,

@@ -25,6 +25,7 @@ from gradconform.program.steps import (
     Set,
     Slice,
     Step,
+    Unset,
     Warns,
     Watch,
     Within,
@@ -74,6 +75,8 @@ def uses(step: Step) -> Iterator[str]:
                 yield from refs(argument)
         case Get():
             yield step.object
+        case Unset():
+            yield step.object
         case Set():
             yield from refs(step.value)
             yield step.object
@@ -93,7 +96,9 @@ def uses(step: Step) -> Iterator[str]:
 def targets(step: Step) -> tuple[str, ...]:
     """The names that a step gives a value to."""
     match step:
-        case Backward() | Set() | Delete() | Expect() | Warns() | Return() | Record() | Fail() | Fact():
+        case Backward() | Set() | Unset() | Delete() | Expect() | Warns() | Return() | Record() | Fail():
+            return ()
+        case Fact():
             return ()
         case _:
             target = step.target

@@ -35,6 +35,7 @@ from gradconform.program.steps import (
     Set,
     Slice,
     Step,
+    Unset,
     Warns,
     Watch,
     Within,
@@ -139,6 +140,8 @@ class Renderer:
                 return f"record({self.text(value)})"
             case Delete(name):
                 return f"del {name}"
+            case Unset(name, attribute):
+                return f"del {self.owner(name)}.{attribute}"
             case Set(name, attribute, value):
                 text = self.text(value)
                 return f"{self.owner(name)}.{attribute} = {text}"

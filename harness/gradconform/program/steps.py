@@ -170,6 +170,15 @@ class Set:
 
 
 @dataclass(frozen=True, slots=True)
+class Unset:
+    """`del object.attribute`."""
+
+    object: str
+    attribute: str
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Let:
     """`target = value`: another name for a live value, or a constant; its items for a tuple target."""
 
@@ -322,6 +331,7 @@ Step = (
     | Grad
     | Get
     | Set
+    | Unset
     | Let
     | Delete
     | Within

@@ -127,8 +127,8 @@ class Checker:
         rows = [words.OPERATORS[name] for name in names if name in words.OPERATORS]
         return all(row.effect != "write" for row in rows)
 
-    def writable(self, node: ast.Attribute) -> None:
-        """An attribute that is assigned."""
+    def writable(self, node: ast.Attribute, what: str = "assigned") -> None:
+        """An attribute that is assigned or deleted."""
         self.expressions.receiver(node.value)
         attribute = node.attr
         if isinstance(node.value, ast.Name) and node.value.id in self.scope.contexts:
@@ -136,7 +136,7 @@ class Checker:
                 self.scope.report(node, f"attribute '{attribute}' starts with an underscore", "rename it")
         elif attribute not in words.WRITABLE:
             hint = did_you_mean(attribute, words.WRITABLE) or f"assignable: {', '.join(words.WRITABLE)}"
-            self.scope.report(node, f"attribute '{attribute}' cannot be assigned", hint)
+            self.scope.report(node, f"attribute '{attribute}' cannot be {what}", hint)
 
     def augmented(self, node: ast.AugAssign) -> None:
         """`x += 1`, `x[0] += 1`, `x.data += 1`: what is changed has a name."""
@@ -185,9 +185,11 @@ class Checker:
         self.scope.live.add(name)
 
     def delete(self, target: ast.expr) -> None:
-        """`del name`."""
-        if not isinstance(target, ast.Name):
-            self.scope.report(target, "only a name can be deleted", "")
+        """`del name`, or `del name.attribute`."""
+        if isinstance(target, ast.Attribute):
+            self.writable(target, "deleted")
+        elif not isinstance(target, ast.Name):
+            self.scope.report(target, "only a name or an attribute can be deleted", "")
         elif target.id in self.scope.fixed:
             self.scope.report(target, f"'{target.id}' is known before the program runs", "it has no end")
         else:
