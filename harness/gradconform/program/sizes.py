@@ -59,6 +59,14 @@ def _linspace(arguments: Values, options: Named) -> float:
     return _dims([*arguments[2:], options.get("steps")])
 
 
+def _padded(arguments: Values, options: Named) -> float:
+    given = arguments[1] if len(arguments) > 1 else options.get("pad")
+    sizes = given.items if isinstance(given, Items) else given
+    if not isinstance(sizes, tuple | list):
+        return 1
+    return prod(1 + size for size in sizes if isinstance(size, int) and size > 0)
+
+
 SIZED: dict[str, Callable[[Values, Named], float]] = {
     "zeros": lambda arguments, _: _dims(arguments),
     "ones": lambda arguments, _: _dims(arguments),
@@ -70,6 +78,12 @@ SIZED: dict[str, Callable[[Values, Named], float]] = {
     "new_ones": lambda arguments, options: _full(arguments[1:], options),
     "new_full": lambda arguments, options: _full(arguments[1:], options),
     "expand": lambda arguments, _: _dims(arguments[1:]),
+    "broadcast_to": lambda arguments, _: _dims(arguments[1:]),
+    "nn.functional.one_hot": lambda arguments, options: _dims([*arguments[1:], options.get("num_classes")]),
+    "nn.functional.pad": _padded,
+    "repeat": lambda arguments, _: _dims(arguments[1:]),
+    "repeat_interleave": lambda arguments, options: _dims([*arguments[1:2], options.get("repeats")]),
+    "tile": lambda arguments, _: _dims(arguments[1:]),
     "Tensor": lambda *_: 0,
 }
 """The operators whose own arguments say how much they make."""

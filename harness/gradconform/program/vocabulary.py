@@ -439,6 +439,10 @@ OPERATORS = {
         ),
         Operator("func.stack_module_state", "models", "object", forms="function"),
         # Python's own, for any object
+        *(
+            Operator(f"builtins.{name}", "object", "plain", forms="function")
+            for name in ("float", "int", "bool")
+        ),
         Operator("dict", "**items", "object", forms="function"),
         Operator("next", "iterator", "object", forms="function"),
         Operator("deepcopy", "object", "object", forms="function"),
@@ -542,6 +546,9 @@ WRITABLE = (
     "requires_grad",
     "grad_dtype",
     "weight",
+    # these refuse it
+    "grad_fn",
+    "is_leaf",
 )
 MODES = {
     "autograd.forward_ad.dual_level": "",
