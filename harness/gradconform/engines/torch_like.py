@@ -293,6 +293,7 @@ def _asarray(handle: Any) -> Any:
 
 
 _PYTHON: dict[str, Callable[..., Any]] = {
+    **{f"builtins.{kind.__name__}": kind for kind in (float, int, bool)},
     "asarray": _asarray,
     "dict": dict,
     "next": next,

@@ -25,7 +25,14 @@ from gradconform.program.vocabulary import THREADS
 RAISED_BY_FAIL = "raised by the program itself"
 """The message of what `fail(Error)` raises."""
 
-_PYTHON = {"asarray": "numpy.asarray", "next": "next", "repr": "repr", "deepcopy": "_copy.deepcopy"}
+_PYTHON = {
+    **{f"builtins.{name}": name for name in ("float", "int", "bool")},
+    "asarray": "numpy.asarray",
+    "dict": "dict",
+    "next": "next",
+    "repr": "repr",
+    "deepcopy": "_copy.deepcopy",
+}
 """Operators that are no functions of torch, with what they are."""
 
 _IMPORTS = {
