@@ -194,3 +194,23 @@ def test_a_numpy_dtype_that_torch_does_not_have() -> None:
         AdapterError, match=r"engine odd: a tensor came back as numpy dtype datetime64\[s\].*to_torch"
     ):
         engine.to_torch(handle)
+
+
+def test_warnings_that_are_silenced_are_heard_where_a_program_listens() -> None:
+    engine = TorchEngine()
+    x = torch.ones(2, requires_grad=True)
+    y = x * 2
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        assert engine.get(y, "grad") is None
+        engine.backward(y, torch.ones(2), retain_graph=True, create_graph=True)
+        assert not heard
+        with engine.every_warning():
+            assert engine.peek(y, "grad") is None
+            assert not heard
+            engine.get(y, "grad")
+            engine.backward(y, torch.ones(2), create_graph=True)
+        assert [one.category for one in heard] == [UserWarning, UserWarning]
+        engine.get(y, "grad")
+        assert len(heard) == 2
+    x.grad = None

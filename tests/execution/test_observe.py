@@ -119,3 +119,13 @@ def test_places() -> None:
     assert isinstance(missing, OpaqueSeen)
     assert "has no attribute 'nothing_like_it'" in missing.kind
     assert observer.place(Place("x", ("name()",)), live) is UNSEEN
+
+
+def test_the_log_does_not_say_which_memory_was_shared(program: MakeProgram) -> None:
+    bound = program("(x * 2).sum().backward()\nrecord(x)\nrecord([x.detach()])\ny = x * 3")
+    (leaf, (alias,)) = run(bound, TorchEngine()).states[-1].live["recorded()"]  # type: ignore[misc]
+    assert isinstance(leaf, TensorSeen)
+    assert isinstance(alias, TensorSeen)
+    assert isinstance(leaf.grad, TensorSeen)
+    assert (leaf.storage, leaf.grad.storage, alias.storage) == (UNSEEN,) * 3
+    assert alias.value.tolist() == leaf.value.tolist()
