@@ -131,15 +131,7 @@ def register_hook(self: Tensor, hook: Hook) -> RemovableHandle:
     node = self._node
     if node is None:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-    table = self._hooks
-    if table is None:
-        table = self._hooks = OrderedDict()
-        if not _is_leaf(node):
-            owner, index = _output(node)
-            hooks_of(owner).tensor.append((index, table))
-        elif (accumulator := _live_accumulator(self)) is not None:
-            hooks_of(accumulator).tensor.append((0, table))
-    return _add(table, hook)
+    return _add(_table_of(self, node), hook)
 
 
 def register_post_accumulate_grad_hook(self: Tensor, hook: Hook) -> RemovableHandle:
@@ -156,12 +148,9 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Hook) -> RemovableHan
     table = self._post_accumulate
     if table is None:
         table = self._post_accumulate = OrderedDict()
-        # An accumulation node asks for the first kind of hooks only.
-        if self._hooks is None:
-            self._hooks = OrderedDict()
+        _table_of(self, node)  # an accumulation node that is made asks for the first kind of hooks only
         if (accumulator := _live_accumulator(self)) is not None:
-            accumulator.hooks = accumulator.hooks or hooks_of_leaf(self)
-            accumulator.hooks.after = table
+            hooks_of(accumulator).after = table
     return _add(table, hook)
 
 
@@ -203,6 +192,19 @@ def leave_behind(tensor: Tensor, old: Node | None, new: Node | None) -> None:
         if reference is not None:
             owner, index = _output(new)
             hooks_of(owner).retained[index] = reference
+
+
+def _table_of(tensor: Tensor, node: Node) -> Table:
+    """Return the hooks of `tensor`, which has the node `node`, as that knows them."""
+    table = tensor._hooks
+    if table is None:
+        table = tensor._hooks = OrderedDict()
+        if not _is_leaf(node):
+            owner, index = _output(node)
+            hooks_of(owner).tensor.append((index, table))
+        elif (accumulator := _live_accumulator(tensor)) is not None:
+            hooks_of(accumulator).tensor.append((0, table))
+    return table
 
 
 def _is_leaf(node: Node) -> bool:

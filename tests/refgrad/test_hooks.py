@@ -243,6 +243,12 @@ PROGRAMS = {
         x.register_post_accumulate_grad_hook(lambda p: seen.append(p.grad))
         y.backward(); print(seen)
         """,
+    "all kinds on a leaf, the node's first": """
+        x = leaf([1.]); y = x.clone(); seen = []
+        y.grad_fn.next_functions[0][0].register_hook(lambda gi, go: seen.append('node'))
+        x.register_post_accumulate_grad_hook(lambda p: seen.append('accumulated'))
+        x.register_hook(lambda g: seen.append('tensor')); y.backward(); print(seen)
+        """,
     "after accumulation only": """
         x = leaf([1.]); x.register_post_accumulate_grad_hook(print); print(torch.autograd.grad(x.sum(), x))
         """,
