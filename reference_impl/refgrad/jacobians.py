@@ -78,27 +78,30 @@ def _places(shape: torch.Size) -> list[tuple[int, ...]]:
 
 def backward_jacobian(output: Tensor, wanted: Sequence[Tensor], nondet_tol: float) -> list[torch.Tensor]:
     """Return the derivative of one output with respect to each input; raise GradcheckError if it changes."""
-    columns: list[list[torch.Tensor]] = [[] for _ in wanted]
-    for place in _places(output.shape):
-        unit = torch.zeros_like(output._data)
-        unit[place] = 1
-        first, second = (
-            autograd.grad(output, wanted, Tensor._of(unit.clone()), retain_graph=True, allow_unused=True)
-            for _ in range(2)
+    tables: list[list[torch.Tensor]] = []
+    for _ in range(2):
+        columns: list[list[torch.Tensor]] = [[] for _ in wanted]
+        for place in _places(output.shape):
+            unit = torch.zeros_like(output._data)
+            unit[place] = 1
+            grads = autograd.grad(output, wanted, Tensor._of(unit), retain_graph=True, allow_unused=True)
+            for column, value, grad in zip(columns, wanted, grads, strict=True):
+                data = torch.zeros_like(value._data) if grad is None else grad._data.clone()
+                column.append(data.reshape(-1))
+        tables.append(
+            [
+                torch.stack(column, 1) if column else torch.zeros(value.numel(), 0, dtype=value.dtype)
+                for column, value in zip(columns, wanted, strict=True)
+            ]
         )
-        for column, value, found, again in zip(columns, wanted, first, second, strict=True):
-            data = torch.zeros_like(value._data) if found is None else found._data
-            if found is not None and again is not None and (data - again._data).abs().max() > nondet_tol:
-                raise GradcheckError(
-                    "Backward is not reentrant, i.e., running backward with same input and grad_output "
-                    "multiple times gives different values, although analytical gradient matches numerical "
-                    f"gradient. The tolerance for nondeterminism was {nondet_tol}."
-                )
-            column.append(data.reshape(-1))
-    return [
-        torch.stack(column, 1) if column else torch.zeros(value.numel(), 0, dtype=value.dtype)
-        for column, value in zip(columns, wanted, strict=True)
-    ]
+    for first, second in zip(*tables, strict=True):
+        if first.numel() and (first - second).abs().max() > nondet_tol:
+            raise GradcheckError(
+                "Backward is not reentrant, i.e., running backward with same input and grad_output multiple "
+                "times gives different values, although analytical gradient matches numerical gradient. The "
+                f"tolerance for nondeterminism was {nondet_tol}."
+            )
+    return tables[0]
 
 
 def forward_jacobian(func: Callable[..., Tensors], inputs: Tensors, count: int) -> list[list[torch.Tensor]]:

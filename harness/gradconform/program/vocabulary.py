@@ -348,6 +348,7 @@ OPERATORS = {
             "nn.Linear", "in_features, out_features, bias=True, *, dtype=None", "object", forms="function"
         ),
         Operator("nn.Sequential", "*modules", "object", forms="function"),
+        Operator("nn.MSELoss", "*, reduction='mean'", "object", forms="function"),
         Operator(
             "nn.BatchNorm1d",
             "num_features, eps=1e-05, momentum=0.1, affine=True, *, dtype=None",
@@ -467,6 +468,11 @@ METHODS_OF_OBJECTS = {
         Operator("state_dict", "", "object"),
         Operator("load_state_dict", "state_dict", "object"),
         Operator("eval", "", "object"),
+        Operator("register_forward_pre_hook", "hook, *, prepend=False", "object"),
+        Operator("register_forward_hook", "hook, *, prepend=False", "object"),
+        Operator("register_full_backward_pre_hook", "hook, prepend=False", "object"),
+        Operator("register_full_backward_hook", "hook, prepend=False", "object"),
+        Operator("register_backward_hook", "hook", "object"),
         # tensors and nodes, and the handles that they give
         Operator("register_hook", "hook", "object"),
         Operator("register_prehook", "fn", "object"),
