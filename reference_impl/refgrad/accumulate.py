@@ -94,8 +94,8 @@ class AccumulateGrad(Node):
 
 
 class _Displaced(AccumulateGrad):
-    """The accumulator of a leaf whose gradients have a shape or dtype that is not the leaf's own: `grad_dtype`
-    was set, or the leaf was given data of another shape or dtype while a graph held it.
+    """The accumulator of a leaf whose gradients have a shape or dtype that is not the leaf's own:
+    `grad_dtype` was set, or the leaf was given data of another shape or dtype while a graph held it.
 
     It takes gradients of the former shape, also for what is recorded from then on, and leaves a `.grad` that
     does not fit its leaf. Source: `set_data` in torch/csrc/autograd/variable.cpp, `validate_outputs` in

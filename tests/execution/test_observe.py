@@ -123,7 +123,11 @@ def test_places() -> None:
 
 def test_the_log_does_not_say_which_memory_was_shared(program: MakeProgram) -> None:
     bound = program("(x * 2).sum().backward()\nrecord(x)\nrecord([x.detach()])\ny = x * 3")
-    (leaf, (alias,)) = run(bound, TorchEngine()).states[-1].live["recorded()"]  # type: ignore[misc]
+    log = run(bound, TorchEngine()).states[-1].live["recorded()"]
+    assert isinstance(log, tuple)
+    leaf, aliases = log
+    assert isinstance(aliases, tuple)
+    (alias,) = aliases
     assert isinstance(leaf, TensorSeen)
     assert isinstance(alias, TensorSeen)
     assert isinstance(leaf.grad, TensorSeen)
