@@ -23,7 +23,8 @@ class Options:
     """The settings of a run; each field is an option of `gradconform run` and a key of `[tool.gradconform]`.
 
     specs: spec files or folders to run beside the corpus. corpus: whether to run the corpus. results: where
-    to write the results (JSON lines). The rest is as in `gradconform.plan.Settings`.
+    to write the results (JSON lines). jobs: how many processes run the tests; 0: as many as there are cores,
+    and one for few tests. The rest is as in `gradconform.plan.Settings`.
     """
 
     device: tuple[str, ...] = ("cpu",)
@@ -35,6 +36,7 @@ class Options:
     corpus: bool = True
     results: Path | None = None
     fail_fast: bool = False
+    jobs: int = 0
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -188,5 +190,6 @@ _READERS: dict[str, tuple[str, Callable[[object, Path], Any]]] = {
     "corpus": ("true or false", _flag),
     "results": ("a path, relative to this file", _path),
     "fail-fast": ("true or false", _flag),
+    "jobs": ("a number of processes, or 0 for as many as there are cores", _count),
 }
 """What each setting may be, and how it is read."""

@@ -1,5 +1,6 @@
 """Engines that end a run in their own ways."""
 
+import os
 import sys
 from typing import Any
 
@@ -60,3 +61,10 @@ class Interrupts(Named):
 
 
 not_an_engine = 7
+
+
+class Dies(Named):
+    """The process ends without a word, as after a segmentation fault."""
+
+    def backward(self, *arguments: Any, **options: Any) -> None:
+        os._exit(9)

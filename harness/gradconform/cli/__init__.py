@@ -78,6 +78,15 @@ def main() -> None:
     """
 
 
+_jobs_option = click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Processes that run the tests; 0: one for each core, if there are many tests.  [default: 0]",
+)
+
+
 @main.command()
 @click.argument("engine")
 @click.option(
@@ -115,6 +124,7 @@ def main() -> None:
     help="Write each verdict to this file as it comes.",
 )
 @click.option("--fail-fast/--no-fail-fast", default=None, help="Stop at the first failure.")
+@_jobs_option
 @_spec_options
 def run(engine: str, **given: Any) -> int:
     """Holds ENGINE against PyTorch.
@@ -159,6 +169,7 @@ def show(scenario: str, device: str, dtype: str | None, **given: Any) -> int:
 @click.option("--select", multiple=True, callback=_split, metavar="WHAT")
 @click.option("--examples", type=click.IntRange(min=0), metavar="N")
 @click.option("--seed", type=int, metavar="N")
+@_jobs_option
 def validate(paths: Paths, **given: Any) -> int:
     """Checks spec files (the corpus where no PATH is given), then that PyTorch keeps every scenario in them.
 

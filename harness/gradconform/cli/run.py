@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from gradconform.cases import CaseResult
 from gradconform.cli.group import INTERRUPTED, USAGE
 from gradconform.cli.progress import Output, output
+from gradconform.engines.base import Engine
 from gradconform.engines.registry import find_engine
 from gradconform.errors import GradconformError
-from gradconform.plan import Task, plan
+from gradconform.plan import Plan, Task, plan
 from gradconform.prepare import head_of, settings_of, templates_of
 from gradconform.report.failure import is_failure, summary
 from gradconform.report.terminal import run_report
@@ -19,6 +20,7 @@ from gradconform.results import Head, Results, ResultsWriter, end_of, note_of
 from gradconform.session import Session
 from gradconform.settings import Options
 from gradconform.verdict import OracleDisputed
+from gradconform.workers import Workers, jobs_of
 
 
 def run_command(target: str, options: Options) -> int:
@@ -28,19 +30,30 @@ def run_command(target: str, options: Options) -> int:
     contract: then after the report of what ran before.
     """
     engine = find_engine(target)
-    settings = settings_of(options)
-    planned = plan(templates_of(options), settings)
+    planned = plan(templates_of(options), settings_of(options))
     head = head_of(engine, target, options, planned)
-    campaign = Campaign(Session(engine, settings), head, planned.tasks, options)
     out = output()
-    try:
-        results = campaign.run(out)
-    except GradconformError:
-        if campaign.cases:
-            out.lines(run_report(campaign.results()))
-        raise
+    with runner(engine, target, options, planned) as run:
+        campaign = Campaign(run, head, planned.tasks, options)
+        try:
+            results = campaign.run(out)
+        except GradconformError:
+            if campaign.cases:
+                out.lines(run_report(campaign.results()))
+            raise
     out.lines(run_report(results))
     return exit_code(results)
+
+
+@contextmanager
+def runner(engine: Engine, target: str, options: Options, planned: Plan) -> Iterator[Run]:
+    """What runs the tests of a plan: a session in this process, or workers."""
+    jobs = jobs_of(options, len(planned.tasks))
+    if jobs == 1:
+        yield Session(engine, settings_of(options)).run
+    else:
+        with Workers(target, options, planned, jobs) as workers:
+            yield workers.run
 
 
 def exit_code(results: Results) -> int:
@@ -54,6 +67,10 @@ def exit_code(results: Results) -> int:
     return USAGE if failing else 0
 
 
+Run = Callable[[Task, Callable[[CaseResult], None]], None]
+"""Runs one test, and reports each of its results."""
+
+
 class _EnoughError(Exception):
     """Ends a run after its first failure."""
 
@@ -62,7 +79,7 @@ class _EnoughError(Exception):
 class Campaign:
     """The tests of one run, and what has come of them so far."""
 
-    session: Session
+    run_task: Run
     head: Head
     tasks: tuple[Task, ...]
     options: Options
@@ -97,7 +114,7 @@ class Campaign:
                 noted = task.template.id
                 writer.scenario(note_of(task.template.scenario))
             try:
-                self.session.run(task, self.case(out, writer))
+                self.run_task(task, self.case(out, writer))
             except _EnoughError:
                 return
             self.finished += 1

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from gradconform.cli.progress import output
-from gradconform.cli.run import Campaign
+from gradconform.cli.run import Campaign, runner
 from gradconform.engines.torch import TorchEngine
 from gradconform.plan import plan
 from gradconform.prepare import head_of, settings_of, templates_of
 from gradconform.report.lines import Line
 from gradconform.report.terminal import run_report
-from gradconform.session import Session
 from gradconform.settings import Options
 
 
@@ -19,12 +18,12 @@ def validate_command(options: Options) -> int:
 
     Raises SpecError where a file cannot be used.
     """
-    settings = settings_of(options)
-    planned = plan(templates_of(options), settings)
+    planned = plan(templates_of(options), settings_of(options))
     engine = TorchEngine()
     head = head_of(engine, "torch", options, planned)
     out = output()
-    results = Campaign(Session(engine, settings), head, planned.tasks, options).run(out)
+    with runner(engine, "torch", options, planned) as run:
+        results = Campaign(run, head, planned.tasks, options).run(out)
     bad = tuple(case for case in results.cases if case.verdict.kind != "conforms")
     if bad or results.end is None or results.end.interrupted:
         out.lines(run_report(results))
