@@ -121,6 +121,19 @@ CASES = [
     Case("x ** y broadcast", lambda _, x, y: x**y, BROADCAST, "positive"),
     Case("maximum", lambda lib, x, y: lib.maximum(x, y), BROADCAST, dtypes=REAL),
     Case("minimum", lambda lib, x, y: lib.minimum(x, y), BROADCAST, dtypes=REAL),
+    Case("x % 2", lambda _, x: x % 2, dtypes=REAL),
+    Case("x % y", lambda _, x, y: x % y, PAIR, "away from zero", REAL),
+    Case("fmod number", lambda lib, x: lib.fmod(x, 0.7), dtypes=REAL),
+    Case("fmod", lambda lib, x, y: lib.fmod(x, y), PAIR, "away from zero", REAL),
+    *(
+        Case(
+            f"mse_loss {name}",
+            lambda lib, x, y, name=name: lib.nn.functional.mse_loss(x, y, reduction=name),
+            PAIR,
+            dtypes=REAL,
+        )
+        for name in ("none", "mean", "sum")
+    ),
     Case("where", lambda lib, x, y: lib.where(x.abs() > 0.7, x, y), BROADCAST),
     Case("where number", lambda lib, x: lib.where(x.abs() > 0.7, x, 0.25)),
     Case("where number first", lambda lib, x: lib.where(x.abs() > 0.7, 1.5, x)),

@@ -94,6 +94,13 @@ PROGRAMS = {
         print(torch.bucketize(x, torch.arange(3.)), torch.positive(x) is x)
         torch.positive(x.bool())
         """,
+    "what nodes are called and keep": """
+        x = leaf([[1.0, 2.0]])
+        print((x // 2).grad_fn.name(), (x % 2).grad_fn, (x % x).grad_fn)
+        print(torch.nn.functional.mse_loss(x, x * 2).grad_fn)
+        for y in (torch.cat([x, x], 1), torch.stack([x, x], 1)):
+            y.sum().backward(); print(y.grad_fn._saved_dim)
+        """,
     "facts": """
         x = torch.arange(6.0).view(2, 3).t()
         print(x.shape, x.size(), x.size(0), x.dim(), x.ndim, x.numel(), x.stride(), x.is_contiguous(),

@@ -273,9 +273,12 @@ kernel(
 
 @formula
 def squared_error_slope(value: T, target: T, reduction: str) -> T:
-    """Return the derivative of the squared differences of two tensors of one shape, reduced."""
+    """Return the derivative of the squared differences of two tensors of one shape, reduced.
+
+    The factor is rounded to the dtype before it multiplies, as in torch's kernel.
+    """
     count = math.prod(value.shape) if reduction == "mean" else 1
-    return (value - target) * (2 / count if count else math.inf)
+    return (value - target) * value.new_full((), 2 / count if count else math.inf)
 
 
 rule(
