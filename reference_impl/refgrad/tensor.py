@@ -19,6 +19,7 @@ from . import printing
 from .assignment import check_grad
 from .grad_mode import mode
 from .node import LEAF, UNTRACKED, Node, Refusal
+from .transform_state import refuse_flags
 from .versions import UNCOUNTED, VersionCounter, counter_of, version_of
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Tensor(Operations):
         if value and not self._may_require_grad():
             # requires_grad_() says the same without the complex dtypes.
             raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
-        self.requires_grad_(value)
+        self._flag(value)
 
     @requires_grad.deleter
     def requires_grad(self) -> None:
@@ -146,8 +147,13 @@ class Tensor(Operations):
         """Set the flag in place and return this tensor. A view of a tensor that requires grad keeps doing so.
 
         Raises RuntimeError for a non-leaf that would lose it, for a dtype that is neither floating nor
-        complex, and for an inference tensor outside of inference mode.
+        complex, for an inference tensor outside of inference mode, and inside a transform of `func`.
         """
+        refuse_flags()
+        return self._flag(requires_grad)
+
+    def _flag(self, requires_grad: bool) -> Tensor:
+        """Do what `requires_grad_` does, inside transforms too."""
         if self._recorded():
             if not requires_grad:
                 raise RuntimeError(_NOT_A_LEAF)

@@ -23,6 +23,18 @@ def active() -> bool:
     return _state.depth > 0
 
 
+def refuse_flags() -> None:
+    """Raise torch's RuntimeError about requires_grad_() inside a transform."""
+    if active():
+        raise RuntimeError(
+            "You are attempting to call Tensor.requires_grad_() (or perhaps using "
+            "torch.autograd.functional.* "
+            "APIs) inside of a function being transformed by a functorch transform. This is unsupported, "
+            "please attempt to use the functorch transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or "
+            "call requires_grad_() outside of a function being transformed instead."
+        )
+
+
 @contextlib.contextmanager
 def transform() -> Iterator[None]:
     """Run a transform inside the block."""

@@ -141,7 +141,7 @@ WRONG: list[tuple[tuple[Step, ...], str]] = [
     ((Backward((Items((x,)),), {"gradient": x}, True),), "unexpected keyword argument 'gradient'"),
     ((Grad("g", (x,)),), "missing a required argument: 'inputs'"),
     ((Get("y", "x", "__class__"),), "unknown attribute '__class__'"),
-    ((Set("x", "grad_fn", None),), "attribute 'grad_fn' cannot be assigned"),
+    ((Set("x", "shape", None),), "attribute 'shape' cannot be assigned"),
     ((Set("z", "grad", None),), "name 'z' has no value here"),
     ((Unset("x", "shape"),), "attribute 'shape' cannot be deleted"),
     ((Unset("z", "grad"),), "name 'z' has no value here"),

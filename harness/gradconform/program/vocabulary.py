@@ -532,6 +532,7 @@ ATTRIBUTES = (
     "_raw_saved_result",
     "_raw_saved_tensors",
     "boxed_grads_call",
+    "generate_vmap_rule",
     "clear_saved_tensors_on_access",
     "real",
     "imag",
@@ -545,6 +546,7 @@ ATTRIBUTES = (
     "running_var",
 )
 WRITABLE = (
+    "generate_vmap_rule",
     "boxed_grads_call",
     "clear_saved_tensors_on_access",
     "grad",

@@ -224,7 +224,7 @@ class _Call:
         for place in self.mapped_places():
             made = arguments[place] = Tensor._of(batched[place])
             if is_grad_enabled() and self.leaves[place].requires_grad:
-                run.leaves[place] = made.requires_grad_()
+                run.leaves[place] = made._flag(True)
         return arguments
 
     def one_by_one(self) -> Any:

@@ -65,7 +65,7 @@ class Frame:
     def _leaf(self, value: Any) -> Tensor:
         if not isinstance(value, Tensor):
             raise ValueError(f"Thing passed to transform API must be Tensor, got {type(value)}")  # noqa: TRY004 - torch's class
-        leaf = _bare(value).requires_grad_()
+        leaf = _bare(value)._flag(True)
         entry: Entry = Entry.__new__(Entry)
         entry.next, entry.seq, entry.hooks = (), next(SEQUENCE), None
         entry.running = True
