@@ -1,4 +1,4 @@
-"""Layers: `Linear` and `BatchNorm1d`.
+"""Layers: `Linear`, `BatchNorm1d` and `MSELoss`.
 
 Source: https://docs.pytorch.org/docs/stable/nn.html
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from refgrad.functional import mse_loss
 from refgrad.tensor import Tensor
 
 from . import init
@@ -100,3 +101,18 @@ class BatchNorm1d(Module):
             factor,
             self.eps,
         )
+
+
+class MSELoss(Module):
+    """The squared error between an input and a target of its shape, reduced by "mean", "sum" or not ("none").
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MSELoss.html
+    """
+
+    def __init__(self, *, reduction: str = "mean") -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Return the loss."""
+        return mse_loss(input, target, reduction=self.reduction)
