@@ -223,7 +223,7 @@ OPERATORS = {
         # copies, shapes, views
         Operator("clone", _UNARY, method=True),
         Operator("contiguous", _UNARY, method=True, forms="method"),
-        Operator("to", "input, dtype", method=True, forms="method"),
+        Operator("to", "input, dtype, *, copy=False", method=True, forms="method"),
         Operator("double", _UNARY, method=True, forms="method"),
         Operator("float", _UNARY, method=True, forms="method"),
         Operator("half", _UNARY, method=True, forms="method"),
