@@ -24,11 +24,12 @@ def functional_call(
     tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
-    """Return `module(*args, **kwargs)` with the given tensors, by their dotted names, as parameters and buffers.
+    """Return `module(*args, **kwargs)` with the given tensors, by their dotted names, as parameters and
+    buffers.
 
     The module is as before afterwards. Several dicts may be given as a list. A name that stands for the same
-    tensor as another gets what that one gets, with `tie_weights`. Raises ValueError for dicts that share a name;
-    RuntimeError, with `strict`, for names that are missing or unknown.
+    tensor as another gets what that one gets, with `tie_weights`. Raises ValueError for dicts that share a
+    name; RuntimeError, with `strict`, for names that are missing or unknown.
     """
     given = _merged(parameter_and_buffer_dicts)
     places = {
@@ -93,7 +94,8 @@ def _replaced(places: Sequence[tuple[dict[str, Any], str, Any]]) -> Iterator[Non
 
 
 def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return the parameters and the buffers of several modules of one class, stacked along a new first dimension.
+    """Return the parameters and the buffers of several modules of one class, stacked along a new first
+    dimension.
 
     Each is a new leaf, which requires grad as the parameters do. Raises RuntimeError for no modules, and for
     such as do not go together.
