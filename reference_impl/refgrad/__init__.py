@@ -15,7 +15,11 @@ autograd has no part.
     backward     the loop over the nodes
     versions     how in-place writes are noticed
     views        how in-place writes move histories
+    saved        what nodes keep for backward, and the hooks that pack and unpack it
+    function     operations whose derivative the user writes
     autograd     backward() and grad() with torch's checks
+    anomaly      which operation a failing backward comes from
+    utils.checkpoint   functions that run again in backward instead of saving
     tangents     forward mode
     func         transforms of functions
 
