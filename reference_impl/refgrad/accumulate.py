@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from .backward import execute
+from .grad_mode import mode
 from .hooks import hooks_of_leaf
 from .node import LEAF, SEQUENCE, Node
 from .rules.formulas import fit
@@ -68,16 +69,24 @@ class AccumulateGrad(Node):
         return ()
 
     def vjp_graph(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
-        """Make `.grad` a new, recorded tensor; one that is held from before keeps its value."""
+        """Make `.grad` a new, recorded tensor; one that is held from before keeps its value.
+
+        In forward mode, where nothing need be recorded, it is added to in place as in `vjp`. The first
+        gradient is detached there, so that it has no tangent.
+        """
         leaf = self.variable
         if leaf._node is None:
             return ()
         with _LOCKS[id(leaf) >> 4 & 63]:
             have = leaf._grad
-            if have is None:
+            if have is None and mode.enabled:
                 leaf._grad = Tensor._of(torch.empty_like(leaf._data)).copy_(grad)
-            else:
+            elif have is None:
+                leaf._grad = leaf._like(_copy_for(leaf._data, grad._data))
+            elif mode.enabled:
                 leaf._grad = have + grad
+            else:
+                have.add_(grad)
         return ()
 
     def displace(self) -> None:

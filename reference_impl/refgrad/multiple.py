@@ -127,6 +127,8 @@ def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, 
         made = Tensor._of(part._data)
         made._node = part._node if mode.enabled else None
         alone.append(made)
+    if LEVELS:
+        carry(alone, (input,), lambda tangent: unsafe_split(tangent, split_size, dim))
     return tuple(alone)
 
 
