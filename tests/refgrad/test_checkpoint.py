@@ -73,14 +73,16 @@ PROGRAMS = {
         long, short = lambda x: x.sin().exp().sin(), lambda x: x.sin()
         attempt(lambda: checkpoint(twice(long, short), leaf([1.0]), use_reentrant=False).backward())
         attempt(lambda: checkpoint(twice(short, long), leaf([1.0]), use_reentrant=False).backward())
-        attempt(lambda: checkpoint(twice(short, long), leaf([1.0]), use_reentrant=False, early_stop=False).backward())
+        attempt(lambda: checkpoint(twice(short, long), leaf([1.0]), use_reentrant=False,
+            early_stop=False).backward())
         """,
     "other shapes": """
         one, two = lambda x: x.sin(), lambda x: x.expand(2).sin().sum()
         attempt(lambda: checkpoint(twice(one, two), leaf([1.0]), use_reentrant=False).backward())
         three = lambda x: x.double().sin().float()
         attempt(lambda: checkpoint(twice(one, three), leaf([1.0]), use_reentrant=False).backward())
-        attempt(lambda: checkpoint(twice(one, three), leaf([1.0]), use_reentrant=False, determinism_check="none"))
+        attempt(lambda: checkpoint(twice(one, three), leaf([1.0]), use_reentrant=False,
+            determinism_check="none"))
         attempt(lambda: checkpoint(one, leaf([1.0]), use_reentrant=False, determinism_check="some"))
         """,
     "random numbers": """

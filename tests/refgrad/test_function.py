@@ -141,7 +141,8 @@ PROGRAMS = {
         g, = torch.autograd.grad(y, x, create_graph=True); print(g); g.backward(); print(x.grad)
         """,
     "an intermediate that is none": """
-        Bad = make(lambda ctx, x: (ctx.save_for_backward(3 * x**2), x**3)[1], lambda ctx, g: g * ctx.saved_tensors[0])
+        Bad = make(lambda ctx, x: (ctx.save_for_backward(3 * x**2), x**3)[1], lambda ctx,
+            g: g * ctx.saved_tensors[0])
         x = leaf([2.0]); g, = torch.autograd.grad(Bad.apply(x) * x, x, create_graph=True)
         print(g, torch.autograd.grad(g, x)); g, = torch.autograd.grad(Bad.apply(x), x, create_graph=True)
         attempt(lambda: torch.autograd.grad(g, x))
@@ -165,12 +166,14 @@ PROGRAMS = {
         x = leaf([2.0]); print(torch.autograd.grad(P.apply(x), x), P.apply(x, 2))
         """,
     "which inputs need a gradient": """
-        F = make(lambda ctx, a, b, k: a * b * k, lambda ctx, g: (log.append(ctx.needs_input_grad), (g, g, None))[1])
+        F = make(lambda ctx, a, b, k: a * b * k, lambda ctx, g: (log.append(ctx.needs_input_grad), (g, g,
+            None))[1])
         a, b = leaf([1.0]), torch.ones(1); y = F.apply(a, b, 3); print(y.grad_fn.next_functions[1])
         y.backward(); print(log, a.grad, b.grad)
         """,
     "recording is off in forward": """
-        F = make(lambda ctx, x: (log.append((torch.is_grad_enabled(), (x * 2).requires_grad, x.requires_grad)), x * 2)[1],
+        F = make(lambda ctx, x: (log.append((torch.is_grad_enabled(), (x * 2).requires_grad,
+            x.requires_grad)), x * 2)[1],
                  lambda ctx, g: g)
         print(F.apply(leaf([1.0])).requires_grad, log)
         """,
@@ -282,11 +285,13 @@ PROGRAMS = {
         x = leaf([3.0]); F.apply(x).backward(); print(x.grad)
         """,
     "dirty and not differentiable": """
-        F = make(lambda ctx, x: (x.mul_(2), ctx.mark_dirty(x), ctx.mark_non_differentiable(x), x)[3], lambda ctx, g: g)
+        F = make(lambda ctx, x: (x.mul_(2), ctx.mark_dirty(x), ctx.mark_non_differentiable(x), x)[3],
+            lambda ctx, g: g)
         a = leaf([3.0]).clone(); y = F.apply(a); print(y, a.grad_fn.name())
         """,
     "what can be saved": """
-        A = make(lambda ctx, x: (ctx.save_for_backward(None, x), x * x)[1], lambda ctx, g: g * 2 * ctx.saved_tensors[1])
+        A = make(lambda ctx, x: (ctx.save_for_backward(None, x), x * x)[1], lambda ctx,
+            g: g * 2 * ctx.saved_tensors[1])
         x = leaf([3.0]); A.apply(x).backward(); print(x.grad)
         B = make(lambda ctx, x: (ctx.save_for_backward(5), x * x)[1], lambda ctx, g: g)
         attempt(lambda: B.apply(x))
@@ -309,15 +314,18 @@ PROGRAMS = {
         x0 = leaf([3.0]); x = x0.clone(); y = A.apply(x); x.add_(1); y.backward(); print(x0.grad)
         """,
     "old and new ways of saving": """
-        A = make(lambda ctx, x: (ctx.save_for_backward(x), x * x)[1], lambda ctx, g: g * 2 * ctx.saved_variables[0])
+        A = make(lambda ctx, x: (ctx.save_for_backward(x), x * x)[1], lambda ctx,
+            g: g * 2 * ctx.saved_variables[0])
         x = leaf([3.0]); A.apply(x).backward(); print(x.grad)
         B = make(lambda ctx, x: (ctx.mark_shared_storage((x, x)), x * x)[1], lambda ctx, g: g); B.apply(x)
         C = make(lambda ctx, x: (ctx.save_for_backward(x), x * x)[1],
-                 lambda ctx, g: (ctx.saved_tensors, ctx.saved_tensors, g)[2], clear_saved_tensors_on_access=True)
+                 lambda ctx, g: (ctx.saved_tensors, ctx.saved_tensors,
+                     g)[2], clear_saved_tensors_on_access=True)
         attempt(lambda: C.apply(x).backward())
         """,
     "boxed gradients": """
-        A = make(lambda ctx, x: (x * 2, x * 3), lambda ctx, gs: (log.append(type(gs)), gs[0] * 2 + gs[1] * 3)[1],
+        A = make(lambda ctx, x: (x * 2, x * 3), lambda ctx, gs: (log.append(type(gs)),
+            gs[0] * 2 + gs[1] * 3)[1],
                  boxed_grads_call=True)
         x = leaf([1.0]); a, b = A.apply(x); (a + b).backward(); print(log, x.grad)
         """,
@@ -331,7 +339,8 @@ PROGRAMS = {
     "what is not defined": """
         x = leaf([1.0]); attempt(lambda: type("A", (Function,), {}).apply(x))
         attempt(lambda: make(lambda ctx, x: x * 1).apply(x).backward())
-        attempt(lambda: make(lambda ctx, x: x * 1, lambda ctx, g: g, vjp=lambda ctx, g: g).apply(x).backward())
+        attempt(lambda: make(lambda ctx, x: x * 1, lambda ctx, g: g, vjp=lambda ctx,
+            g: g).apply(x).backward())
         make(lambda ctx, x: x * 2, vjp=lambda ctx, g: g * 2).apply(x).backward(); print(x.grad)
         attempt(lambda: Scale.apply(x, 2).grad_fn.something); attempt(lambda: Scale.apply(x, 2).grad_fn(x))
         """,

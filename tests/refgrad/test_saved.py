@@ -20,7 +20,8 @@ def attempt(function):
 
 
 def logged(name, value):
-    log.append((name, value.tolist(), value.requires_grad, type(value.grad_fn).__name__, torch.is_grad_enabled()))
+    log.append((name, value.tolist(), value.requires_grad, type(value.grad_fn).__name__,
+        torch.is_grad_enabled()))
     return value
 
 
