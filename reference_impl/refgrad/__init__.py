@@ -13,6 +13,10 @@ autograd has no part.
     compile      turns the text into operations
     accumulate   leaves and their .grad
     backward     the loop over the nodes
+    outputs      nodes with several outputs
+    hooks        functions of the user around nodes, and retained gradients
+    reentrant    backward inside of backward
+    graph        edges, and hooks on several tensors
     versions     how in-place writes are noticed
     views        how in-place writes move histories
     saved        what nodes keep for backward, and the hooks that pack and unpack it

@@ -22,6 +22,7 @@ import torch
 
 from .node import OBSERVERS, Node, detection
 from .tensor import Tensor
+from .thread_state import CARRIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,7 @@ class _Running(threading.local):
 
 
 _running = _Running()
+CARRIED.append(_running)
 
 
 def is_anomaly_enabled() -> bool:

@@ -17,6 +17,8 @@ from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
+from .thread_state import CARRIED
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -37,6 +39,7 @@ class _Mode(threading.local):
 
 
 mode = _Mode()
+CARRIED.append(mode)
 
 
 def is_grad_enabled() -> bool:

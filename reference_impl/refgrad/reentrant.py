@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .grad_mode import mode
 from .node import Node
 from .tensor import Tensor
+from .thread_state import CARRIED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 # Python allows some 1000 calls within each other; a pass with what it calls takes about ten.
 DEEPEST = 20
-# The state of a thread that its successor goes on with.
-CARRIED: list[threading.local] = [mode]
 
 
 class Faces:

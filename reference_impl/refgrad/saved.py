@@ -30,6 +30,7 @@ from .grad_mode import mode
 from .levels import LEVELS
 from .node import LEAF, OBSERVERS, Node, check_version, freed, modified
 from .tensor import Tensor
+from .thread_state import CARRIED
 from .versions import VersionCounter, counter_of
 
 
@@ -219,6 +220,7 @@ class _State(threading.local):
 
 
 _state = _State()
+CARRIED.append(_state)
 
 
 def push(hooks: Hooks) -> None:

@@ -8,6 +8,8 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
+from .thread_state import CARRIED
+
 
 class _State(threading.local):
     """How many transforms of the running thread are running, one within the other."""
@@ -16,6 +18,7 @@ class _State(threading.local):
 
 
 _state = _State()
+CARRIED.append(_state)
 
 
 def active() -> bool:

@@ -436,6 +436,31 @@ def test_as_torch(program: str, same: Callable[[str], str]) -> None:
     assert same(program)
 
 
+def test_hooks_for_saved_tensors_reach_any_depth() -> None:
+    packed: list[int] = []
+    depth: list[int] = []
+
+    def pack(tensor: rg.Tensor) -> rg.Tensor:
+        packed.append(1)
+        return tensor.detach()
+
+    def hook(grad: Any) -> None:
+        depth.append(1)
+        if len(depth) < 50:
+            with rg.enable_grad():
+                inner = grad.detach().requires_grad_()
+                inner = inner * inner
+            inner.register_hook(hook)
+            inner.backward()
+
+    y = rg.ones((), requires_grad=True) * 1
+    y.register_hook(hook)
+    with rg.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        y.backward()
+    assert len(depth) == 50
+    assert len(packed) == 2 * 49
+
+
 def test_an_exception_comes_out_of_any_depth() -> None:
     # torch loses it on the way between its threads: SystemError.
     deep = 100
