@@ -184,7 +184,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
     """Return the distances of order `p` between the rows of two batches: [..., P, M], [..., R, M] to
     [..., P, R].
     """
-    batch = torch.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])
+    batch = torch.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])  # type: ignore[no-untyped-call]
     return apply("cdist", *(expand(x, (*batch, *x.shape[-2:])).contiguous() for x in (x1, x2)), p)
 
 

@@ -116,11 +116,9 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     chosen = mask._data.expand(shape)
     # Where nothing is put, the first element stands in; where() gives it no gradient.
     order = (chosen.reshape(-1).cumsum(0) - 1).clamp(min=0).reshape(shape)
-    return where(
-        Tensor._of(chosen),
-        take(source, Tensor._of(order.where(chosen, torch.zeros_like(order)))),
-        input,
-    )
+    place = Tensor._of(order.where(chosen, torch.zeros_like(order)))
+    result: Tensor = where(Tensor._of(chosen), take(source, place), input)
+    return result
 
 
 def picked(name: str, input: Tensor, found: Any, dim: int, keepdim: bool) -> Any:
