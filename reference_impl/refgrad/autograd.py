@@ -170,7 +170,7 @@ def _of_batch(
     """Return the results of `vjp` for each of a batch of cotangents, the first dimension of each; None where
     it has none.
     """
-    from .func.batching import vmap
+    from .func.batching import for_each
 
     batches = [
         root._like(_ones_for(root)) if cotangent is None else cotangent
@@ -196,7 +196,7 @@ def _of_batch(
         return [result for result in results if result is not None]
 
     found.__name__ = "vjp"
-    batched = vmap(found)(*batches)
+    batched = for_each(found)(*batches)
     filled = dict(zip(places, batched, strict=True))
     return [filled.get(place) for place in range(count)]
 

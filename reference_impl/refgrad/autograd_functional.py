@@ -8,7 +8,7 @@ an error; otherwise it counts as zero.
     vjp, jacobian, vhp     backward
     jvp, hvp               backward twice: the vector-Jacobian product is linear in the vector, and its own
                            vector-Jacobian product is the Jacobian-vector product
-    vectorize              all rows of a Jacobian at once, by `func.vmap`; or all columns, in forward mode
+    vectorize              all rows of a Jacobian at once, or all columns, in forward mode
 
 Source: https://docs.pytorch.org/docs/stable/autograd.html#functional-higher-level-api and
 torch/autograd/functional.py
@@ -22,7 +22,7 @@ from typing import Any, Literal
 import torch
 
 from . import autograd, forward_ad
-from .func.batching import vmap
+from .func.batching import for_each
 from .functional_arguments import (
     Tensors,
     as_tuple,
@@ -276,7 +276,7 @@ def _columns(func: Callable[..., Any], inputs: Any, graph: bool, strict: bool, v
             return tuple(zero_like(part.primal) if part.tangent is None else part.tangent for part in parts)
 
     sizes = [point.numel() for point in points]
-    columns = vmap(product)(*_basis(points))
+    columns = for_each(product)(*_basis(points))
     several, shapes = seen
     table = []
     for column, shape in zip(columns, shapes, strict=True):

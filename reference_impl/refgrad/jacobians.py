@@ -98,7 +98,7 @@ def backward_jacobian(output: Tensor, wanted: Sequence[Tensor], nondet_tol: floa
         if first.numel() and (first - second).abs().max() > nondet_tol:
             raise GradcheckError(
                 "Backward is not reentrant, i.e., running backward with same input and grad_output multiple "
-                "times gives different values, although analytical gradient matches numerical gradient. The "
+                "times gives different values, although analytical gradient matches numerical gradient.The "
                 f"tolerance for nondeterminism was {nondet_tol}."
             )
     return tables[0]

@@ -28,7 +28,7 @@ from .backward import Capture, execute
 from .grad_mode import mode
 from .levels import LEVELS, Level, below, set_tangent, tangent_of
 from .node import Node
-from .rules.registry import Rule
+from .rules.registry import NOT_IMPLEMENTED, Rule
 from .tensor import Tensor
 from .views import views_of
 
@@ -133,7 +133,7 @@ def _product(  # noqa: PLR0917 - an operation and what went into it
     total: Tensor | None = None
     for name, tangent in given.items():
         if rule.formula(name) is None:
-            raise unsupported(rule.name)
+            raise unsupported(rule.name, rule.derivatives[name] is NOT_IMPLEMENTED)
         formula = pull(name)
         part = transpose(lambda grad, formula=formula: formula(grad, out, *values, *args), tangent, out)
         if part is not None:
@@ -167,8 +167,12 @@ def transpose(linear: Callable[[Tensor], Any], tangent: Tensor, like: Tensor) ->
     return Tensor._of(found) if isinstance(found, torch.Tensor) else found
 
 
-def unsupported(name: str) -> NotImplementedError:
-    """Return torch's error for an operation without a derivative in forward mode."""
+def unsupported(name: str, unknown: bool) -> NotImplementedError:
+    """Return torch's error for an operation without a derivative in forward mode, or of which torch's table
+    knows nothing.
+    """
+    if unknown:
+        return NotImplementedError(f"Trying to use forward AD with aten::{name} that does not support it.")
     return NotImplementedError(
         f"Trying to use forward AD with {name} that does not support it because it has not been implemented "
         "yet.\nPlease file an issue to PyTorch at "

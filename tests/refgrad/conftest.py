@@ -16,6 +16,11 @@ import torch
 
 import refgrad as rg
 
+with warnings.catch_warnings():
+    # torch imports it when forward mode first needs it, and warns of its own torch.jit.script then.
+    warnings.simplefilter("ignore")
+    import torch._decomp.decompositions_for_jvp
+
 Same = Callable[[str], str]
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -41,13 +41,17 @@ Dims = Any  # an int, None, or a tree of these
 
 @dataclass(frozen=True)
 class Batching:
-    """A function and how it is to be mapped over a batch: what `vmap` is given."""
+    """A function and how it is to be mapped over a batch: what `vmap` is given.
+
+    A `plain` one serves autograd itself and is no transform of the user's.
+    """
 
     func: Callable[..., Any]
     in_dims: Dims = 0
     out_dims: Dims = 0
     randomness: str = "error"
     chunk_size: int | None = None
+    plain: bool = False
 
 
 @dataclass
@@ -100,9 +104,16 @@ def vmap(
     "different" or "same"; `chunk_size` limits how many examples are computed at once. Raises what torch
     raises, ValueError for dimensions that do not fit and RuntimeError for what cannot be done inside.
     """
-    batching = Batching(func, in_dims, out_dims, randomness, chunk_size)
+    return _mapped(Batching(func, in_dims, out_dims, randomness, chunk_size))
 
-    @functools.wraps(func)
+
+def for_each(func: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `func` mapped over the first dimensions of its arguments, without being a transform."""
+    return _mapped(Batching(func, plain=True))
+
+
+def _mapped(batching: Batching) -> Callable[..., Any]:
+    @functools.wraps(batching.func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         given = _Call(batching, args, kwargs)
         outputs, run = given.run()
@@ -199,7 +210,7 @@ class _Call:
             return results, [tangent._data for tangent in run.tangents]
 
         mapping: Any = torch.func.vmap
-        with transform():
+        with contextlib.nullcontext() if self.batching.plain else transform():
             batched = mapping(
                 inside, in_dims, out_dims, self.batching.randomness, chunk_size=self.batching.chunk_size
             )
@@ -301,7 +312,8 @@ class _Call:
                 if (edge := edge_of(values[place])) is not None
             ]
             capture = Capture({target: {0: None} for target in targets if target is not None})
-            execute(roots, keep=False, graph=graph, capture=capture)
+            with inner.asking():
+                execute(roots, keep=False, graph=graph, capture=capture)
             for outside, end in ends.items():
                 end.next = outside
             grads = [None if target is None else capture.wanted[target][0] for target in targets]
@@ -312,7 +324,7 @@ class _Call:
         if not isinstance(self.batching.in_dims, int):
             in_dims = (tuple(self.batching.in_dims), *in_dims[1:])
         with self._same_random_numbers():
-            mapping = vmap(example, in_dims, 0, self.batching.randomness, chunk_size=self.batching.chunk_size)
+            mapping = _mapped(replace(self.batching, func=example, in_dims=in_dims, out_dims=0))
             batches = mapping(self.args, *(cotangents[place] for place in places))
         grads: list[Tensor | None] = [None] * len(node.edges)
         for index, batch in zip(found, batches, strict=True):

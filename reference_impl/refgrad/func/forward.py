@@ -63,7 +63,8 @@ def jvp(
     for part in parts:
         if part.tangent is None and strict:
             raise RuntimeError(
-                f"{_JVP}: The output of f is independent of the inputs. This is not allowed in strict mode."
+                "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. "
+                "This is not allowed with strict=True."
             )
         products.append(
             Tensor._of(torch.zeros_like(part.primal._data)) if part.tangent is None else part.tangent

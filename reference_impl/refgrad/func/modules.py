@@ -7,7 +7,7 @@ torch/_functorch/functional_call.py
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from refgrad.multiple import stack
@@ -38,9 +38,12 @@ def functional_call(
         for table in (part._parameters, part._buffers)
         for name, value in table.items()
     }
-    if strict:
-        _check_names(module, given, places)
     values = {name: given[name] for name in places if name in given}
+    if strict:
+        same = {id(places[name][2]) for name in values if tie_weights}
+        unexpected = [name for name in given if name not in places]
+        missing = [name for name in places if name not in given and id(places[name][2]) not in same]
+        _check_names(module, unexpected, missing)
     if tie_weights:
         tied = {id(places[name][2]): value for name, value in values.items() if places[name][2] is not None}
         values = {name: tied[id(place[2])] for name, place in places.items() if id(place[2]) in tied} | values
@@ -66,13 +69,10 @@ def _merged(dicts: Any) -> dict[str, Tensor]:
     return {name: value for each in dicts for name, value in each.items()}
 
 
-def _check_names(module: Module, given: Mapping[str, Any], places: Mapping[str, Any]) -> None:
-    """Raise RuntimeError unless the two have the same names."""
+def _check_names(module: Module, unexpected: Sequence[str], missing: Sequence[str]) -> None:
+    """Raise RuntimeError if there are names of either kind."""
     problems = []
-    for what, names in (
-        ("Unexpected", [name for name in given if name not in places]),
-        ("Missing", [name for name in places if name not in given]),
-    ):
+    for what, names in (("Unexpected", unexpected), ("Missing", missing)):
         if names:
             quoted = ", ".join(f"'{name}'" for name in names)
             problems.append(f"\n\t{what} key(s): {quoted}.")

@@ -85,13 +85,14 @@ class Frame:
     @contextlib.contextmanager
     def asking(self) -> Iterator[None]:
         """Ask for gradients of the inputs once more inside the block, after the transform is over."""
+        before = [entry.running for entry in self.entries]
         for entry in self.entries:
             entry.running = True
         try:
             yield
         finally:
-            for entry in self.entries:
-                entry.running = False
+            for entry, running in zip(self.entries, before, strict=True):
+                entry.running = running
 
     def settle(self, tree: Any) -> Any:
         """Return `tree`, made inside, as it is outside: without history unless something outside is part of
