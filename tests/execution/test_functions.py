@@ -240,7 +240,7 @@ def test_a_script_says_all_of_it_in_python(program: MakeProgram) -> None:
         )
     )
     assert "recorded.append" in script
-    assert "_threading.Thread(target=_block)" in script
+    assert "_threads.submit(_block)" in script
     assert "w = _weakref.ref(x)" in script
     assert "b = _copy.deepcopy(x)" in script
     assert script.rstrip().endswith("print(recorded)")

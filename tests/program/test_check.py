@@ -97,7 +97,7 @@ WRONG: list[tuple[tuple[Step, ...], str]] = [
     ((apply("expp", x),), "unknown operator 'expp'; did you mean 'exp'"),
     ((apply("exp", x, x),), "too many positional arguments"),
     ((apply("exp"),), "missing a required argument"),
-    ((apply("exp", x, out=x),), "unexpected keyword argument 'out'"),
+    ((apply("exp", x, outt=x),), "unexpected keyword argument 'outt'"),
     ((apply("add", x, other=x),), "its operands are given by position"),
     ((Apply("y", "exp", (), {"input": x}),), "given by position"),
     ((apply("zero_", x),), "'zero_' is an in-place operation"),

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
+import torch
+
 from gradconform.engines.base import Engine
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries
@@ -104,7 +106,9 @@ class _Run:
         """Runs the program and looks."""
         self.engine.reset()
         error = None
-        collecting = gc.isenabled()
+        collecting, numbers = gc.isenabled(), torch.get_rng_state()
+        # A program that draws numbers while it runs draws the same ones on each engine that uses torch's.
+        torch.default_generator.manual_seed(0)
         if not self._collects:
             gc.disable()
         try:
@@ -122,6 +126,7 @@ class _Run:
             self.states.append(self.observer.state(self._last, environment))
         finally:
             self.engine.reset()
+            torch.set_rng_state(numbers)
             if collecting:
                 gc.enable()
         facts = {number: tuple(runs) for number, runs in self.facts.items()}

@@ -37,7 +37,8 @@ _PYTHON = {
 
 _IMPORTS = {
     "numpy.": "import numpy",
-    **{f"_{name}.": f"import {name} as _{name}" for name in ("copy", "threading", "warnings", "weakref")},
+    **{f"_{name}.": f"import {name} as _{name}" for name in ("copy", "warnings", "weakref")},
+    "_futures.": "import concurrent.futures as _futures",
 }
 """What a script imports where a line of it holds the word; a program's own names have no underscore."""
 
@@ -98,22 +99,22 @@ class _Script(Renderer):
 
     def _threads(self, step: Within, indent: str) -> Iterator[str]:
         blocks = step.body if step.mode == "concurrently" else (step,)
-        yield f"{indent}_threads = []"
+        inner = indent + "    "
+        yield f"{indent}_done = []"
+        yield f"{indent}with _futures.ThreadPoolExecutor() as _threads:"
         for block in blocks:
             body = block.body if isinstance(block, Within) else (block,)
             named = dict.fromkeys(name for one in own_steps(body) for name in targets(one) if name[0] != "_")
             if named and self._functions:
                 # Python asks for an assignment in the function around; it need not be reached.
-                yield f"{indent}if False: {' = '.join(named)} = None"
-            yield f"{indent}def _block():"
+                yield f"{inner}if False: {' = '.join(named)} = None"
+            yield f"{inner}def _block():"
             if named:
-                yield f"{indent}    {'nonlocal' if self._functions else 'global'} {', '.join(named)}"
-            yield from self.lines(body, indent + "    ")
-            yield f"{indent}_threads.append(_threading.Thread(target=_block))"
-        yield f"{indent}for _thread in _threads:"
-        yield f"{indent}    _thread.start()"
-        yield f"{indent}for _thread in _threads:"
-        yield f"{indent}    _thread.join()"
+                yield f"{inner}    {'nonlocal' if self._functions else 'global'} {', '.join(named)}"
+            yield from self.lines(body, inner + "    ")
+            yield f"{inner}_done.append(_threads.submit(_block))"
+        yield f"{indent}for _one in _done:"
+        yield f"{indent}    _one.result()"
 
 
 def torch_script(

@@ -130,7 +130,7 @@ class Functions:
         scope.fixed = scope.fixed - {*names, *own}
         scope.function, scope.contexts = True, (scope.contexts - {*names}) | contexts
         for name in names:
-            if name in before.fixed:
+            if name in before.fixed & (before.given | {"dtype"}):
                 message = f"parameter '{name}' hides what is known before the program runs"
                 scope.report(node, message, "choose another name")
             self.new_name(ast.copy_location(ast.Name(name, ast.Store()), node))
