@@ -1,14 +1,18 @@
-"""Runs one program on torch and on refgrad, and compares everything it prints and how it ends."""
+"""What runs one program on torch and on refgrad: small ones, that are compared by what they print and how they
+end, and whole ones, whose imports of torch are turned into imports of refgrad.
+"""
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import re
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -22,6 +26,7 @@ with warnings.catch_warnings():
     import torch._decomp.decompositions_for_jvp
 
 Same = Callable[[str], str]
+Written = Callable[[str, str], ast.Module]
 
 
 NEW_IN_2_13 = {
@@ -33,6 +38,7 @@ NEW_IN_2_13 = {
     "test_autograd.py::test_as_torch[inputs, a dict]",
     "test_autograd.py::test_as_torch[inputs, another mapping]",
     "test_checkpoint.py::test_as_torch[an input that was written to]",
+    "test_func.py::test_as_torch[batches of cotangents]",
     "test_function.py::test_as_torch[a dirty input is noticed]",
     "test_function.py::test_as_torch[a saved tensor is written to]",
     "test_function.py::test_as_torch[a view of an input]",
@@ -41,6 +47,7 @@ NEW_IN_2_13 = {
     "test_function.py::test_as_torch[ctx outlives its graph]",
     "test_function.py::test_as_torch[keyword arguments]",
     "test_function.py::test_as_torch[what can be saved]",
+    "test_functional.py::test_as_torch[gradcheck, refusals]",
     "test_inplace.py::test_as_torch[a saved input]",
     "test_inplace.py::test_as_torch[a saved output]",
     "test_inplace.py::test_as_torch[a saved view]",
@@ -94,16 +101,87 @@ def transcript(lib: Any, program: str) -> str:
 
 
 @pytest.fixture
-def same() -> Iterator[Same]:
-    """Check that a program has the same transcript on both, and return it."""
-    # torch prints some warnings once in a process; here each program must see them.
+def warn_always() -> Iterator[None]:
+    """Let each program see the warnings that torch prints once in a process."""
     always = torch.is_warn_always_enabled()
     torch.set_warn_always(True)
+    yield
+    torch.set_warn_always(always)
+
+
+@pytest.fixture
+def same(warn_always: None) -> Same:
+    """Check that a program has the same transcript on both, and return it."""
 
     def check(program: str) -> str:
         expected = transcript(torch, program)
         assert transcript(rg, program) == expected
         return expected
 
-    yield check
-    torch.set_warn_always(always)
+    return check
+
+
+class _Imports(ast.NodeTransformer):
+    """Turns imports of torch and of its modules into those of `library`, bound to the same names."""
+
+    def __init__(self, library: str) -> None:
+        self.library = library
+
+    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
+        made: list[ast.stmt] = []
+        for alias in node.names:
+            package, _, inner = alias.name.partition(".")
+            if package != "torch":
+                made.append(ast.Import([alias]))
+                continue
+            name = f"{self.library}.{inner}" if inner else self.library
+            made.append(ast.Import([ast.alias(name, alias.asname or (None if inner else "torch"))]))
+            if inner and alias.asname is None:  # it binds the package
+                made.append(ast.Import([ast.alias(self.library, "torch")]))
+        return made
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:
+        package, dot, inner = (node.module or "").partition(".")
+        if package == "torch":
+            node.module = f"{self.library}{dot}{inner}"
+        return node
+
+
+@pytest.fixture
+def written() -> Written:
+    """Parse code that was written for torch, with the library named in its place."""
+
+    def parse(code: str, library: str) -> ast.Module:
+        return ast.fix_missing_locations(_Imports(library).visit(ast.parse(code)))
+
+    return parse
+
+
+class PoisonedError(AssertionError):
+    """torch's autograd was called."""
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise PoisonedError("torch's autograd was called")
+
+
+@pytest.fixture
+def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Make every way into torch's autograd fail from the call to the end of the test."""
+
+    def apply() -> None:
+        monkeypatch.setattr(torch.autograd, "backward", _refuse)
+        monkeypatch.setattr(torch.autograd, "grad", _refuse)
+        monkeypatch.setattr(torch.autograd.Function, "apply", _refuse)
+        monkeypatch.setattr(torch.Tensor, "backward", _refuse)
+        monkeypatch.setattr(torch.Tensor, "requires_grad_", _refuse)
+        monkeypatch.setattr(torch.autograd.graph, "_engine_run_backward", _refuse)
+        monkeypatch.setattr(
+            torch.autograd.Variable, "_execution_engine", SimpleNamespace(run_backward=_refuse)
+        )
+        # forward mode, and the transforms of torch.func
+        monkeypatch.setattr(torch.autograd.forward_ad, "make_dual", _refuse)
+        monkeypatch.setattr(torch._C._functorch, "_grad_increment_nesting", _refuse)
+        monkeypatch.setattr(torch._C._functorch, "_jvp_increment_nesting", _refuse)
+
+    return apply
