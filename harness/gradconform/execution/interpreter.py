@@ -15,6 +15,7 @@ from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries
 from gradconform.execution.observe import Observer, message_of
 from gradconform.program.layouts import fresh
+from gradconform.program.script import SEED
 from gradconform.program.steps import (
     Backward,
     Call,
@@ -108,7 +109,7 @@ class _Run:
         error = None
         collecting, numbers = gc.isenabled(), torch.get_rng_state()
         # A program that draws numbers while it runs draws the same ones on each engine that uses torch's.
-        torch.default_generator.manual_seed(0)
+        torch.default_generator.manual_seed(SEED)
         if not self._collects:
             gc.disable()
         try:

@@ -20,10 +20,13 @@ from gradconform.program.steps import (
     Within,
     own_steps,
 )
-from gradconform.program.vocabulary import THREADS
+from gradconform.program.vocabulary import RANDOM, THREADS
 
 RAISED_BY_FAIL = "raised by the program itself"
 """The message of what `fail(Error)` raises."""
+
+SEED = 0
+"""What torch's random numbers start from in each run of a program."""
 
 _PYTHON = {
     **{f"builtins.{name}": name for name in ("float", "int", "bool")},
@@ -131,7 +134,9 @@ def torch_script(
     imports = [line for word, line in _IMPORTS.items() if any(word in line for line in body)]
     records = any(isinstance(step, Record) for _, step in program.walk())
     made = (f"{item.name} = {input_text(item, device)}" for item in program.inputs)
-    lines = ["import torch", *imports, "", *(_RECORD if records else ()), *made, *body]
+    draws = any(getattr(step, "operator", "") in RANDOM for _, step in program.walk())
+    seed = (f"torch.manual_seed({SEED})",) if draws else ()
+    lines = ["import torch", *imports, "", *seed, *(_RECORD if records else ()), *made, *body]
     live = {"torch", "recorded", *(item.name for item in program.inputs), *_live(program.steps)}
     for place in (*shown, *(("recorded",) if records else ())):
         if place.partition(".")[0] in live:

@@ -454,6 +454,9 @@ OPERATORS = {
     )
 }
 
+RANDOM = ("bernoulli", "uniform_", "normal_", "nn.functional.dropout", "nn.Linear")
+"""Operators that draw random numbers; each run of a program starts with the same seed."""
+
 LIKE = ("zeros_like", "ones_like", "full_like")
 """Operators that take the shape and dtype of their operand and nothing of its numbers."""
 
