@@ -81,6 +81,11 @@ class Session:
 
     def _run(self, task: Task, report: Callable[[CaseResult], None]) -> None:
         scenario = task.template.scenario
+        if scenario.torch is not None and _version(torch.__version__) < _version(scenario.torch):
+            program = Program((), (), scenario.id)
+            lack = Unsupporting(f"torch {scenario.torch}; here is {torch.__version__}")
+            report(self._result(task, 0, program, lack))
+            return
         program = bind(task.template, draws.example(scenario, task.dtype))
         report(self._result(task, 0, program, self.judge(program, task.device)))
         if not scenario.let or self.settings.examples == 0:
@@ -117,7 +122,10 @@ class Session:
 
     def judge(self, program: Program, device: str, detail: Detail = Detail.CHANGES) -> Verdict:
         """Runs a program on torch and on the engine, and compares."""
-        expected = run(program, self.torch, device, detail)
+        try:
+            expected = run(program, self.torch, device, detail)
+        except Unsupported as lack:
+            return Unsupporting(f"{lack.feature}, in torch {torch.__version__} itself")
         default = torch.get_default_dtype()
         try:
             got = run(program, self.engine, device, detail)
@@ -178,6 +186,11 @@ def _origin(exception: Exception) -> Hashable:
         return raised_at(exception)
     verdict = exception.verdict
     return verdict.kind, _causes(verdict)[0] if isinstance(verdict, Diverges) else None
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """The first two numbers of a version."""
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
 def _last_place(error: BaseException) -> str:

@@ -19,7 +19,11 @@ from gradconform.program.vocabulary import (
     holes,
 )
 from gradconform.randomize import draws
+from gradconform.randomize.direct import DirectChooser
 from gradconform.spec.scenario import ChoiceDomain, OperatorDomain
+
+DRAWS = 12
+"""Random draws of each scenario, beside its example."""
 
 
 def words(program: Program) -> Iterator[str]:
@@ -66,7 +70,12 @@ def said(corpus: tuple[Template, ...]) -> set[str]:
     found: set[str] = set()
     for template in corpus:
         found.update(variables(template))
-        found.update(words(bind(template, draws.example(template.scenario, template.scenario.dtypes[0]))))
+        scenario = template.scenario
+        chosen = [draws.example(scenario, scenario.dtypes[0])]
+        # A choice or a boolean may decide which words a program says.
+        chosen += [draws.draw(scenario, DirectChooser(seed), scenario.dtypes[0]) for seed in range(DRAWS)]
+        for draw in chosen:
+            found.update(words(bind(template, draw)))
     return found
 
 

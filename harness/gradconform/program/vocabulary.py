@@ -520,7 +520,6 @@ ATTRIBUTES = (
     "retains_grad",
     "output_nr",
     "next_functions",
-    "primal",
     "tangent",
     "variable",
     "metadata",

@@ -149,6 +149,7 @@ class _Entry:
                         source=source,
                         dtypes=entry.dtypes,
                         let=let,
+                        torch=entry.torch,
                         fixed=entry.fixed and visible(" ".join(entry.fixed.split())),
                     )
                 )

@@ -252,6 +252,13 @@ class ScenarioEntry(Entry):
         Text | None,
         Field(description="Why the scenario has no free variable; only one without `let` states it."),
     ] = None
+    torch: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[1-9][0-9]?\.[0-9]{1,2}$",
+            description="The oldest PyTorch that behaves so, where an older one is supported too.",
+        ),
+    ] = None
     aliases: Annotated[tuple[Id, ...], Field(description="Former ids of this scenario.")] = ()
     dtypes: Annotated[
         tuple[DtypeName, ...],

@@ -123,7 +123,8 @@ class Scenario:
     """One documented behaviour.
 
     level: 1 (a first scalar engine) to 6 (a full one). aliases: former ids. dtypes: those of its cases.
-    fixed: why it has no free variable, where it says so.
+    fixed: why it has no free variable, where it says so. torch: the oldest PyTorch that behaves so, where
+    an older one is supported too.
     let: the free variables in the order of the file. place: that of the id.
     """
 
@@ -138,6 +139,7 @@ class Scenario:
     dtypes: tuple[str, ...] = DEFAULT_DTYPES
     let: Mapping[str, Domain] = field(default_factory=dict)
     fixed: str | None = None
+    torch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
