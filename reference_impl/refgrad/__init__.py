@@ -122,6 +122,7 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .func import vmap
 from .functions import (
     acos,
     acosh,
@@ -164,7 +165,6 @@ from .functions import (
     sinh,
     xlogy,
 )
-from .func import vmap
 from .grad_mode import (
     enable_grad,
     is_grad_enabled,

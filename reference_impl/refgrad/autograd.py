@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from . import anomaly, forward_ad, function, graph
+from . import anomaly, forward_ad, function, grad_mode, graph
 from .accumulate import edge_of
 from .anomaly import detect_anomaly, set_detect_anomaly
 from .backward import Capture, execute
@@ -356,8 +356,11 @@ from . import gradcheck as _gradcheck  # noqa: E402
 from .gradcheck import gradcheck, gradgradcheck  # noqa: E402
 
 for _name, _module in {
+    "anomaly_mode": anomaly,
     "forward_ad": forward_ad,
+    "function": function,
     "functional": functional,
+    "grad_mode": grad_mode,
     "gradcheck": _gradcheck,
     "graph": graph,
 }.items():

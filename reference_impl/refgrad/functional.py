@@ -15,7 +15,8 @@ import torch
 from .arrangement import broadcast_tensors, einsum, unfold
 from .ops import apply
 from .pointwise import abs as absolute
-from .pointwise import relu, sigmoid, tanh
+from .pointwise import relu as rectified
+from .pointwise import sigmoid, tanh
 from .reductions import log_softmax, softmax, vector_norm
 from .reductions import max as maximum_of
 from .shapes import expand, matmul, mean, t, unsqueeze
@@ -62,6 +63,11 @@ __all__ = [
 ]
 
 # --- activations ---
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return the larger of x and 0; the gradient at 0 is 0. With `inplace`, `input` itself is written to."""
+    return input.relu_() if inplace else rectified(input)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:

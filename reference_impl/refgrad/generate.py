@@ -99,7 +99,7 @@ def _node_class(rule: Rule, mask: int, plain: bool) -> list[str]:
         f"    keeps_result = {needs.result}",
         f"    savable = {rule.saves!r}",
         f"    label = {rule.grad_fn!r}",
-        f"    mask = {tuple(tensor in chosen for tensor in rule.tensors)!r}",
+        f"    mask = {tuple(tensor in chosen for tensor in rule.differentiable)!r}",
         "",
         "    def vjp(node, grad, keep):",
     ]
@@ -258,7 +258,8 @@ def _apply(rule: Rule) -> list[str]:
     body += [] if rule.view else ["    out._node = None"]
     # In inference mode nothing is recorded, and there is no forward mode either.
     body += ["    if mode.inference:"]
-    body += ["        return out"] if rule.view else ["        out._counter = UNCOUNTED", "        return out"]
+    body += [] if rule.view else ["        out._counter = UNCOUNTED"]
+    body += ["        return out"]
     body += [*(f"    {line}" for line in forward), "    return out"]
     if not known:
         everything = tuple(name for name in rule.tensors if name in rule.differentiable)

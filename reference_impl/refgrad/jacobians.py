@@ -115,7 +115,7 @@ def forward_jacobian(func: Callable[..., Tensors], inputs: Tensors, count: int) 
             slopes = []
             for direction in (1, 1j) if value.dtype.is_complex else (1,):
                 unit = torch.zeros_like(value._data)
-                unit[place] = direction
+                unit[place] = torch.tensor(direction)
                 with dual_level():
                     dual = make_dual(value, Tensor._of(unit))
                     parts = [

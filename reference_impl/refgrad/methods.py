@@ -30,10 +30,10 @@ _POINTWISE = (
     "sub",
 )  # fmt: skip
 _SHAPES = (
-    "as_strided", "bfloat16", "bmm", "cdouble", "cfloat", "clone", "contiguous", "cpu", "cuda", "dot", "double",
-    "expand", "expand_as", "flatten", "float", "half", "matmul", "mean", "mm", "mv", "narrow",
-    "narrow_copy", "permute", "reshape", "select", "squeeze", "sum", "t", "to", "transpose", "type", "type_as",
-    "unsqueeze", "view", "view_as",
+    "as_strided", "bfloat16", "bmm", "cdouble", "cfloat", "clone", "contiguous", "cpu", "cuda", "dot",
+    "double", "expand", "expand_as", "flatten", "float", "half", "matmul", "mean", "mm", "mv", "narrow",
+    "narrow_copy", "permute", "reshape", "select", "squeeze", "sum", "t", "to", "transpose", "type",
+    "type_as", "unsqueeze", "view", "view_as",
 )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def backward(
 backward.__qualname__ = "Tensor.backward"
 
 
-def _where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+def _where(self: Tensor, condition: Tensor, other: Any) -> Any:
     return pointwise.where(condition, self, other)
 
 

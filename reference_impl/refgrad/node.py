@@ -45,7 +45,7 @@ class Node:
     tangents: dict[Any, Any]
 
     label: ClassVar[str] = "Node"
-    # For each tensor input of the operation, whether `next` has an edge for it.
+    # For each tensor input that the operation can be differentiated in, whether `next` has an edge for it.
     mask: ClassVar[tuple[bool, ...]] = ()
 
     def vjp(self, grad: Any, keep: bool) -> Any:
@@ -81,7 +81,9 @@ class Node:
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
-        """A (node, output number) pair for each tensor input; the node is None for a constant input."""
+        """A (node, output number) pair for each tensor input that the operation can be differentiated in; the
+        node is None for a constant one.
+        """
         edges = iter(self.edges)
         return tuple(next(edges).as_edge() if needed else (None, 0) for needed in self.input_mask())
 
@@ -98,7 +100,7 @@ class Node:
         return 1
 
     def input_mask(self) -> tuple[bool, ...]:
-        """Return for each tensor input whether `next` has an edge for it."""
+        """Return for each tensor input that can be differentiated whether `next` has an edge for it."""
         return self.mask
 
     @property
@@ -245,8 +247,8 @@ def modified(data: torch.Tensor, version: int, expected: int, origin: Node | Non
     """Return torch's error for a saved tensor, a result of `origin`, that was written to since then."""
     of = "" if origin is None else f", which is output {origin.as_edge()[1]} of {plain_name(origin)},"
     hint = (
-        "the backtrace further above shows the operation that failed to compute its gradient. The variable in "
-        "question was changed in there or anywhere later. Good luck!"
+        "the backtrace further above shows the operation that failed to compute its gradient. The variable "
+        "in question was changed in there or anywhere later. Good luck!"
         if detection.enabled
         else "enable anomaly detection to find the operation that failed to compute its gradient, with "
         "torch.autograd.set_detect_anomaly(True, check_nan=False)."

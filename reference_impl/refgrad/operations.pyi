@@ -1,7 +1,7 @@
 # The methods and operators that `methods` sets on the tensor class, for type checkers.
 
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch

@@ -18,6 +18,7 @@ primals and tangents as the outer levels see them. That keeps the perturbations 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,10 @@ def laid_out(tangent: Tensor, primal: Tensor) -> Tensor:
     """
     if tangent._data.stride() == primal._data.stride():
         return tangent
-    return Tensor._of(torch.empty_like(primal._data, dtype=tangent._dtype)).copy_(tangent)
+    # By rearrangement, and not into fresh memory: inside vmap a tangent can have a batch and its primal none.
+    strides = primal._data.stride()
+    order = sorted(range(len(strides)), key=lambda dim: -strides[dim])
+    return tangent.permute(order).contiguous().permute([order.index(dim) for dim in range(len(order))])
 
 
 def is_dual(*operands: Any) -> bool:
@@ -134,11 +138,16 @@ def _product(  # noqa: PLR0917 - an operation and what went into it
     for name, tangent in given.items():
         if rule.formula(name) is None:
             raise unsupported(rule.name, rule.derivatives[name] is NOT_IMPLEMENTED)
-        formula = pull(name)
-        part = transpose(lambda grad, formula=formula: formula(grad, out, *values, *args), tangent, out)
+        pulled = functools.partial(_pulled, pull(name), out, (*values, *args))
+        part = transpose(pulled, tangent, out)
         if part is not None:
             total = part if total is None else total + part
     return Tensor._of(torch.zeros_like(out._data)) if total is None else total
+
+
+def _pulled(formula: Pull, out: Tensor, rest: Sequence[Any], grad: Tensor) -> Any:
+    """Return what a formula makes of a cotangent, which comes first among its arguments."""
+    return formula(grad, out, *rest)
 
 
 def transpose(linear: Callable[[Tensor], Any], tangent: Tensor, like: Tensor) -> Tensor | None:

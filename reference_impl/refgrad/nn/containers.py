@@ -1,4 +1,4 @@
-"""Modules that hold others: `ParameterList` and `Sequential`."""
+"""Modules that hold others: `ParameterList`, `ModuleList` and `Sequential`."""
 
 from __future__ import annotations
 
@@ -33,6 +33,32 @@ class ParameterList(Module):
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._values)
+
+
+class ModuleList(Module):
+    """A module that is a list of modules.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ModuleList.html
+    """
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        super().__init__()
+        for module in modules:
+            self.append(module)
+
+    def append(self, module: Module) -> ModuleList:
+        """Add a module at the end."""
+        self.register_module(str(len(self)), module)
+        return self
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __getitem__(self, index: int) -> Any:
+        return list(self)[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._modules.values())
 
 
 class Sequential(Module):

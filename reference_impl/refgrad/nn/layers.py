@@ -1,4 +1,4 @@
-"""Layers: `Linear`, `BatchNorm1d` and `MSELoss`.
+"""Layers with parameters: `Linear` and `BatchNorm1d`.
 
 Source: https://docs.pytorch.org/docs/stable/nn.html
 """
@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from refgrad.functional import mse_loss
 from refgrad.tensor import Tensor
 
 from . import init
@@ -47,6 +46,11 @@ class Linear(Module):
     def forward(self, input: Tensor) -> Tensor:
         """Return the affine map of `input`."""
         return linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Name the sizes."""
+        bias = self.bias is not None
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={bias}"
 
 
 class BatchNorm1d(Module):
@@ -101,18 +105,3 @@ class BatchNorm1d(Module):
             factor,
             self.eps,
         )
-
-
-class MSELoss(Module):
-    """The squared error between an input and a target of its shape, reduced by "mean", "sum" or not ("none").
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MSELoss.html
-    """
-
-    def __init__(self, *, reduction: str = "mean") -> None:
-        super().__init__()
-        self.reduction = reduction
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Return the loss."""
-        return mse_loss(input, target, reduction=self.reduction)

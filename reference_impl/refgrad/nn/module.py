@@ -159,7 +159,24 @@ class Module(Hooked):
         """Yield each buffer once."""
         return (value for _, value in self.named_buffers(recurse=recurse))
 
+    def extra_repr(self) -> str:
+        """Return what `repr` shows of this module beside its name; for subclasses to say."""
+        return ""
+
+    def __repr__(self) -> str:
+        below = [f"({name}): " + repr(module).replace("\n", "\n  ") for name, module in self._modules.items()]
+        extra = self.extra_repr()
+        inside = extra if not below else "\n  " + "\n  ".join([extra, *below] if extra else below) + "\n"
+        return f"{type(self).__name__}({inside})"
+
     # --- what is done with all of it ---
+
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call `fn` on each module below this one, and then on this one."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set `.grad` of all parameters to None, or to zeros in place."""

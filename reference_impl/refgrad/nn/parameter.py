@@ -1,0 +1,5 @@
+"""`refgrad.nn.parameter`: where torch has `Parameter`."""
+
+from .module import Parameter
+
+__all__ = ["Parameter"]
