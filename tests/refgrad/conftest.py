@@ -1,5 +1,5 @@
-"""What runs one program on torch and on refgrad: small ones, that are compared by what they print and how they
-end, and whole ones, whose imports of torch are turned into imports of refgrad.
+"""What runs one program on torch and on refgrad: small ones, that are compared by what they print and how
+they end, and whole ones, whose imports of torch are turned into imports of refgrad.
 """
 
 from __future__ import annotations
@@ -152,7 +152,9 @@ def written() -> Written:
     """Parse code that was written for torch, with the library named in its place."""
 
     def parse(code: str, library: str) -> ast.Module:
-        return ast.fix_missing_locations(_Imports(library).visit(ast.parse(code)))
+        tree = ast.parse(code)
+        _Imports(library).visit(tree)
+        return ast.fix_missing_locations(tree)
 
     return parse
 
