@@ -59,7 +59,9 @@ NEW_IN_2_13 = {
     "test_saved.py::test_as_torch[a pack hook that writes]",
     "test_saved.py::test_as_torch[attributes]",
     "test_saved.py::test_as_torch[mutation blocks]",
+    "test_views.py::test_as_torch[a view of the untracked]",
     "test_views.py::test_as_torch[chunks]",
+    "test_views.py::test_as_torch[narrow_copy, unsafe_split]",
     "test_views.py::test_as_torch[parts of given sizes]",
     "test_views.py::test_as_torch[several views at once]",
 }
