@@ -76,6 +76,18 @@ def test_it_asks_at_most_so_often_and_about_well_formed_programs_only(program: A
     assert not any(check(candidate) for candidate in asked)
 
 
+def test_long_programs_are_asked_about_less_often(program: Any) -> None:
+    asked = []
+
+    def fails(candidate: Program) -> bool:
+        asked.append(candidate)
+        return False
+
+    whole = program("y = x * 2\n" + "y = y + x\n" * 200 + "z = tanh(y)")
+    assert reduce(whole, fails, calls=20) is whole
+    assert len(asked) == 4
+
+
 def test_a_program_that_cannot_be_smaller_is_returned_as_it_is(program: Any) -> None:
     whole = program("b = tanh(x)")
     assert reduce(whole, has_tanh) is whole

@@ -16,11 +16,15 @@ from gradconform.program.vocabulary import LIKE, OPERATORS
 
 Steps = tuple[Step, ...]
 
+# Loops are unrolled, so a program may have a thousand steps; each call runs them all several times.
+_LONG = 50
+
 
 def reduce(program: Program, fails: Callable[[Program], bool], *, calls: int = 200) -> Program:
     """The smallest program for which `fails` holds: one step after another is left out, the last first.
 
-    `fails` is asked about well-formed programs only, up to `calls` times; it must hold for `program` itself.
+    `fails` is asked about well-formed programs only, up to `calls` times, where `_LONG` steps more count as a
+    call more; it must hold for `program` itself.
     """
     left = calls
     smaller = True
@@ -29,7 +33,7 @@ def reduce(program: Program, fails: Callable[[Program], bool], *, calls: int = 2
         for candidate in _candidates(program):
             if check(candidate):
                 continue
-            left -= 1
+            left -= 1 + len(candidate.steps) // _LONG
             if fails(candidate):
                 program, smaller = candidate, True
                 break
