@@ -10,27 +10,23 @@ Attribute semantics and error messages: https://docs.pytorch.org/docs/stable/ten
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import torch
 
 from . import printing
 from .assignment import check_grad
+from .conversions import Conversions
 from .grad_mode import mode
 from .node import LEAF, UNTRACKED, Node, Refusal
 from .transform_state import refuse_flags
 from .versions import UNCOUNTED, VersionCounter, counter_of, version_of
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from .hooks import Table
     from .levels import Level
-    from .operations import Operations
     from .views import ViewOf
-else:
-    Operations = object
 
 _new = object.__new__
 _OPTIONAL = frozenset(
@@ -49,7 +45,7 @@ _GRAD_OF_NON_LEAF = (
 )
 
 
-class Tensor(Operations):
+class Tensor(Conversions):
     """A tensor with torch's autograd semantics. `Tensor(data)` is torch's legacy constructor."""
 
     __slots__ = (
@@ -344,58 +340,6 @@ class Tensor(Operations):
     def ndim(self) -> int:
         """The number of dimensions."""
         return len(self._shape)
-
-    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
-        """Return the data as a numpy array on the same memory.
-
-        Raises RuntimeError in grad mode if this tensor requires grad, unless `force`.
-        """
-        if self._node is not None and mode.enabled and not force:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-            )
-        return self._data.numpy(force=force)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        array = self.numpy()
-        if dtype is not None:
-            return array.astype(dtype, copy=bool(copy))
-        return array.copy() if copy else array
-
-    def __len__(self) -> int:
-        if not self._shape:
-            raise TypeError("len() of a 0-d tensor")
-        return self._shape[0]
-
-    def __iter__(self) -> Iterator[Tensor]:
-        if not self._shape:
-            raise TypeError("iteration over a 0-d tensor")
-        return iter(self.unbind(0))
-
-    def __bool__(self) -> bool:
-        return bool(self._data)
-
-    def __float__(self) -> float:
-        self._warn_of_constant()
-        return float(self._data)
-
-    def __int__(self) -> int:
-        return int(self._data)
-
-    def __index__(self) -> int:
-        return self._data.__index__()
-
-    def __complex__(self) -> complex:
-        self._warn_of_constant()
-        return complex(self._data)
-
-    def _warn_of_constant(self) -> None:
-        if self._node is not None:
-            message = (
-                "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
-                "Consider using tensor.detach() first."
-            )
-            warnings.warn(message, UserWarning, stacklevel=3)
 
     def __repr__(self) -> str:
         if isinstance(self._accumulator, Refusal):
