@@ -88,6 +88,13 @@ def test_long_programs_are_asked_about_less_often(program: Any) -> None:
     assert len(asked) == 4
 
 
+def test_what_threads_do_together_stays_whole(program: Any) -> None:
+    whole = program(
+        "with concurrently():\n    with thread():\n        y = x * 2\n    with thread():\n        z = x * 3"
+    )
+    assert reduce(whole, lambda _: True) is whole
+
+
 def test_a_program_that_cannot_be_smaller_is_returned_as_it_is(program: Any) -> None:
     whole = program("b = tanh(x)")
     assert reduce(whole, has_tanh) is whole
