@@ -41,3 +41,9 @@ def generator() -> ModuleType:
 def behaviours() -> ModuleType:
     """The module that writes docs/behaviours.md."""
     return load_script("behaviours")
+
+
+@pytest.fixture(scope="session")
+def level_page() -> ModuleType:
+    """The module that writes docs/levels.md."""
+    return load_script("levels")

@@ -7,16 +7,16 @@ from gradconform.execution.interpreter import Detail, run
 from gradconform.oracle.facts import check
 from gradconform.program.bind import bind
 from gradconform.program.parse import Template
-from gradconform.program.steps import Expect, Fact
+from gradconform.program.steps import Expect, Fact, Warns
 from gradconform.randomize import draws
 
 
-def test_every_scenario_states_a_law_or_an_error(corpus: tuple[Template, ...]) -> None:
+def test_every_scenario_states_a_law_an_error_or_a_warning(corpus: tuple[Template, ...]) -> None:
     silent = []
     for template in corpus:
         program = bind(template, draws.example(template.scenario, template.scenario.dtypes[0]))
         steps = [step for _, step in program.walk()]
-        if not any(isinstance(step, Expect) or (isinstance(step, Fact) and step.law) for step in steps):
+        if not any(isinstance(step, Expect | Warns) or (isinstance(step, Fact) and step.law) for step in steps):
             silent.append(template.id)
     assert not silent
 
