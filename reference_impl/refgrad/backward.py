@@ -66,7 +66,7 @@ def execute(
     # All of this thread's state at once: each attribute of a thread-local object takes as long.
     state = mode.__dict__
     before = state.copy()
-    state["asked" if state.get("inference") else "enabled"] = graph
+    state["asked" if before["inference"] else "enabled"] = graph
     state["running"] = next(SEQUENCE)
     # Tangents are carried by refgrad's operations alone.
     graph = graph or bool(LEVELS)
@@ -82,7 +82,6 @@ def execute(
                 ready, arrived, pending, keep, graph, Task(roots, path or set(), capture, capture.faces)
             )
     finally:
-        state.clear()
         state.update(before)
 
 

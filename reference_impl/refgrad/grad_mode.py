@@ -23,19 +23,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Mode(threading.local):
-    """The mode of the running thread; the class attributes are what a new thread starts with.
+    """The mode of the running thread; `__init__` says what each thread starts with.
 
     `enabled` says whether operations are recorded; `inference` whether inference mode is on. Nothing is
     recorded in inference mode whatever the grad mode, so there the grad mode is kept in `asked`.
     """
 
-    enabled: bool = True
-    inference: bool = False
-    asked: bool = False
+    enabled: bool
+    inference: bool
+    asked: bool
     # the number of the innermost backward pass of the thread, -1 if there is none; whether that or one around
     # it is restricted to some inputs
-    running: int = -1
-    restricted: bool = False
+    running: int
+    restricted: bool
+
+    def __init__(self) -> None:
+        self.enabled, self.inference, self.asked = True, False, False
+        self.running, self.restricted = -1, False
 
 
 mode = _Mode()

@@ -7,7 +7,7 @@ rule(
     grad_fn="SumBackward0",
     tensors="self",
     forward="self.sum()",
-    self="grad.expand(self_shape)",
+    self="broadcast_to(grad, self_shape)",
     saves="",
 )
 rule(
@@ -16,7 +16,7 @@ rule(
     tensors="self",
     args="dtype",
     forward="self.sum(dtype=dtype)",
-    self="grad.expand(self_shape)",
+    self="broadcast_to(grad, self_shape)",
     saves="",
 )
 rule(
@@ -33,7 +33,7 @@ rule(
     grad_fn="MeanBackward0",
     tensors="self",
     forward="self.mean()",
-    self="divide(grad.expand(self_shape), numel(self_shape))",
+    self="divide(broadcast_to(grad, self_shape), numel(self_shape))",
     saves="",
 )
 rule(
@@ -42,7 +42,7 @@ rule(
     tensors="self",
     args="dtype",
     forward="self.mean(dtype=dtype)",
-    self="divide(grad.expand(self_shape), numel(self_shape))",
+    self="divide(broadcast_to(grad, self_shape), numel(self_shape))",
     saves="",
 )
 rule(
