@@ -26,6 +26,7 @@ autograd has no part.
     utils.checkpoint   functions that run again in backward instead of saving
     tangents     forward mode
     func         transforms of functions
+    nn, optim    modules with their hooks, and optimizers
 
 `from_torch` and `Tensor.to_torch` are the bridge to torch: both share memory and neither shares history.
 Source: https://docs.pytorch.org/docs/stable/notes/autograd.html

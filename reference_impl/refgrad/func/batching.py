@@ -33,7 +33,7 @@ from refgrad.outputs import Output, part
 from refgrad.tensor import Tensor
 from refgrad.transform_state import transform
 
-from .tracking import Entry, frame
+from .tracking import cut, frame, stand_in
 from .trees import Structure, flatten, mapped
 
 Dims = Any  # an int, None, or a tree of these
@@ -296,14 +296,14 @@ class _Call:
 
         def example(args: tuple[Any, ...], *given: Tensor) -> tuple[Tensor, ...]:
             leaves, structure = flatten(args)
-            ends = {outside: _end() for outside in node.around}
+            ends = {outside: stand_in() for outside in node.around}
             start = next(SEQUENCE)
             with frame() as inner:
                 tracked = {place: inner.track(leaves[place]) for place in node.reached}
                 for place, leaf in tracked.items():
                     leaves[place] = leaf
                 values, _ = flatten(self.batching.func(*structure.build(leaves), **self.kwargs))
-            _cut(values, start, ends)
+            cut(values, start, ends)
             targets = [edge_of(leaf) for leaf in tracked.values()] + list(ends.values())
             graph = is_grad_enabled()
             roots = [
@@ -331,36 +331,6 @@ class _Call:
             place = node.reached[index] if index < len(node.reached) else None
             grads[index] = batch.sum(0) if place is None else batch.movedim(0, self.dims[place])
         return grads
-
-
-def _cut(values: Sequence[Any], start: int, ends: dict[Node, Entry]) -> None:
-    """End the tape of `values` before the nodes in `ends`, at what stands for each of them there.
-
-    Only nodes recorded from the sequence number `start` on are changed. Without a cut, a backward would go on
-    from one node outside to the next, and its gradient would be counted twice.
-    """
-    ahead = [edge for value in values if isinstance(value, Tensor) and (edge := edge_of(value)) is not None]
-    seen = set(ahead)
-    while ahead:
-        node = ahead.pop()
-        if node in ends or node.seq < start or isinstance(node, AccumulateGrad):
-            continue
-        edges = node.edges
-        if not ends.keys().isdisjoint(edges):
-            cut = tuple(ends.get(edge, edge) for edge in edges)
-            object.__setattr__(node, "next", cut if type(node.next) is tuple else cut[0])
-        for edge in edges:
-            if edge not in seen:
-                seen.add(edge)
-                ahead.append(edge)
-
-
-def _end() -> Entry:
-    """Return a node that stands for one outside."""
-    end: Entry = Entry.__new__(Entry)
-    end.next, end.seq, end.hooks = (), next(SEQUENCE), None
-    end.running, end.upstream = False, None
-    return end
 
 
 def _outside(value: Any) -> Any:

@@ -198,3 +198,33 @@ def with_aux(result: Any, name: str) -> tuple[Any, Any]:
     output, aux = result
     only_tensors(aux, "Expected tensors")
     return output, aux
+
+
+def cut(values: Sequence[Any], start: int, ends: dict[Node, Entry]) -> None:
+    """End the tape of `values` before the nodes in `ends`, at what stands for each of them there.
+
+    Only nodes recorded from the sequence number `start` on are changed. Without a cut, a backward would go on
+    from one node outside to the next, and its gradient would be counted twice.
+    """
+    ahead = [edge for value in values if isinstance(value, Tensor) and (edge := edge_of(value)) is not None]
+    seen = set(ahead)
+    while ahead:
+        node = ahead.pop()
+        if node in ends or node.seq < start or isinstance(node, AccumulateGrad):
+            continue
+        edges = node.edges
+        if not ends.keys().isdisjoint(edges):
+            edited = tuple(ends.get(edge, edge) for edge in edges)
+            object.__setattr__(node, "next", edited if type(node.next) is tuple else edited[0])
+        for edge in edges:
+            if edge not in seen:
+                seen.add(edge)
+                ahead.append(edge)
+
+
+def stand_in() -> Entry:
+    """Return a node that stands for one outside."""
+    end: Entry = Entry.__new__(Entry)
+    end.next, end.seq, end.hooks = (), next(SEQUENCE), None
+    end.running, end.upstream = False, None
+    return end
