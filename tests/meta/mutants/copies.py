@@ -20,7 +20,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, spec_from_file_location
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from gradconform.engines.refgrad import RefgradEngine
@@ -68,12 +68,6 @@ def changed(text: str, edits: Sequence[Edit]) -> str:
 _compile = functools.cache(compile)
 
 
-@functools.cache
-def _code(file: Path, edits: tuple[Edit, ...]) -> CodeType:
-    text = changed(file.read_text(encoding="utf-8"), edits)
-    return compile(text, str(file), "exec", dont_inherit=True)
-
-
 _row_texts: dict[str, str] = {}
 
 
@@ -115,7 +109,8 @@ class _Copy(Loader):
         file = Path(module.__file__)
         path = file.relative_to(sources()).as_posix()
         vars(module)["__builtins__"] = self.builtins
-        exec(_code(file, tuple(edit for edit in self.edits if edit.path == path)), vars(module))  # noqa: S102
+        text = changed(file.read_text(encoding="utf-8"), [edit for edit in self.edits if edit.path == path])
+        exec(_compile(text, str(file), "exec", dont_inherit=True), vars(module))  # noqa: S102
         if path == "generate.py" and self.keeps_rows:
             vars(module)["source"] = _remembering(vars(module)["source"])
 
