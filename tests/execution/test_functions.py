@@ -49,6 +49,14 @@ def test_a_body_has_names_of_its_own_over_those_around(program: MakeProgram) -> 
     assert "y" not in found.states[-1].live
 
 
+def test_threads_that_run_together_record_in_the_order_of_their_blocks(program: MakeProgram) -> None:
+    block = "    with thread():\n        record(x * {0})\n        y = x + 1\n        record(x * {0})\n"
+    text = "record(x)\nwith concurrently():\n" + "".join(block.format(k) for k in range(8)) + "record(x)"
+    wanted = [[1.0, 2.0], *([k * 1.0, k * 2.0] for k in range(8) for _ in range(2)), [1.0, 2.0]]
+    for _ in range(20):
+        assert log(trace(program, text)) == wanted
+
+
 def test_a_definition_in_a_loop_and_one_in_another(program: MakeProgram) -> None:
     found = trace(
         program,

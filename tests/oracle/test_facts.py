@@ -224,6 +224,12 @@ def test_a_fact_that_cannot_be_computed_is_broken_and_says_why() -> None:
     assert not kept(op("eq", op("mul", Constant(2), A), B), None, ONE)
 
 
+def test_an_object_is_neither_true_nor_false() -> None:
+    for expression in (A, op("not", A)):
+        (broken,) = hold(expression, OpaqueSeen("object")).broken
+        assert "neither true nor false" in broken.detail
+
+
 def test_a_broken_fact_says_what_was_expected_and_what_was_seen() -> None:
     (apart,) = hold(op("eq", A, op("mul", Constant(5), B)), seen([3.0]), ONE).apart
     assert (apart.what, apart.where, apart.step) == ("law", "a, b", 0)

@@ -16,6 +16,7 @@ from gradconform.program.steps import (
     Apply,
     Argument,
     Backward,
+    Define,
     Delete,
     Dtype,
     Expect,
@@ -34,7 +35,9 @@ from gradconform.program.steps import (
     Slice,
     Step,
     Unset,
+    Warns,
     Within,
+    Yield,
 )
 from gradconform.randomize.direct import DirectChooser
 from gradconform.randomize.programs import random_program
@@ -93,6 +96,16 @@ WRONG: list[tuple[tuple[Step, ...], str]] = [
     ),
     ((Within("no_grad", (), (apply("exp", x, target="_1"),)), apply("exp", Ref("_1"))), "never used"),
     ((apply("exp", x, target="_1"), Delete("_1")), "_1"),
+    # blocks that a generator must not leave open
+    *(
+        ((Define("f", (), (block,)),), "step 0: `yield` stands in no block")
+        for inner in [(Within("no_grad", (), (Yield("", x),)),)]
+        for block in (
+            Expect("RuntimeError", inner),
+            Warns("UserWarning", inner),
+            Within("thread", (), inner),
+        )
+    ),
     # operators
     ((apply("expp", x),), "unknown operator 'expp'; did you mean 'exp'"),
     ((apply("exp", x, x),), "too many positional arguments"),

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 from gradconform.engines.base import Engine
 from gradconform.execution import functions
+from gradconform.execution.limits import bounded, checked
+from gradconform.execution.observe import Watched
 from gradconform.execution.threads import Threads
 from gradconform.program.names import is_temporary
 from gradconform.program.script import RAISED_BY_FAIL
@@ -61,7 +63,12 @@ _BACKWARDS = (Backward, Grad)
 
 
 class Machine(Protocol):
-    """What steps with a body, and those that only look, ask of the run that they are part of."""
+    """What steps with a body, and those that only look, ask of the run that they are part of.
+
+    log: what the program has recorded.
+    """
+
+    log: list[Any]
 
     def execute(self, block: Block, environment: Environment) -> None: ...
 
@@ -71,7 +78,7 @@ class Machine(Protocol):
 
     def look(self, number: int, step: Fact, environment: Environment) -> None: ...
 
-    def record(self, value: Any) -> None: ...
+    def entry(self, value: Any) -> Any: ...
 
 
 class Compiler:
@@ -113,7 +120,7 @@ class Compiler:
             case Apply(target, name, arguments, options) | Mutate(target, name, arguments, options):
                 if self.placed(name):
                     options = {"device": self.device, **options}
-                return self.call(engine.operation(name), target, arguments, options)
+                return self.call(bounded(name, engine.operation(name)), target, arguments, options)
             case Backward(arguments, options, function):
                 return self.call(
                     engine.backward_function if function else engine.backward, "", arguments, options
@@ -143,9 +150,9 @@ class Compiler:
             case Delete(name):
                 return lambda environment: environment.__delitem__(name)
             case Record(argument):
-                return self.call(machine.record, "", (argument,), {})
+                return self.call(self.threads.record, "", (argument,), {})
             case Watch(target, name):
-                return self.call(engine.watch, target, (Ref(name),), {})
+                return self.call(lambda seen: Watched(engine.watch(seen)), target, (Ref(name),), {})
             case Fail(error):
                 return lambda _: _fail(error)
             case Fact():
@@ -197,6 +204,8 @@ class Compiler:
         def run(environment: Environment) -> None:
             positional, named = pack(environment)
             result = function(*positional, **named)
+            if isinstance(result, list | tuple):
+                checked(result)
             if isinstance(target, tuple):
                 environment.update(_unpacked(target, result))
             elif target:

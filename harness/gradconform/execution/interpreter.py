@@ -13,6 +13,7 @@ import torch
 from gradconform.engines.base import Engine
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries
+from gradconform.execution.limits import Budget, LimitExceeded
 from gradconform.execution.observe import Observer, message_of
 from gradconform.program.layouts import fresh
 from gradconform.program.script import SEED
@@ -88,6 +89,8 @@ class _Run:
         self.engine = engine
         self.device = device
         self.observer = Observer(engine)
+        self.log = self.observer.log
+        self.budget = Budget()
         self.states: list[StateSeen] = []
         self.facts: dict[int, list[tuple[Seen, ...]]] = {}
         self.caught: dict[int, ErrorSeen | None] = {}
@@ -135,24 +138,28 @@ class _Run:
 
     def execute(self, block: Block, environment: Environment) -> None:
         """The steps of the program or of a body."""
-        for number, phase, step in block:
-            try:
-                step(environment)
-            except Exception as error:
-                # The innermost step is the one that raised it; what a hook raises belongs to the backward
-                # that runs the hook.
-                _, innermost, inner = self._raised.get(id(error), (error, number, phase))
-                self._raised[id(error)] = error, innermost, "backward" if phase == "backward" else inner
-                raise
-            if number in self._watched:
-                self.states.append(self.observer.state(number, environment))
+        self.budget.enter(len(block))
+        try:
+            for number, phase, step in block:
+                try:
+                    step(environment)
+                except Exception as error:
+                    # The innermost step is the one that raised it; what a hook raises belongs to the backward
+                    # that runs the hook.
+                    _, innermost, inner = self._raised.get(id(error), (error, number, phase))
+                    self._raised[id(error)] = error, innermost, "backward" if phase == "backward" else inner
+                    raise
+                if number in self._watched:
+                    self.states.append(self.observer.state(number, environment))
+        finally:
+            self.budget.leave()
 
     def expect(self, number: int, block: Block, environment: Environment) -> None:
         """The body of `raises`: what it raises is noted, and the program goes on."""
         self.caught[number] = None
         try:
             self.execute(block, environment)
-        except (AdapterError, Unsupported):
+        except (AdapterError, Unsupported, LimitExceeded):
             raise
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is an observation
             self.caught[number] = self._seen(error)
@@ -168,9 +175,9 @@ class _Run:
             for one in caught
         )
 
-    def record(self, value: Any) -> None:
-        """Notes what can be seen of a value now."""
-        self.observer.record(value)
+    def entry(self, value: Any) -> Seen:
+        """What the log keeps of a value: what can be seen of it now."""
+        return self.observer.entry(value)
 
     def look(self, number: int, step: Fact, environment: dict[str, Any]) -> None:
         """Notes what the places of a fact show."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 import weakref
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -58,6 +58,13 @@ def _apart(seen: Seen) -> Seen:
             return seen
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What `watch` gives. there: returns None once the object is gone."""
+
+    there: Callable[[], object | None]
+
+
 class Observer:
     """Sees the values of one run. Labels of identity count up in the order of first sight; those of storage
     do so anew in each state and each fact, since memory that is free again may be given to another tensor.
@@ -82,10 +89,10 @@ class Observer:
             live[RECORDED] = tuple(self.log)
         return StateSeen(number, live, self.engine.is_grad_enabled())
 
-    def record(self, value: Any) -> None:
-        """Adds a value to the log, as it is seen now. Which memory it shares is not said: by the time the
-        log is looked at, its memory may be another's."""
-        self.log.append(_apart(self.see(value)))
+    def entry(self, value: Any) -> Seen:
+        """A value for the log, as it is seen now. Which memory it shares is not said: by the time the log is
+        looked at, its memory may be another's."""
+        return _apart(self.see(value))
 
     def see(self, value: Any) -> Seen:
         """A value of any kind."""
@@ -196,7 +203,7 @@ class Observer:
                 raise Unsupported("grad_fn.name()")
             return method()
         if part == ALIVE:
-            return value() is not None
+            return value.there() is not None if isinstance(value, Watched) else OpaqueSeen("not watched")
         found = self.engine.peek(value, part)
         return str(found).removeprefix("torch.") if part in NAMES and found is not None else found
 

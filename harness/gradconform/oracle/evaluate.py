@@ -17,7 +17,7 @@ import torch
 from gradconform.oracle.relations import Misfit, UndecidedError, equal, plain, same, shares_storage, text
 from gradconform.program.expressions import Constant, Expression, Operation, Shown
 from gradconform.program.vocabulary import DTYPES, OPERATORS
-from gradconform.trace import Seen
+from gradconform.trace import OpaqueSeen, Seen
 
 ORDER: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "lt": ("<", operator.lt),
@@ -55,7 +55,7 @@ class Evaluation:
         Raises UndecidedError where the engine does not show what would decide it, and whatever torch raises
         where the arithmetic cannot be done on the values seen.
         """
-        return bool(plain(self.value(expression)))
+        return truth(self.value(expression))
 
     def value(self, expression: Expression) -> object:
         """The value of an expression: a Seen, a tensor, a tuple of values, or a plain Python value."""
@@ -89,7 +89,7 @@ class Evaluation:
                 return values
             case "not", (value,):
                 self.misfit = None
-                return not bool(plain(value))
+                return not truth(value)
             case "len", (value,):
                 return len(plain(value))  # type: ignore[arg-type]  # what has no length raises, and breaks the fact
             case "shares_storage", (left, right):
@@ -121,6 +121,13 @@ class Evaluation:
     def relation(self, holds: bool, misfit: Misfit | None) -> bool:
         self.misfit = None if holds else misfit
         return holds
+
+
+def truth(value: object) -> bool:
+    """Whether a value is true. Raises TypeError for an object, of which nothing is seen that could be."""
+    if isinstance(value, OpaqueSeen):
+        raise TypeError(f"what is shown ({value.kind}) is neither true nor false")
+    return bool(plain(value))
 
 
 def apply(name: str, values: tuple[object, ...], options: Mapping[str, object]) -> object:

@@ -14,7 +14,7 @@ from typing import get_args
 from gradconform.errors import did_you_mean
 from gradconform.program import vocabulary as words
 from gradconform.program.check_facts import check_fact
-from gradconform.program.checking import Checking, Flaw, Rules, is_name
+from gradconform.program.checking import Checking, Flaw, Rules, apart, is_name
 from gradconform.program.kinds import (
     LIST,
     NUMBER,
@@ -59,6 +59,7 @@ from gradconform.program.steps import (
     Watch,
     Within,
     Yield,
+    body_of,
     own_steps,
 )
 
@@ -327,6 +328,9 @@ def _function(checking: Checking, step: Define, contexts: frozenset[str]) -> Non
     for inner in own_steps(step.body):
         if isinstance(inner, Return) and inner is not step.body[-1]:
             checking.report("`return` is the last statement of a definition, and stands in no block")
+        if apart(inner) and any(isinstance(one, Yield) for one in own_steps(body_of(inner))):
+            # Others run while a generator waits, and what they do would be taken for its own.
+            checking.report("`yield` stands in no block of `raises`, `warns`, `thread` or `concurrently`")
     checking.block(step.body)
     checking.kinds, checking.function, checking.contexts = before
 

@@ -11,7 +11,7 @@ from typing import Any
 from gradconform.errors import did_you_mean
 from gradconform.program import vocabulary as words
 from gradconform.program.kinds import LIST, PLAIN, TENSOR, Kind, of_constant
-from gradconform.program.steps import Argument, Items, Options, Ref, Slice, Step
+from gradconform.program.steps import Argument, Expect, Items, Options, Ref, Slice, Step, Warns, Within
 
 MAX_DEPTH = 64
 """How deep bodies, lists and expressions may be nested."""
@@ -211,6 +211,11 @@ def is_name(name: object, *, temporaries: bool) -> bool:
     if name[:1] == "_":
         return temporaries and name[1:].isdigit()
     return name.isidentifier() and not iskeyword(name) and name not in words.RESERVED
+
+
+def apart(step: Step) -> bool:
+    """Whether a step is a block that what stands around it must not get into."""
+    return isinstance(step, Expect | Warns) or (isinstance(step, Within) and step.mode in words.THREADS)
 
 
 def nested(argument: Argument) -> int:

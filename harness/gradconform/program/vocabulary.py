@@ -628,7 +628,7 @@ RESERVED = {
     *WARNINGS,
     *DTYPES,
     *("dtype", "shows", "fail", "raises", "warns", "record", "watch", "alive", "range", "float", "complex"),
-    *("staticmethod", "torch", "numpy", "print", "str"),
+    *("staticmethod", "torch", "numpy", "print", "str", "type", "Exception"),
 }
 """What a program's own names may not hide: the words of the language and of the scripts written from it."""
 
