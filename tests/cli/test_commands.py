@@ -236,7 +236,7 @@ def test_list_gives_a_line_or_an_object_a_scenario(gradconform: Invoke) -> None:
     assert len(lines) == len(rows) + 1
     assert lines[-1] == f"{len(rows)} scenarios in {len({row['feature'] for row in rows})} features"
     row = next(row for row in rows if row["id"] == TWO)
-    assert (row["feature"], row["level"], row["dtypes"]) == ("accumulation", 1, ["float32", "float64"])
+    assert (row["feature"], row["level"], row["dtypes"]) == ("accumulation", 2, ["float32", "float64"])
     assert Path(row["file"]).name == "accumulation.yaml"
     assert next(line for line in lines if line.startswith(TWO)).endswith(row["says"])
 
