@@ -57,6 +57,14 @@ def test_threads_that_run_together_record_in_the_order_of_their_blocks(program: 
         assert log(trace(program, text)) == wanted
 
 
+@pytest.mark.parametrize("text", ["g = x.grad", "g = 3", "g = x.shape", "g = [x, x]", "g = repr(x)"])
+def test_a_value_without_an_identity_cannot_be_watched(program: MakeProgram, text: str) -> None:
+    found = trace(program, f"{text}\nw = watch(g)\nassert alive(w)").error
+    assert found is not None
+    assert found.kind == "TypeError"
+    assert "cannot be watched" in found.message
+
+
 def test_a_definition_in_a_loop_and_one_in_another(program: MakeProgram) -> None:
     found = trace(
         program,

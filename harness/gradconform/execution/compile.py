@@ -152,7 +152,15 @@ class Compiler:
             case Record(argument):
                 return self.call(self.threads.record, "", (argument,), {})
             case Watch(target, name):
-                return self.call(lambda seen: Watched(engine.watch(seen)), target, (Ref(name),), {})
+
+                def watch(value: Any) -> Watched:
+                    if value is None or isinstance(value, bool | int | float | complex | str | tuple | list):
+                        raise TypeError(
+                            f"a {type(value).__name__} cannot be watched: it is no object of its own"
+                        )
+                    return Watched(engine.watch(value))
+
+                return self.call(watch, target, (Ref(name),), {})
             case Fail(error):
                 return lambda _: _fail(error)
             case Fact():
