@@ -11,9 +11,10 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
 from types import TracebackType
 from typing import Self
@@ -46,6 +47,20 @@ def _cores() -> int:
         return os.cpu_count() or 1
 
 
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that are started here never see Ctrl-C, not even while they import torch; one that comes
+    meanwhile is told to this process afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class Workers:
     """Runs tests as a session does, in other processes, all of them at once from the start.
 
@@ -60,9 +75,14 @@ class Workers:
             initializer=_start,
             initargs=(target, options, list(sys.path), max(torch.get_num_threads() // jobs, 1)),
         )
-        self._futures: dict[str, Future[bytes]] = {
-            task.id: self._pool.submit(_run, number) for number, task in enumerate(planned.tasks)
-        }
+        try:
+            with _without_interrupts():
+                self._futures: dict[str, Future[bytes]] = {
+                    task.id: self._pool.submit(_run, number) for number, task in enumerate(planned.tasks)
+                }
+        except BaseException:  # what nobody will leave is shut down here, or it would run to its end
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
 
+from gradconform.plan import plan
+from gradconform.prepare import settings_of, templates_of
 from gradconform.settings import Options
-from gradconform.workers import FEW, jobs_of
+from gradconform.workers import FEW, Workers, jobs_of
 
 Invoke = Callable[..., Result]
 
@@ -34,6 +40,27 @@ def test_what_ends_a_run_is_told_in_one_line(gradconform: Invoke, engine: str, s
     assert result.exit_code == 2, result.output
     assert says in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals cannot be held back here")
+def test_an_interrupt_while_workers_start_ends_them() -> None:
+    options = Options(jobs=2, select=("zeroing",), examples=0)
+    planned = plan(templates_of(options), settings_of(options))
+    submit = ProcessPoolExecutor.submit
+    pools: list[ProcessPoolExecutor] = []
+
+    def interrupted(pool: ProcessPoolExecutor, *arguments: Any) -> Any:
+        if not pools:
+            pools.append(pool)
+            os.kill(os.getpid(), signal.SIGINT)
+        return submit(pool, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ProcessPoolExecutor, "submit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Workers("torch", options, planned, 2)
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        submit(pools[0], print)
 
 
 def test_few_tests_run_in_one_process() -> None:
