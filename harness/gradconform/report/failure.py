@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gradconform.cases import CaseResult
+from gradconform.report.folding import fold
 from gradconform.report.lines import Line
 from gradconform.report.listing import listing, statement_of
 from gradconform.results import Head, ScenarioNote
@@ -182,7 +183,7 @@ def _program(case: CaseResult) -> Iterator[Line]:
     yield from (Line(f"  {line}", whole=True) for line in listing(case.example.program, marked))
     yield Line("")
     yield Line("the same for plain torch:", "title")
-    yield from (Line(f"    {line}" if line else "", whole=True) for line in case.example.script.splitlines())
+    yield from (Line(f"    {line}" if line else "", whole=True) for line in fold(case.example.script))
     yield Line("")
 
 

@@ -9,6 +9,7 @@ from gradconform.oracle.text import dtype_name, number
 from gradconform.program.names import is_temporary, targets, uses
 from gradconform.program.render import step_texts
 from gradconform.program.steps import Input, Program, Step, body_of
+from gradconform.report.folding import loop, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,22 @@ def statement_of(program: Program, step: int) -> Statement | None:
 
 def listing(program: Program, marked: int = -1) -> tuple[str, ...]:
     """The lines of a program: its inputs, then its statements with their steps' numbers; `>` marks the
-    statement that the step `marked` belongs to."""
+    statement that the step `marked` belongs to. Statements that repeat are told as a loop."""
     body = statements(program)
-    width = max((len(one.steps) for one in body), default=0)
-    lines = [f"  {'':>{width}}  {text}" for text in map(input_line, program.inputs)]
-    for one in body:
-        mark = ">" if one.first <= marked <= one.last else " "
-        lines += (f"{mark} {one.steps:>{width}}  {line}" for line in one.lines)
-    return tuple(lines)
+    marks = [one.first <= marked <= one.last for one in body]
+    numbered = [("", "", text) for text in map(input_line, program.inputs)]
+    # The marked statement is equal to no other, so that it stands alone.
+    for run in runs([(one.depth, (one.text, mark)) for one, mark in zip(body, marks, strict=True)]):
+        first, last = body[run.start], body[run.start + run.period * run.times - 1]
+        if run.times > 1:
+            numbered.append(("", f"{first.first}-{last.last}", "    " * first.depth + loop(run.times)))
+            repeated = body[run.start : run.start + run.period]
+            numbered += (("", "", f"    {line}") for one in repeated for line in one.lines)
+        else:
+            mark = ">" if marks[run.start] else ""
+            numbered += ((mark, first.steps, line) for line in first.lines)
+    width = max(len(steps) for _, steps, _ in numbered) if numbered else 0
+    return tuple(f"{mark:1} {steps:>{width}}  {line}" for mark, steps, line in numbered)
 
 
 def program_lines(program: Program) -> Iterator[str]:
