@@ -61,6 +61,8 @@ REFUSED = [
     # names
     ("y = z", 1, 5, "unknown name 'z'"),
     ("y = torch.sqrt(x)", 1, 5, "torch's names stand by themselves"),
+    ("assert close(x, torch.sqrt(x))", 1, 17, "torch's names stand by themselves"),
+    ("def f(t):\n    return t\nassert x == f(x)", 3, 13, "'f' cannot be called in a fact"),
     ("y = x.__class__", 1, 5, "unknown attribute '__class__'"),
     ("y = x.grad.__dict__", 1, 5, "unknown attribute '__dict__'"),
     ("y = x.__class__()", 1, 5, "unknown method '__class__'"),
@@ -269,6 +271,11 @@ def test_a_problem_shows_the_offending_line(template: MakeTemplate) -> None:
     assert problem.text == "z = yy"
     assert problem.scenario == "tests/one"
     assert problem.hint == "did you mean 'y'?"
+
+
+def test_words_of_python_have_another_word_here(template: MakeTemplate) -> None:
+    (problem,) = problems(template, "seen = []\nseen.append(x)")
+    assert "record(value)" in problem.hint
 
 
 def test_columns_count_characters_behind_wide_ones(template: MakeTemplate) -> None:

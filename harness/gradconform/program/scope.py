@@ -26,7 +26,7 @@ NOT_IN_SUBSET: dict[type[ast.AST], str] = {
     ast.Try: "try",
     ast.Break: "break",
     ast.Continue: "continue",
-    ast.Lambda: "lambda",
+    ast.Lambda: "lambda (write `def`)",
     ast.JoinedStr: "an f-string",
     ast.ListComp: "a comprehension",
     ast.DictComp: "a comprehension",
@@ -57,6 +57,11 @@ NOT_IN_SUBSET: dict[type[ast.AST], str] = {
     **{getattr(ast, name): what for name, what in _NEWER.items() if hasattr(ast, name)},
 }
 """What the subset leaves out, or takes in other forms only, in words."""
+
+_LOG = "`record(value)` appends to the log of the run; facts read it as `recorded()`"
+INSTEAD = {"append": _LOG, "print": _LOG, "allclose": "write `close(a, b)`"}
+"""Words of Python and torch that programs are written with elsewhere, with what the step language has
+instead."""
 
 
 @dataclass(slots=True)
@@ -96,7 +101,7 @@ class Scope:
 
     def unknown(self, node: ast.AST, what: str, word: str, known: Iterable[str]) -> None:
         """Reports a word that the language does not have."""
-        self.report(node, f"unknown {what} '{word}'", did_you_mean(word, known))
+        self.report(node, f"unknown {what} '{word}'", INSTEAD.get(word) or did_you_mean(word, known))
 
     def outside(self, node: ast.AST) -> None:
         """Reports syntax outside the subset."""

@@ -128,7 +128,7 @@ class Expressions:
         elif function == "watch":
             scope.report(node, "`watch` stands alone behind a name", "w = watch(y)")
         else:
-            self._unknown_function(node.func, function)
+            self.unknown_function(node.func, function)
         self.arguments(node)
 
     def gives_function(self, node: ast.expr) -> bool:
@@ -139,7 +139,8 @@ class Expressions:
             return row.effect == "object" if row else self.gives_function(node.func)
         return isinstance(node, ast.Name) and node.id in self.scope.live - self.scope.given
 
-    def _unknown_function(self, node: ast.expr, function: str) -> None:
+    def unknown_function(self, node: ast.expr, function: str) -> None:
+        """Reports a call of what is no operator."""
         if function.startswith("torch."):
             plain = function.removeprefix("torch.")
             self.scope.report(node, "torch's names stand by themselves", f"write `{plain}(...)`")

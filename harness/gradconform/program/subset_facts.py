@@ -162,9 +162,16 @@ class Facts:
         """An operator of the vocabulary: only what looks and computes."""
         scope, function = self.scope, dotted(node.func)
         names, receiver = scope.choices.get(function, (function,)), 0
-        if isinstance(node.func, ast.Attribute) and node.func.attr in words.METHODS:
+        if function.startswith("torch."):
+            self.expressions.unknown_function(node.func, function)
+            names = ()
+        elif isinstance(node.func, ast.Attribute) and node.func.attr in words.METHODS:
             self.check(node.func.value)
             names, receiver = (node.func.attr,), 1
+        elif function in scope.live - scope.given:
+            hint = "give its result a name in a step before"
+            scope.report(node, f"'{function}' cannot be called in a fact", hint)
+            names = ()
         for name in names:
             row = words.OPERATORS.get(name)
             if row is None or (
