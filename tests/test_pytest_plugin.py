@@ -148,6 +148,12 @@ def test_an_unknown_id_is_an_error_with_a_suggestion(project: pytest.Pytester) -
     )
 
 
+def test_an_id_that_the_settings_leave_out_is_told_so(project: pytest.Pytester) -> None:
+    result = run(project, "torch", NODE, "--gradconform-select", "level:1")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines([f"there is no test {NODE}; the scenario exists; *leaves this test out"])
+
+
 def test_collect_only_k_and_x_work_as_ever(project: pytest.Pytester) -> None:
     listed = run(project, "torch", "--gradconform-select", "accumulation", "--collect-only", "-q")
     assert f"{NODE}[cpu-float32]" in listed.outlines

@@ -167,6 +167,8 @@ class Corpus(pytest.Collector):
         known = {name for task in tasks for name in (task.id, task.template.id)}
         for unknown in (name for name in ids if name not in known):
             hint = did_you_mean(unknown, known) or "`gradconform list` shows ids"
+            if unknown.partition("[")[0] in {template.id for template in templates}:
+                hint = "the scenario exists; what is set for select, device and dtype leaves this test out"
             raise self.CollectError(f"there is no test {NODE}::{unknown}; {hint}")
         return list(
             _items(self, [task for task in tasks if not ids or {task.id, task.template.id} & set(ids)])
