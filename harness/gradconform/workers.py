@@ -11,11 +11,13 @@ import os
 import pickle
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Self
 
@@ -75,14 +77,16 @@ class Workers:
             initializer=_start,
             initargs=(target, options, list(sys.path), max(torch.get_num_threads() // jobs, 1)),
         )
+        others = set(active_children())
         try:
             with _without_interrupts():
                 self._futures: dict[str, Future[bytes]] = {
                     task.id: self._pool.submit(_run, number) for number, task in enumerate(planned.tasks)
                 }
         except BaseException:  # what nobody will leave is shut down here, or it would run to its end
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._end(others)
             raise
+        self._others = others
 
     def __enter__(self) -> Self:
         return self
@@ -90,7 +94,13 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end(self._others)
+
+    def _end(self, others: set[BaseProcess]) -> None:
+        """Ends the workers, in the middle of a test if need be. others: processes that are none of them."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(active_children()) - others:
+            process.terminate()
 
     def run(self, task: Task, report: Callable[[CaseResult], None]) -> None:
         """As `Session.run`, with all results of the test at once.
@@ -118,11 +128,20 @@ def _start(target: str, options: Options, path: list[str], threads: int) -> None
     """What a worker does first. Ctrl-C is the affair of the process that started it."""
     global _session, _tasks  # noqa: PLW0603 - a worker process has one session
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.path[:] = path
     torch.set_num_threads(threads)
     settings = settings_of(options)
     _session = Session(find_engine(target), settings)
     _tasks = plan(templates_of(options), settings).tasks
+
+
+def _end_with_parent() -> None:
+    """A worker does not outlive the process that started it, however that one ends."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run(number: int) -> bytes:
