@@ -62,6 +62,7 @@ def _rule() -> Iterator[tuple[str, int]]:
     yield "views together with in-place writes", levels.ALIASING
     yield "`def`, `class`, a method that takes a function, another object", levels.EFFECTS["object"]
     yield "complex numbers", 6
+    yield f"a loop of {levels.DEEP} rounds or more, which makes deep graphs", 6
     for table in (levels.WORDS, levels.OPTIONS, levels.ATTRIBUTES, levels.PREFIXES):
         by_level: Mapping[int, list[str]] = defaultdict(list)
         for word, level in table.items():

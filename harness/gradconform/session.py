@@ -78,6 +78,8 @@ class Session:
             self._run(task, told)
         except _ReportFailed as failed:
             raise failed.error from None
+        except AdapterError as error:
+            raise AdapterError(f"{error} (in {task.id})") from error
 
     def _run(self, task: Task, report: Callable[[CaseResult], None]) -> None:
         scenario = task.template.scenario

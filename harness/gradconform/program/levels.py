@@ -15,7 +15,7 @@ from gradconform.program import vocabulary as words
 from gradconform.program.constants import COMPARE
 from gradconform.program.parse import Template
 from gradconform.program.vocabulary import dotted
-from gradconform.spec.scenario import LikeDomain, OperatorDomain, TensorDomain
+from gradconform.spec.scenario import IntegerDomain, LikeDomain, OperatorDomain, TensorDomain
 
 TITLES = {
     1: "a scalar engine: values and gradients of a few operators",
@@ -132,6 +132,9 @@ OPTIONS: Mapping[str, int] = {
 }
 """Options of backward and of autograd.grad."""
 
+DEEP = 200
+"""A loop of so many rounds makes graphs that are too deep for recursion."""
+
 ALIASING = 5
 """A program that both takes views and writes in place."""
 
@@ -191,6 +194,12 @@ class _Reader:
             if not isinstance(domain, TensorDomain | LikeDomain)
         }
 
+        self.largest = {
+            name: domain.high
+            for name, domain in template.scenario.let.items()
+            if isinstance(domain, IntegerDomain)
+        }
+
     def read(self) -> Iterator[Need]:
         backwards = 0
         for node in ast.walk(self.tree):
@@ -214,6 +223,10 @@ class _Reader:
                 yield from self.call(node)
             case ast.Attribute(attr=attribute, ctx=ast.Load()) if attribute in words.ATTRIBUTES:
                 yield Need(ATTRIBUTES.get(attribute, 5), f"attribute {attribute}")
+            case ast.For(iter=ast.Call(args=[ast.Constant(value=int() as rounds)])) if rounds >= DEEP:
+                yield Need(6, f"a loop of {rounds} rounds")
+            case ast.For(iter=ast.Call(args=[ast.Name(id=name)])) if self.largest.get(name, 0) >= DEEP:
+                yield Need(6, f"a loop of up to {self.largest[name]} rounds")
             case ast.BinOp(op=ast.MatMult()):
                 yield Need(2, "matmul")
             case ast.Compare(ops=[op]) if type(op) in COMPARE:
