@@ -34,6 +34,21 @@ def test_torch_keeps_every_fact_and_leaves_none_undecided(corpus: tuple[Template
     assert not wrong
 
 
+def test_the_documented_example_reaches_every_fact(corpus: tuple[Template, ...]) -> None:
+    torch = TorchEngine()
+    vacuous = []
+    for template in corpus:
+        program = bind(template, draws.example(template.scenario, template.scenario.dtypes[0]))
+        trace = run(program, torch, "cpu", Detail.END)
+        reached = {*trace.facts, *trace.caught, *trace.warned}
+        vacuous += [
+            (template.id, step.line)
+            for number, step in program.walk()
+            if isinstance(step, Fact | Expect | Warns) and number not in reached
+        ]
+    assert not vacuous
+
+
 def test_every_feature_is_named_as_its_file(corpus: tuple[Template, ...]) -> None:
     strangers = [
         template.id
