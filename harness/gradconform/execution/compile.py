@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping
+from functools import partial
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -128,9 +129,7 @@ class Compiler:
             case Grad(target, arguments, options):
                 return self.call(engine.grad, target, arguments, options)
             case Invoke(target, name, method, arguments, options):
-                invoke: Callable[..., Any] = lambda thing, *given, **named: engine.invoke(  # noqa: E731
-                    thing, method, given, named
-                )
+                invoke = partial(_invoke, engine, method)
                 return self.call(invoke, target, (Ref(name), *arguments), options)
             case Call(target, name, arguments, options):
                 return self.call(_call, target, (Ref(name), *arguments), options)
@@ -247,6 +246,10 @@ class Compiler:
                 return lambda _: dtype
             case _:
                 return lambda _: argument
+
+
+def _invoke(engine: Engine, method: str, thing: Any, /, *arguments: Any, **options: Any) -> Any:
+    return engine.invoke(thing, method, arguments, options)
 
 
 def _call(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
