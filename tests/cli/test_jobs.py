@@ -55,10 +55,15 @@ def test_an_interrupt_while_workers_start_ends_them() -> None:
             os.kill(os.getpid(), signal.SIGINT)
         return submit(pool, *arguments)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ProcessPoolExecutor, "submit", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            Workers("torch", options, planned, 2)
+    # A test run in the background of a shell has Ctrl-C switched off.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ProcessPoolExecutor, "submit", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                Workers("torch", options, planned, 2)
+    finally:
+        signal.signal(signal.SIGINT, before)
     with pytest.raises(RuntimeError, match="after shutdown"):
         submit(pools[0], print)
 
