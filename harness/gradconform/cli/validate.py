@@ -31,7 +31,8 @@ def validate_command(options: Options) -> int:
         return 130 if results.end is None or results.end.interrupted else 1
     kept = [case for case in results.cases if case.verdict.kind == "conforms"]
     scenarios = len({case.scenario for case in kept})
-    text = f"torch {head.torch} keeps all {scenarios} scenarios ({len(kept)} cases, seed {head.seed})"
+    what = "the scenario" if scenarios == 1 else f"all {scenarios} scenarios"
+    text = f"torch {head.torch} keeps {what} ({len(kept)} cases, seed {head.seed})"
     older = sorted({case.scenario for case in results.cases if case.verdict.kind == "unsupported"})
     if older:
         text += f"; it is too old for {len(older)} more: {', '.join(older)}"
