@@ -21,6 +21,7 @@ autograd has no part.
     views        how in-place writes move histories
     saved        what nodes keep for backward, and the hooks that pack and unpack it
     function     operations whose derivative the user writes
+    families     modules of operations, and torch's names for them
     autograd     backward() and grad() with torch's checks
     anomaly      which operation a failing backward comes from
     utils.checkpoint   functions that run again in backward instead of saving
@@ -75,7 +76,7 @@ from torch import (
     uint64,
 )
 
-from . import autograd, fft, func, linalg, methods, nn, optim, utils
+from . import autograd, families, fft, func, linalg, methods, nn, optim, utils
 from .anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .arrangement import (
     broadcast_tensors,
@@ -566,5 +567,11 @@ __all__ = [
 ]
 
 methods.install()
+globals().update(families.functions())
 # Whatever other dtypes this torch has; they are the same objects as torch's.
 globals().update({name: value for name, value in vars(_torch).items() if isinstance(value, dtype)})
+
+
+def __getattr__(name: str) -> object:
+    """Say what is missing: refgrad has many of torch's names, but not all."""
+    raise AttributeError(f"module 'refgrad' has no attribute '{name}'; it has not all of torch's names")

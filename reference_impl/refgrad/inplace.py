@@ -9,21 +9,20 @@ https://docs.pytorch.org/docs/stable/notes/autograd.html
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from .grad_mode import mode
 from .levels import LEVELS
 from .node import OBSERVERS, note_version
 from .ops import OPERATIONS
+from .rules import TABLE
 from .saved import pack_result
-from .tangents import before_write, push_write
+from .tangents import before_write, push_write, written
 from .tensor import Tensor
 from .versions import bump, counter_of
 from .views import history_before, rebase, refuse_write
-
-if TYPE_CHECKING:
-    import torch
-
 
 # What is called with each tensor before it is written to, while any block asks for it.
 BEFORE_WRITES: list[Callable[[Tensor], None]] = []
@@ -108,13 +107,61 @@ def scaled(name: str) -> Callable[..., Tensor]:
 
 def unary(name: str) -> Callable[[Tensor], Tensor]:
     """Return the in-place form of a function of one tensor, whose derivative may be one of its own."""
-    row = f"{name}_in_place" if f"{name}_in_place" in OPERATIONS else name
+    row = f"{name}_in_place" if f"{name}_in_place" in TABLE else name
 
     def operator(input: Tensor) -> Tensor:
         return write(input, lambda data: getattr(data, f"{name}_")(), row)
 
     operator.__name__ = operator.__qualname__ = f"{name}_"
     return operator
+
+
+def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return the in-place form of any function of tensors, made of operations that have derivatives.
+
+    The function runs on what the tensor was before, and its result is put into the memory of the tensor,
+    whose history it becomes; the result must have the shape of the tensor. Raises RuntimeError where the
+    write is refused (see `write`), where the shape differs, and where the dtype of the result cannot be cast
+    to that of the tensor.
+    """
+    name = f"{function.__name__}_"
+
+    def operator(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        others = [*args, *kwargs.values()]
+        refuse_write(input, any(isinstance(other, Tensor) and other._node is not None for other in others))
+        for prepare in BEFORE_WRITES:
+            prepare(input)
+        # What the function saves is what was there before: the copy has a version counter of its own.
+        before = Tensor._of(input._data.clone())
+        dual = before_write(input, others) if LEVELS else None
+        if dual is not None:
+            before = dual
+        before._node = history_before(input)
+        result = function(before, *args, **kwargs)
+        _refuse_misfit(input, result)
+        result = result.to(input._dtype)
+        input._data.copy_(result._data)
+        bump(input)
+        if result._node is not None:
+            rebase(input, result._node)
+        if dual is not None:
+            written(input, result)
+        return input
+
+    operator.__name__ = operator.__qualname__ = name
+    operator.__doc__ = f"Do what {function.__name__} does, in place; see there for the arguments."
+    return operator
+
+
+def _refuse_misfit(input: Tensor, result: Tensor) -> None:
+    """Raise torch's RuntimeError if `result` cannot be put into `input`."""
+    if result._shape != input._shape:
+        raise RuntimeError(
+            f"output with shape {list(input._shape)} doesn't match the broadcast shape {list(result._shape)}"
+        )
+    if not torch.can_cast(result._dtype, input._dtype):
+        # torch names the two dtypes in a way of its own; its refusal is asked for with nothing at stake.
+        torch.empty(0, dtype=input._dtype).add_(torch.empty(0, dtype=result._dtype))
 
 
 def pow_(input: Tensor, exponent: Any) -> Tensor:

@@ -9,6 +9,7 @@ from . import (
     assignment,
     autograd,
     creation,
+    families,
     functions,
     hooks,
     indexing,
@@ -97,7 +98,8 @@ def install() -> None:
         (selection, _SELECTION),
     ):
         given |= {name: getattr(module, name) for name in names}
-    given |= {name: OPERATIONS[name].apply for name in pointwise.UNARY + functions.UNARY}
+    given |= {name: OPERATIONS[name].apply for name in pointwise.UNARY}
+    given |= {name: getattr(functions, name) for name in functions.UNARY}
     given |= {name: pointwise.constant(name) for name in pointwise.CONSTANT + pointwise.FACTS}
     given |= {name: pointwise.comparison(name) for name in pointwise.COMPARISONS}
     given |= {name: creation.method(name) for name in creation.METHODS}
@@ -156,6 +158,7 @@ def install() -> None:
         "vdot": linalg.vdot,
         "where": _where,
     }
+    given |= families.methods()
     for name, value in given.items():
         setattr(Tensor, name, value)
     Node.register_hook = hooks.register_node_hook  # type: ignore[method-assign]

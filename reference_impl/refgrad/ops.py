@@ -1,4 +1,4 @@
-"""The compiled operations, by the name of their row in the table."""
+"""The compiled operations, by the name of their row in the table. A row is compiled when it is first used."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from .views import connect
 if TYPE_CHECKING:
     from .tensor import Tensor
 
-OPERATIONS: dict[str, Operation] = {}
-for _rule in TABLE.values():
-    OPERATIONS[_rule.name] = compile_rule(_rule, OPERATIONS)
 
+class _Operations(dict[str, "Operation"]):
+    """Compiles what is asked for and not there yet: the whole table at once takes seconds."""
+
+    def __missing__(self, name: str) -> Operation:
+        operation = self[name] = compile_rule(TABLE[name], self)
+        return operation
+
+
+OPERATIONS: dict[str, Operation] = _Operations()
 
 connect(OPERATIONS)
 

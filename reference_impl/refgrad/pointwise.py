@@ -207,10 +207,9 @@ def reflected_pow(input: Tensor, other: Any) -> Any:
 
 def unary(name: str) -> Callable[..., Tensor]:
     """Return the function of one tensor called `name`."""
-    apply = OPERATIONS[name].apply
 
     def function(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-        return apply(input) if out is None else into(out, name, input)
+        return OPERATIONS[name].apply(input) if out is None else into(out, name, input)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"Return {name} of each element."

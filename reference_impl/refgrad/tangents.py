@@ -226,6 +226,14 @@ def push_write(  # noqa: PLR0917 - an operation and what went into it
         node.tangents = tensor._tangents
 
 
+def written(tensor: Tensor, result: Tensor) -> None:
+    """Write the tangents of `result`, whose data were put into `tensor`."""
+    for level in tuple(LEVELS):
+        tangent = tangent_of(result, level)
+        if tangent is not None:
+            _overwrite(tensor, level, tangent)
+
+
 def _overwrite(tensor: Tensor, level: Level, tangent: Tensor) -> None:
     """Make `tangent` the tangent of `tensor`, in the memory of the one that is there.
 

@@ -1,0 +1,33 @@
+"""Families of operations, each a module that says under which of torch's names its functions are to be found.
+
+    TORCH      functions of the package: `refgrad.logaddexp`
+    METHODS    methods of tensors: `x.logaddexp(y)`
+    IN_PLACE   methods that write to their tensor: `x.atan2_(y)`, the in-place form of `atan2`
+
+A module without one of them has none of that kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from .inplace import in_place
+
+FAMILIES: tuple[ModuleType, ...] = ()
+
+
+def functions() -> dict[str, Callable[..., Any]]:
+    """Return the functions of all families, by name."""
+    return _named("TORCH")
+
+
+def methods() -> dict[str, Callable[..., Any]]:
+    """Return the methods of all families, by name, in-place forms included."""
+    written = {f"{name}_": in_place(function) for name, function in _named("IN_PLACE").items()}
+    return _named("METHODS") | written
+
+
+def _named(kind: str) -> dict[str, Callable[..., Any]]:
+    return {name: getattr(family, name) for family in FAMILIES for name in getattr(family, kind, ())}
