@@ -84,7 +84,6 @@ from .arrangement import (
     diag,
     diag_embed,
     diagonal,
-    einsum,
     flip,
     movedim,
     repeat_interleave,

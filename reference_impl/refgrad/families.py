@@ -13,9 +13,18 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from . import (
+    contraction,
+    convolution,
+    matrix_products,
+)
 from .inplace import in_place
 
-FAMILIES: tuple[ModuleType, ...] = ()
+FAMILIES: tuple[ModuleType, ...] = (
+    contraction,
+    convolution,
+    matrix_products,
+)
 
 
 def functions() -> dict[str, Callable[..., Any]]:

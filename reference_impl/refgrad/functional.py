@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from .arrangement import broadcast_tensors, einsum, unfold
+from .arrangement import broadcast_tensors, unfold
+from .contraction import einsum
 from .ops import apply
 from .pointwise import abs as absolute
 from .pointwise import relu as rectified
@@ -233,7 +234,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return `input @ weight.T + bias`: [..., K], [N, K], [N] to [..., N]."""
     if bias is not None and input.ndim == 2:
-        return apply("addmm", bias, input, t(weight))
+        return apply("addmm", bias, input, t(weight), 1, 1)
     product = matmul(input, t(weight))
     return product if bias is None else product + bias
 

@@ -18,18 +18,6 @@ rule(
     mat2="conj(self.t()).mm(grad)",
     saves="self mat2",
 )
-# A linear layer with a bias.
-kernel("addmm", torch.addmm)
-rule(
-    "addmm",
-    grad_fn="AddmmBackward0",
-    tensors="self mat1 mat2",
-    forward="addmm(self, mat1, mat2)",
-    self="sum_to(grad, self_shape)",
-    mat1="grad.mm(conj(mat2.t()))",
-    mat2="conj(mat1.t()).mm(grad)",
-    saves="mat1 mat2",
-)
 rule(
     "mv",
     grad_fn="MvBackward0",

@@ -1,0 +1,56 @@
+"""Products that are added to another tensor, and the outer product; their factors `beta` and `alpha`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .formulas import conj, formula, kernel
+from .registry import rule
+
+T = Any
+
+
+@formula
+def times(value: T, factor: complex) -> T:
+    """Return `value` times the conjugate of a number, or itself for 1 (`maybe_multiply` in torch)."""
+    return value if factor == 1 else value * conj(factor)
+
+
+def _added(name: str, factors: tuple[str, str], gradients: tuple[str, str]) -> None:
+    """Add the row of `beta * self + alpha * product`, for a product of the two tensors `factors`."""
+    kernel(name, getattr(torch, name))
+    first, second = factors
+    stated: dict[str, Any] = {
+        factor: f"times({gradient}, alpha)" for factor, gradient in zip(factors, gradients, strict=True)
+    }
+    rule(
+        name,
+        grad_fn=f"{name.capitalize()}Backward0",
+        tensors=f"self {first} {second}",
+        args="beta alpha",
+        forward=f"{name}(self, {first}, {second}, beta=beta, alpha=alpha)",
+        self="sum_to(times(grad, beta), self_shape)",
+        saves=f"{first} {second}",
+        **stated,
+    )
+
+
+_added("addmm", ("mat1", "mat2"), ("grad.mm(conj(mat2.t()))", "conj(mat1.t()).mm(grad)"))
+_added("addmv", ("mat", "vec"), ("grad.unsqueeze(1) * conj(vec)", "conj(mat.t()).mv(grad)"))
+_added("addr", ("vec1", "vec2"), ("grad.mv(conj(vec2))", "grad.t().mv(conj(vec1))"))
+_added(
+    "baddbmm",
+    ("batch1", "batch2"),
+    ("grad.bmm(conj(batch2.transpose(1, 2)))", "conj(batch1.transpose(1, 2)).bmm(grad)"),
+)
+# The products of the batch are summed: each of them gets the gradient of the sum.
+_added(
+    "addbmm",
+    ("batch1", "batch2"),
+    (
+        "grad.expand(batch1_shape[0], *grad.shape).bmm(conj(batch2.transpose(1, 2)))",
+        "conj(batch1.transpose(1, 2)).bmm(grad.expand(batch1_shape[0], *grad.shape))",
+    ),
+)
