@@ -18,6 +18,7 @@ from gradconform.execution import functions
 from gradconform.execution.limits import bounded, checked
 from gradconform.execution.observe import Watched
 from gradconform.execution.threads import Threads
+from gradconform.program import cotangents
 from gradconform.program.names import is_temporary
 from gradconform.program.script import RAISED_BY_FAIL
 from gradconform.program.steps import (
@@ -118,6 +119,8 @@ class Compiler:
         """What runs one step. Raises Unsupported."""
         engine, machine = self.engine, self.machine
         match step:
+            case Apply(target, cotangents.NAME, arguments, options):
+                return self.call(partial(_cotangent, engine), target, arguments, options)
             case Apply(target, name, arguments, options) | Mutate(target, name, arguments, options):
                 if self.placed(name):
                     options = {"device": self.device, **options}
@@ -250,6 +253,13 @@ class Compiler:
 
 def _invoke(engine: Engine, method: str, thing: Any, /, *arguments: Any, **options: Any) -> Any:
     return engine.invoke(thing, method, arguments, options)
+
+
+def _cotangent(engine: Engine, like: Any, seed: int = 0) -> Any:
+    """The harness's own operator: the engine is given the numbers."""
+    if not engine.is_tensor(like):
+        raise TypeError(f"a {type(like).__name__} has no cotangent: it is no tensor")
+    return engine.from_torch(cotangents.cotangent(engine.to_torch(like), seed))
 
 
 def _call(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from gradconform.errors import Problem, SpecError
+from gradconform.program.levels import level_of
 from gradconform.program.parse import Template, check_draft, parse
+from gradconform.program.vocabulary import learn
+from gradconform.spec.corpus import operator_files
 from gradconform.spec.load import load_files
 
 
@@ -17,10 +21,17 @@ def load_library(paths: Iterable[Path]) -> tuple[Template, ...]:
     """
     loaded = load_files(paths)
     problems: list[Problem] = list(loaded.problems)
+    if not loaded.operators:  # their words are there for the specs of others too
+        loaded = replace(loaded, operators=load_files(operator_files()).operators)
+    problems.extend(learn(loaded.operators))
     templates = []
     for scenario in loaded.scenarios:
         try:
-            templates.append(parse(scenario))
+            template = parse(scenario)
+            if scenario.text.derived:
+                scenario = replace(scenario, level=level_of(template))  # noqa: PLW2901
+                template = replace(template, scenario=scenario)
+            templates.append(template)
         except SpecError as error:
             problems.extend(error.problems)
     for draft in loaded.drafts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from gradconform.program import cotangents
 from gradconform.program.inputs_text import input_text
 from gradconform.program.names import targets
 from gradconform.program.render import Renderer
@@ -35,6 +36,7 @@ _PYTHON = {
     "next": "next",
     "repr": "repr",
     "deepcopy": "_copy.deepcopy",
+    cotangents.NAME: cotangents.NAME,
 }
 """Operators that are no functions of torch, with what they are."""
 
@@ -134,9 +136,10 @@ def torch_script(
     imports = [line for word, line in _IMPORTS.items() if any(word in line for line in body)]
     records = any(isinstance(step, Record) for _, step in program.walk())
     made = (f"{item.name} = {input_text(item, device)}" for item in program.inputs)
-    draws = any(getattr(step, "operator", "") in RANDOM for _, step in program.walk())
-    seed = (f"torch.manual_seed({SEED})",) if draws else ()
-    lines = ["import torch", *imports, "", *seed, *(_RECORD if records else ()), *made, *body]
+    used = {getattr(step, "operator", "") for _, step in program.walk()}
+    seed = (f"torch.manual_seed({SEED})",) if used & set(RANDOM) else ()
+    helpers = [*(_RECORD if records else ()), *(cotangents.source() if cotangents.NAME in used else ())]
+    lines = ["import torch", *imports, "", *seed, *helpers, *made, *body]
     live = {"torch", "recorded", *(item.name for item in program.inputs), *_live(program.steps)}
     for place in (*shown, *(("recorded",) if records else ())):
         if place.partition(".")[0] in live:

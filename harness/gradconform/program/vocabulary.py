@@ -8,10 +8,15 @@ the module, as a method of its first argument, or both; `method` says which of t
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from inspect import Parameter, Signature
 from typing import Literal
+
+from gradconform.errors import Problem
+from gradconform.spec.scenario import Operator as Row
 
 Effect = Literal["pure", "view", "factory", "write", "object", "plain"]
 """pure: a new tensor. view: shares memory. factory: a tensor from nothing. write: changes its first argument.
@@ -439,6 +444,8 @@ OPERATORS = {
             forms="function",
         ),
         Operator("func.stack_module_state", "models", "object", forms="function"),
+        # the harness's own
+        Operator("cotangent", "input, seed=0", forms="function"),
         # Python's own, for any object
         *(
             Operator(f"builtins.{name}", "object", "plain", forms="function")
@@ -631,6 +638,38 @@ RESERVED = {
     *("staticmethod", "torch", "numpy", "print", "str", "type", "Exception"),
 }
 """What a program's own names may not hide: the words of the language and of the scripts written from it."""
+
+
+_WRITES = re.compile(r"a\.(\w+_)\(")
+
+
+def learn(rows: Iterable[Row]) -> Iterator[Problem]:
+    """Make the operators of a table words of the language; those that are words already keep their kind.
+
+    Yields what contradicts the words that are there.
+    """
+    for row in rows:
+        known = OPERATORS.get(row.name)
+        effect: Effect = "view" if row.view else "pure"
+        if known is None:
+            forms: Literal["method", "function", "both"] = "both"
+            if row.method or "." in row.name:
+                forms = "method" if row.method else "function"
+            known = Operator(row.name, row.signature, effect, method=row.method, forms=forms)
+        elif known.effect not in {effect, "view"}:
+            yield Problem(row.place, f"'{row.name}' is a word of the language, and not {effect}", row.name)
+        _add(replace(known, signature=row.signature) if known.symbol == "" else known)
+        written = _WRITES.match(row.in_place or "")
+        if written and written[1] not in OPERATORS:
+            _add(Operator(written[1], row.signature, "write", method=True))
+
+
+def _add(row: Operator) -> None:
+    OPERATORS[row.name] = row
+    if (row.effect != "write" or row.forms == "function") and row.forms != "method":
+        FUNCTIONS.add(row.name)
+    if row.forms != "function":
+        METHODS.add(row.name)
 
 
 def dotted(node: ast.expr) -> str:

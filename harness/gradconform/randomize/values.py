@@ -9,7 +9,8 @@ Domains: `real` (from -4 to 4), `positive` (0.25 to 4, or a small integer), `non
 `kinks` (where common functions have theirs: 0, 0.5, 1, 2, 3 and 6, of both signs), `special` (zeros of both
 signs, infinities, NaN, subnormal, smallest, largest, and ordinary numbers between them) and `dyadic` (small
 multiples of powers of two: a product of two of them, and a sum of up to 64 such products, is exact in every
-dtype, bfloat16 included). Magnitudes are moderate, so that float16 survives a few multiplications and an exp.
+dtype, bfloat16 included), and `within(low, high)` (between two numbers, not too near to them; the integers
+from one to the other). Magnitudes are moderate, so that float16 survives a few multiplications and an exp.
 
 A complex tensor has both parts from the domain. An integer tensor has the integers of the domain, a bool
 tensor its truth values.
@@ -25,6 +26,7 @@ import torch
 
 from gradconform.errors import UsageError
 from gradconform.spec.dtypes import COMPLEX, FLOATING, LARGEST
+from gradconform.spec.scenario import within
 
 SIMPLE = 16
 """Seeds below this give simple numbers."""
@@ -55,8 +57,8 @@ def fill(domain: str, shape: tuple[int, ...], dtype: str, seed: int) -> torch.Te
     Nothing but the arguments decides the numbers; torch's global generator is neither read nor changed.
     Raises UsageError for a domain that does not exist, and where a dtype has too few numbers to be distinct.
     """
-    if domain not in _RANDOM:
-        raise UsageError(f"values: {domain!r} is none of {', '.join(DOMAINS)}")
+    if domain not in _RANDOM and within(domain) is None:
+        raise UsageError(f"values: {domain!r} is none of {', '.join(DOMAINS)} and within(low, high)")
     if dtype in COMPLEX:
         part = "float32" if dtype == "complex64" else "float64"
         # The imaginary part starts elsewhere in the same domain, so that the two differ.
@@ -67,6 +69,9 @@ def fill(domain: str, shape: tuple[int, ...], dtype: str, seed: int) -> torch.Te
 
 def _fill(domain: str, shape: tuple[int, ...], dtype: str, seed: int, start: int) -> torch.Tensor:
     size = prod(shape)
+    bounds = within(domain)
+    if bounds is not None:
+        return _within(bounds, size, dtype, seed, start).reshape(shape)
     if domain == "distinct":
         return _distinct(size, dtype, seed, start).reshape(shape)
     if seed == 0:
@@ -164,6 +169,30 @@ _RANDOM: dict[str, Callable[[int, str, torch.Generator], torch.Tensor]] = {
     "special": _special,
     "dyadic": _dyadic,
 }
+
+
+_PARTS = 16
+"""The simple numbers between two bounds are sixteenths of the way; a rounded one stays between them."""
+
+
+def _within(bounds: tuple[float, float], size: int, dtype: str, seed: int, start: int) -> torch.Tensor:
+    """Numbers between two bounds, the middle first; integers count from the lower one."""
+    low, high = bounds
+    generator = _generator(seed, start)
+    if dtype not in FLOATING:
+        count = int(high) - int(low) + 1
+        order = torch.arange(size, device=_CPU) if seed == 0 else torch.empty(0)
+        if seed:
+            order = torch.randint(count, (size,), generator=generator, device=_CPU)
+        return (order.remainder(count) + int(low)).to(_dtype(dtype))
+    if seed < SIMPLE:
+        steps = torch.arange(size, device=_CPU) + start + _PARTS // 2 - 1
+        if seed:
+            steps = torch.randint(_PARTS - 1, (size,), generator=generator, device=_CPU)
+        part = (steps.remainder(_PARTS - 1) + 1).to(torch.float64) / _PARTS
+    else:
+        part = _uniform(size, 1 / 64, 63 / 64, generator)
+    return (low + part * (high - low)).to(_dtype(dtype))
 
 
 def _distinct(size: int, dtype: str, seed: int, start: int) -> torch.Tensor:

@@ -21,6 +21,11 @@ def corpus_files() -> tuple[Path, ...]:
     return spec_files(specs_root())
 
 
+def operator_files() -> tuple[Path, ...]:
+    """The shipped operator tables, by name."""
+    return spec_files(specs_root() / "operators")
+
+
 def spec_files(path: Path) -> tuple[Path, ...]:
     """The spec files that a path names: itself, or the `.yaml` files below a folder, by name."""
     if not path.is_dir():

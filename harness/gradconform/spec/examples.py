@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gradconform.errors import Place
 from gradconform.spec.dtypes import COMPLEX, INTEGER, LARGEST
 from gradconform.spec.messages import describe
-from gradconform.spec.scenario import Nested, Number
+from gradconform.spec.scenario import Nested, Number, within
 from gradconform.spec.shapes import MAX_RANK
 from gradconform.spec.source import Report
 from gradconform.spec.tree import Node, Scalar, Sequence
@@ -164,6 +164,7 @@ def values_problems(numbers: Iterable[tuple[Place, Number]], values: str) -> Ite
     """Place, message and hint for each number of an example that is not of this kind of values."""
     if values == "special":
         return
+    bounds = within(values)
     seen: set[Number] = set()
     for place, number in numbers:
         if isinstance(number, bool):
@@ -176,6 +177,8 @@ def values_problems(numbers: Iterable[tuple[Place, Number]], values: str) -> Ite
             reason = "positive"
         elif values == "nonzero" and number == 0:
             reason = "nonzero"
+        elif bounds is not None and not all(_inside(part, bounds) for part in _parts(number)):
+            reason = f"between {bounds[0]:g} and {bounds[1]:g}"
         elif values == "distinct" and number in seen:
             reason = "distinct from the numbers before it"
         elif values == "dyadic" and not all(map(_is_dyadic, parts)):
@@ -187,6 +190,15 @@ def values_problems(numbers: Iterable[tuple[Place, Number]], values: str) -> Ite
                 "change one of the two",
             )
         seen.add(number)
+
+
+def _parts(number: Number) -> tuple[float, ...]:
+    return (number.real, number.imag) if isinstance(number, complex) else (number,)
+
+
+def _inside(part: float, bounds: tuple[float, float]) -> bool:
+    low, high = bounds
+    return low <= part <= high if isinstance(part, int) else low < part < high
 
 
 def _is_dyadic(part: float) -> bool:

@@ -11,12 +11,14 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from gradconform.errors import Place, Problem, visible
+from gradconform.spec.derive import DERIVED, ROOT, derive
 from gradconform.spec.dtypes import DEFAULT_DTYPES
 from gradconform.spec.let import read_let
 from gradconform.spec.messages import Finding, findings
 from gradconform.spec.model import Entry, ScenarioEntry, SourceEntry, SpecFile, VariableEntry, variable_tag
 from gradconform.spec.names import FEATURE_PATTERN
-from gradconform.spec.scenario import Domain, Draft, ProgramText, Scenario, Source
+from gradconform.spec.operator_model import OperatorFile
+from gradconform.spec.scenario import Domain, Draft, Operator, ProgramText, Scenario, Source
 from gradconform.spec.source import Report, read_source
 from gradconform.spec.tree import Node, Scalar, Sequence, Table, parse_yaml, plain
 
@@ -25,11 +27,15 @@ _VARIABLE: TypeAdapter[Entry] = TypeAdapter(VariableEntry)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The scenarios without problems in file order, all problems, and the drafts of the other scenarios."""
+    """The scenarios without problems in file order, all problems, and the drafts of the other scenarios.
+
+    operators: the rows of the operator tables among the files.
+    """
 
     scenarios: tuple[Scenario, ...]
     problems: tuple[Problem, ...]
     drafts: tuple[Draft, ...] = ()
+    operators: tuple[Operator, ...] = ()
 
 
 @dataclass(slots=True)
@@ -40,6 +46,7 @@ class _Found:
     drafts: list[Draft] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     ids: dict[str, Place] = field(default_factory=dict)
+    operators: list[Operator] = field(default_factory=list)
 
 
 def load_files(paths: Iterable[Path]) -> Loaded:
@@ -53,9 +60,10 @@ def load_files(paths: Iterable[Path]) -> Loaded:
         report = Report(source, [])
         root = parse_yaml(report)
         if root is not None:
-            _File(root, report, found).read()
+            table = isinstance(root, Table) and "operators" in root.fields
+            (_OperatorTable if table else _File)(root, report, found).read()
         found.problems.extend(sorted(set(report.problems)))
-    return Loaded(tuple(found.scenarios), tuple(found.problems), tuple(found.drafts))
+    return Loaded(tuple(found.scenarios), tuple(found.problems), tuple(found.drafts), tuple(found.operators))
 
 
 class _File:
@@ -106,6 +114,30 @@ class _File:
             case ("scenarios", int(index), *_) if isinstance(scenarios, Sequence):
                 report = report.of(_id(scenarios.items[index]))
         report.add(one.place, one.message, one.hint)
+
+
+class _OperatorTable:
+    """One operator table: checks its form, then derives scenarios, which are read as any other."""
+
+    def __init__(self, root: Node, report: Report, found: _Found) -> None:
+        assert isinstance(root, Table)  # noqa: S101 - it has the key `operators`
+        self.root, self.report, self.found = root, report, found
+
+    def read(self) -> None:
+        try:
+            file = OperatorFile.model_validate(plain(self.root))
+        except ValidationError as error:
+            for one in findings(error.errors(include_url=False), self.root):
+                self.report.add(one.place, one.message, one.hint)
+            return
+        rows = self.root.get("rows")
+        nodes = rows.items if isinstance(rows, Sequence) else ()
+        for row, node in zip(file.rows, nodes, strict=True):
+            self.found.operators.append(
+                Operator(row.name, row.signature, row.view, row.method, row.in_place, node.place)
+            )
+        for node in derive(file, self.root, self.report):
+            _Entry(node, f"{ROOT}/{file.operators}", [], self.report.of(_id(node)), self.found).read()
 
 
 class _Entry:
@@ -189,6 +221,8 @@ class _Entry:
         if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value:
             return None
         place = node.place
+        if node.style == DERIVED:
+            return ProgramText(node.value, place.file, place.line, place.column, derived=True)
         lines = node.value.split("\n")
         if node.style == "|":
             first, skip = place.line + 1, 0
@@ -220,6 +254,8 @@ class _Entry:
                     )
 
     def check(self, entry: ScenarioEntry) -> None:
+        if self.feature.startswith(f"{ROOT}/"):
+            return
         feature, _, name = entry.id.partition("/")
         if feature != self.feature and re.fullmatch(FEATURE_PATTERN.strip("^$"), self.feature):
             self.report.add(

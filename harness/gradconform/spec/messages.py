@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gradconform.errors import Place, did_you_mean
 from gradconform.spec.model import ENTRIES, VALUES, Entry, ScenarioEntry, SourceEntry, SpecFile
 from gradconform.spec.names import variable_name_error
+from gradconform.spec.operator_model import FormEntry, OperatorFile, PointEntry, RowEntry
 from gradconform.spec.tree import Node, Scalar, Sequence, Table
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def findings(errors: Iterable[ErrorDetails], root: Node) -> list[Finding]:
 def _finding(error: ErrorDetails, root: Node) -> Finding:
     location = error["loc"]
     path = _path(location)
+    table = isinstance(root, Table) and "operators" in root.fields
     kind = error["type"]
     if kind == "string_pattern_mismatch" and location[-1] == "[key]":
         name = str(location[-2])
@@ -47,10 +49,10 @@ def _finding(error: ErrorDetails, root: Node) -> Finding:
         return Finding(location[:-1], _key_place(root, location[:-1]), message, hint)
     if kind == "missing":
         key = str(path[-1])
-        hint = _description(_model(location[:-1]), key)
+        hint = _description(_model(location[:-1], table), key)
         return Finding(path[:-1], _find(root, path[:-1]).place, f"'{key}' is missing", hint)
     if kind == "extra_forbidden":
-        key, known = str(path[-1]), _keys(_model(location[:-1]))
+        key, known = str(path[-1]), _keys(_model(location[:-1], table))
         hint = did_you_mean(key, known) or f"known here: {', '.join(known)}"
         return Finding(path, _key_place(root, path), f"unknown key '{key}'", hint)
     node = _find(root, path)
@@ -108,7 +110,10 @@ def _pattern_hint(value: str, path: Path) -> str:
     match path[-1]:
         case "values":
             near = did_you_mean(value, VALUES)
-            return near or f"write one of {', '.join(VALUES)}, or domain(f) of an operator variable f"
+            return (
+                near
+                or f"write one of {', '.join(VALUES)}, domain(f) of an operator variable f, or within(-1, 1)"
+            )
         case "id":
             return "write it in kebab-case: retain-graph/frees-buffers"
         case "feature":
@@ -171,6 +176,8 @@ def _name(path: Path) -> str:
             return f"variable '{variable}'"
         case ("scenarios", int(index)):
             return f"scenario {index + 1}"
+        case ("rows", int(index)):
+            return f"row {index + 1}"
         case (*_, str(key), int(index)):
             return f"item {index + 1} of '{key}'"
         case _:
@@ -180,17 +187,23 @@ def _name(path: Path) -> str:
 _TAGS = {f"<{kind}>": entry for kind, entry in ENTRIES.items()}
 
 
-def _model(location: Path) -> type[Entry]:
-    """The model that a location is checked against."""
+def _model(location: Path, table: bool) -> type[Entry]:
+    """The model that a location is checked against. table: whether the file is an operator table."""
     match location:
-        case ("scenarios", int(), "let", str(), str(tag)) if tag in _TAGS:
+        case (*_, "let", str(), str(tag)) if tag in _TAGS:
             return _TAGS[tag]
         case ("scenarios", int(), "source"):
             return SourceEntry
         case ("scenarios", int()):
             return ScenarioEntry
+        case ("rows", int()):
+            return RowEntry
+        case ("rows", int(), "forms", str()):
+            return FormEntry
+        case ("rows", int(), "points", int()):
+            return PointEntry
         case _:
-            return SpecFile
+            return OperatorFile if table else SpecFile
 
 
 def _keys(model: type[Entry]) -> list[str]:
@@ -208,8 +221,13 @@ def _description(model: type[Entry], key: str) -> str:
 def _path(location: Path) -> Path:
     """A location without the tag that pydantic puts after a variable's name."""
     match location:
-        case ("scenarios", int(), "let", str(), tag, *_) if tag in _TAGS:
-            return location[:4] + location[5:]
+        case _ if "let" in location:
+            tag = location.index("let") + 2
+            return (
+                location[:tag] + location[tag + 1 :]
+                if location[tag : tag + 1] and location[tag] in _TAGS
+                else location
+            )
         case _:
             return location
 

@@ -41,7 +41,8 @@ DtypeWord = Literal[
     "bool",
 ]
 VALUES = ("real", "positive", "nonzero", "distinct", "ties", "kinks", "special", "dyadic")
-VALUES_PATTERN = rf"^({'|'.join(VALUES)}|domain\([A-Za-z][A-Za-z0-9_]*\))$"
+_BOUND = r"-?[0-9]+(\.[0-9]+)?"
+VALUES_PATTERN = rf"^({'|'.join(VALUES)}|domain\([A-Za-z][A-Za-z0-9_]*\)|within\({_BOUND}, {_BOUND}\))$"
 LayoutWord = Literal["contiguous", "transposed", "strided", "expanded", "any"]
 
 Text = Annotated[str, Field(min_length=1)]
@@ -51,7 +52,8 @@ Values = Annotated[
         pattern=VALUES_PATTERN,
         description="Which numbers are drawn: real (moderate finite ones), positive, nonzero, distinct, ties "
         "(repeated ones), kinks (points where common functions bend), special (0, -0, inf, nan, subnormal), "
-        "dyadic (small binary fractions whose arithmetic is exact), domain(f) (where operator f is smooth).",
+        "dyadic (small binary fractions whose arithmetic is exact), domain(f) (where operator f is smooth), "
+        "within(-1, 1) (between two numbers, themselves left out; for integers they are in).",
     ),
 ]
 Layout = Annotated[
@@ -80,7 +82,8 @@ def _word_or_number(value: object) -> object:
     return value
 
 
-def _no_boolean(value: object) -> object:
+def no_boolean(value: object) -> object:
+    """The value; raises pydantic's error for a boolean."""
     # True equals 1, and is no version.
     if isinstance(value, bool):
         raise PydanticCustomError("literal_error", "a boolean")
@@ -278,7 +281,7 @@ class SpecFile(Entry):
 
     version: Annotated[
         Literal[1],
-        BeforeValidator(_no_boolean),
+        BeforeValidator(no_boolean),
         Field(alias="schema", description="The version of this form: 1."),
     ]
     feature: Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 
-ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*$"
+ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*(/[A-Za-z_][A-Za-z0-9_.]*)?/[a-z0-9]+(-[a-z0-9]+)*$"
 FEATURE_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 

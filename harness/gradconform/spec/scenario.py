@@ -102,15 +102,21 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ProgramText:
-    """The text of a program and where it starts: `line` and `column` (from 1) of its first character."""
+    """The text of a program and where it starts: `line` and `column` (from 1) of its first character.
+
+    derived: the text stands in no file; all of it has the place of the row that it comes from.
+    """
 
     text: str
     file: str
     line: int
     column: int
+    derived: bool = False
 
     def place(self, line: int, column: int) -> Place:
         """The place in the file of a position as `ast` has it: line from 1, column in UTF-8 bytes from 0."""
+        if self.derived:
+            return Place(self.file, self.line, self.column)
         # ast's own line breaks: str.splitlines breaks at form feeds and separators too.
         lines = self.text.split("\n")
         text = lines[line - 1] if 0 < line <= len(lines) else ""
@@ -143,6 +149,21 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True)
+class Operator:
+    """A row of an operator table, as far as it is a word of the step language.
+
+    in_place: the text of the in-place form, or None. place: where the row stands.
+    """
+
+    name: str
+    signature: str
+    view: bool
+    method: bool
+    in_place: str | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """What is left of a scenario that has problems: enough to look for more of them in its program.
 
@@ -160,6 +181,14 @@ class Draft:
 def domain_operator(values: str) -> str | None:
     """The operator variable `f` of `values: domain(f)`; None for the other kinds of values."""
     return values[len("domain(") : -1] if values.startswith("domain(") else None
+
+
+def within(values: str) -> tuple[float, float] | None:
+    """The bounds of `values: within(low, high)`; None for the other kinds of values."""
+    if not values.startswith("within("):
+        return None
+    low, _, high = values[len("within(") : -1].partition(", ")
+    return float(low), float(high)
 
 
 def references(domain: Domain) -> tuple[str, ...]:
