@@ -21,6 +21,7 @@ from .backward import execute
 from .grad_mode import mode
 from .hooks import hooks_of_leaf
 from .node import LEAF, SEQUENCE, Node
+from .optional import ABSENT
 from .rules.formulas import fit
 from .tensor import Tensor
 from .versions import UNCOUNTED, bump
@@ -235,7 +236,10 @@ def beside(leaf: Tensor, operands: Iterable[Any]) -> Node | None:
     What has inference tensors alone for operands is not recorded: in torch they lack the dispatch key of
     autograd (a number beside a tensor has it). Source: c10/core/InferenceMode.h.
     """
-    alone = all(isinstance(operand, Tensor) and operand._counter is UNCOUNTED for operand in operands)
+    alone = all(
+        operand is ABSENT or (isinstance(operand, Tensor) and operand._counter is UNCOUNTED)
+        for operand in operands
+    )
     return None if alone else _inference_accumulator(leaf)
 
 

@@ -28,6 +28,7 @@ from .accumulate import accumulator, beside
 from .generate import pull_source, source
 from .levels import LEVELS
 from .node import LEAF, OBSERVERS, SEQUENCE, check_version, freed, note_version, observe
+from .optional import optional
 from .rules.formulas import FUNCTIONS, fit
 from .rules.registry import Rule
 from .saved import SavedNode, result_data, unpack, unpack_result
@@ -110,18 +111,21 @@ def _pull(rule: Rule, space: dict[str, Any], name: str) -> Callable[..., Any]:
 
 
 def _late(operations: dict[str, Operation], name: str) -> Callable[..., Any]:
-    """Return the refgrad operation `name`, looked up when it is called; numbers may stand for its tensors."""
+    """Return the refgrad operation `name`, looked up when it is called; numbers may stand for its tensors,
+    and None for one that is absent.
+    """
 
     def call(*args: Any) -> Any:
         operation = operations[name]
         tensors = len(operation.rule.tensors)
-        operands = [
-            Tensor._of(torch.tensor(arg)) if index < tensors and isinstance(arg, int | float) else arg
-            for index, arg in enumerate(args)
-        ]
+        operands = [_operand(arg) if index < tensors else arg for index, arg in enumerate(args)]
         return operation.apply(*operands)
 
     return call
+
+
+def _operand(arg: Any) -> Any:
+    return Tensor._of(torch.tensor(arg)) if isinstance(arg, int | float) else optional(arg)
 
 
 def _not_implemented(name: str, entry: str | None) -> RuntimeError:

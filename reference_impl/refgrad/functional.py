@@ -13,14 +13,13 @@ from typing import Any
 import torch
 
 from .arrangement import broadcast_tensors, unfold
-from .contraction import einsum
 from .ops import apply
 from .pointwise import abs as absolute
 from .pointwise import relu as rectified
 from .pointwise import sigmoid, tanh
 from .reductions import log_softmax, softmax, vector_norm
 from .reductions import max as maximum_of
-from .shapes import expand, matmul, mean, t, unsqueeze
+from .shapes import expand, matmul, mean, t
 from .shapes import sum as total
 from .tensor import Tensor
 
@@ -29,7 +28,6 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
-    "conv1d",
     "cosine_similarity",
     "elu",
     "embedding",
@@ -268,16 +266,6 @@ def layer_norm(
     out = centred * (variance + eps).rsqrt()
     out = out if weight is None else out * weight
     return out if bias is None else out + bias
-
-
-def conv1d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1, padding: int = 0
-) -> Tensor:
-    """Return the cross-correlation of [N, C, L] with [K, C, W]: [N, K, (L + 2 padding - W) / stride + 1]."""
-    padded = pad(input, (padding, padding)) if padding else input
-    windows = unfold(padded, 2, weight.shape[2], stride)
-    out = einsum("nclw,kcw->nkl", windows, weight)
-    return out if bias is None else out + unsqueeze(bias, 1)
 
 
 def max_pool1d(input: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:

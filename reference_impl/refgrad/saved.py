@@ -29,6 +29,7 @@ import torch
 from .grad_mode import mode
 from .levels import LEVELS
 from .node import LEAF, OBSERVERS, Node, check_version, freed, modified
+from .optional import ABSENT
 from .tensor import Tensor
 from .thread_state import CARRIED
 from .versions import VersionCounter, counter_of
@@ -149,7 +150,7 @@ class SavedNode(Node):
         if name not in self.operands:
             return None
         value = unpack(self, name)
-        return value if isinstance(value, Tensor) else Tensor._of(torch_scalar(value))
+        return value if value is None or isinstance(value, Tensor) else Tensor._of(torch_scalar(value))
 
     def nothing(self, keep: bool) -> Any:
         """Let no gradient pass: what is saved is still read, and released unless `keep`."""
@@ -308,7 +309,7 @@ class SavedTensor:
         node, name = self._node, self._name
         keeps = node.keeps_result if name == "result" else name in node.operands
         saved: Any = getattr(node, f"s_{name}") if keeps else None
-        check_registrable(saved, was_saved=keeps)
+        check_registrable(saved, was_saved=keeps and saved is not ABSENT)
         if name == "result":
             _keep_result(node, Packed(hooks, Tensor._of(saved), index=0))
         else:

@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 
+from refgrad import convolution as _convolution
 from refgrad import functional as _functional
+from refgrad.convolution import *  # noqa: F403 - one module to its users
 from refgrad.functional import *  # noqa: F403 - one module to its users
 from refgrad.pointwise import masked_fill
 from refgrad.reductions import log_softmax
@@ -22,6 +24,7 @@ from refgrad.tensor import Tensor
 
 __all__ = ["batch_norm", "cross_entropy", "dropout", "nll_loss"]
 __all__ += _functional.__all__
+__all__ += _convolution.__all__
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

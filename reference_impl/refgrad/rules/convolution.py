@@ -1,0 +1,80 @@
+"""Convolutions of real tensors (those of complex ones are put together from them).
+
+A convolution F(x, w) is linear in both operands, and so are the two parts of its backward, the gradient
+I(g, w) of the input and W(g, x) of the weight: <g, F(x, w)> = <I(g, w), x> = <W(g, x), w>. Each of the three
+is therefore the derivative of the other two, and derivatives of any order come from three rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .formulas import formula, kernel
+from .registry import rule
+
+T = Any
+_aten = torch.ops.aten
+_Shape = tuple[int, ...]
+# stride, padding, dilation, transposed, output padding, groups
+Options = tuple[_Shape, _Shape, _Shape, bool, _Shape, int]
+
+
+def _convolution(input: T, weight: T, bias: T, options: Options) -> T:
+    return _aten.convolution.default(input, weight, bias, *options)
+
+
+def _input_gradient(grad: T, weight: T, shape: _Shape, options: Options) -> T:
+    # Of the input the kernel looks at nothing but its shape.
+    like = grad.new_empty(shape)
+    return _aten.convolution_backward.default(grad, like, weight, None, *options, (True, False, False))[0]
+
+
+def _weight_gradient(grad: T, input: T, shape: _Shape, options: Options) -> T:
+    like = grad.new_empty(shape)
+    return _aten.convolution_backward.default(grad, input, like, None, *options, (False, True, False))[1]
+
+
+kernel("convolution", _convolution)
+kernel("convolution_input", _input_gradient)
+kernel("convolution_weight", _weight_gradient)
+
+
+@formula
+def sum_channels(grad: T) -> T:
+    """Sum [N, C, ...] over all dimensions but the channels."""
+    return grad.sum((0, *range(2, grad.dim())))
+
+
+rule(
+    "convolution",
+    grad_fn="ConvolutionBackward0",
+    tensors="input weight bias",
+    args="options",
+    forward="convolution(input, weight, bias, options)",
+    input="convolution_input(grad, weight, input_shape, options)",
+    weight="convolution_weight(grad, input, weight_shape, options)",
+    bias="sum_channels(grad)",
+    saves="input weight",
+)
+rule(
+    "convolution_input",
+    grad_fn="ConvolutionBackwardBackward0",
+    tensors="grad_output weight",
+    args="shape options",
+    forward="convolution_input(grad_output, weight, shape, options)",
+    grad_output="convolution(grad, weight, None, options)",
+    weight="convolution_weight(grad_output, grad, weight_shape, options)",
+    saves="grad_output weight",
+)
+rule(
+    "convolution_weight",
+    grad_fn="ConvolutionBackwardBackward0",
+    tensors="grad_output input",
+    args="shape options",
+    forward="convolution_weight(grad_output, input, shape, options)",
+    grad_output="convolution(input, grad, None, options)",
+    input="convolution_input(grad_output, grad, input_shape, options)",
+    saves="grad_output input",
+)
