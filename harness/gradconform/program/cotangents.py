@@ -17,7 +17,7 @@ NAME = "cotangent"
 
 
 def cotangent(tensor: torch.Tensor, seed: int = 0) -> torch.Tensor:
-    """A tensor of the shape, dtype and device of another, with numbers between -2 and 2 that the seed gives."""
+    """A tensor with the shape, dtype and device of another; the seed gives the numbers, from -2 to 2."""
     import torch
 
     generator = torch.Generator().manual_seed(seed)

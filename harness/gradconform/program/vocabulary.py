@@ -46,14 +46,42 @@ class Operator:
     def call(self) -> Signature:
         return _signature(self.signature)
 
+    @property
+    def word(self) -> str:
+        """The name that torch knows it by."""
+        return self.name.partition(".")[2] if self.name.startswith(_TORCHS) else self.name
+
+
+_TORCHS = ("torch.", "Tensor.")
+
+
+@cache
+def of_torch(name: str) -> Operator | None:
+    """The row of a name that is no word of the language but torch's: `torch.baddbmm` is a function of its
+    module and `Tensor.baddbmm_` a method of its tensors, with any arguments. Recorded programs have them."""
+    if not (name.startswith(_TORCHS) and all(map(str.isidentifier, name.split(".")))):
+        return None
+    effect: Effect = "write" if name.endswith("_") and not name.endswith("__") else "pure"
+    return Operator(name, "*arguments, **options", effect, method=name.startswith("Tensor."))
+
+
+class _Operators(dict[str, Operator]):
+    """The words of the language by name. Looking a name of torch's up gives its row, though it is no word."""
+
+    def __missing__(self, name: str) -> Operator:
+        row = of_torch(name)
+        if row is None:
+            raise KeyError(name)
+        return row
+
 
 _UNARY = "input"
 _BINARY = "input, other"
 
 _JACOBIAN = "func, inputs, create_graph=False, strict=False, vectorize=False"
 
-OPERATORS = {
-    row.name: row
+OPERATORS = _Operators(
+    (row.name, row)
     for row in (
         # arithmetic
         Operator("add", _BINARY, symbol="+", hole="binary"),
@@ -459,7 +487,7 @@ OPERATORS = {
         Operator("set_grad_enabled", "mode", "object", forms="function"),
         Operator("is_inference", _UNARY, "plain", method=True),
     )
-}
+)
 
 RANDOM = ("bernoulli", "uniform_", "normal_", "nn.functional.dropout", "nn.Linear")
 """Operators that draw random numbers; each run of a program starts with the same seed."""
@@ -604,7 +632,12 @@ ERRORS = (
     "KeyError",
     "AssertionError",
 )
-DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "int32", "int64", "bool")
+DTYPES = (
+    *("float16", "bfloat16", "float32", "float64", "complex32", "complex64", "complex128"),
+    *("uint8", "int8", "int16", "int32", "int64", "bool"),
+)
+CONSTANTS = ("strided", "contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
+"""Constants of torch that are no dtypes; recorded programs have them."""
 
 SYMBOLS = {row.symbol: row.name for row in OPERATORS.values() if row.symbol and row.name != "neg"}
 FUNCTIONS = {

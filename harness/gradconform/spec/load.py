@@ -11,16 +11,15 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from gradconform.errors import Place, Problem, visible
-from gradconform.spec.derive import DERIVED, ROOT, derive
 from gradconform.spec.dtypes import DEFAULT_DTYPES
 from gradconform.spec.let import read_let
 from gradconform.spec.messages import Finding, findings
 from gradconform.spec.model import Entry, ScenarioEntry, SourceEntry, SpecFile, VariableEntry, variable_tag
 from gradconform.spec.names import FEATURE_PATTERN
-from gradconform.spec.operator_model import OperatorFile
 from gradconform.spec.scenario import Domain, Draft, Operator, ProgramText, Scenario, Source
 from gradconform.spec.source import Report, read_source
-from gradconform.spec.tree import Node, Scalar, Sequence, Table, parse_yaml, plain
+from gradconform.spec.tables import Kind, kind_of
+from gradconform.spec.tree import DERIVED, Node, Scalar, Sequence, Table, parse_yaml, plain
 
 _VARIABLE: TypeAdapter[Entry] = TypeAdapter(VariableEntry)
 
@@ -60,8 +59,11 @@ def load_files(paths: Iterable[Path]) -> Loaded:
         report = Report(source, [])
         root = parse_yaml(report)
         if root is not None:
-            table = isinstance(root, Table) and "operators" in root.fields
-            (_OperatorTable if table else _File)(root, report, found).read()
+            kind = kind_of(root)
+            if kind is not None and isinstance(root, Table):
+                _Derived(kind, root, report, found).read()
+            else:
+                _File(root, report, found).read()
         found.problems.extend(sorted(set(report.problems)))
     return Loaded(tuple(found.scenarios), tuple(found.problems), tuple(found.drafts), tuple(found.operators))
 
@@ -116,28 +118,23 @@ class _File:
         report.add(one.place, one.message, one.hint)
 
 
-class _OperatorTable:
-    """One operator table: checks its form, then derives scenarios, which are read as any other."""
+class _Derived:
+    """A table that scenarios are derived from: checks its form, and reads what it gives as any scenario."""
 
-    def __init__(self, root: Node, report: Report, found: _Found) -> None:
-        assert isinstance(root, Table)  # noqa: S101 - it has the key `operators`
-        self.root, self.report, self.found = root, report, found
+    def __init__(self, kind: Kind, root: Table, report: Report, found: _Found) -> None:
+        self.kind, self.root, self.report, self.found = kind, root, report, found
 
     def read(self) -> None:
         try:
-            file = OperatorFile.model_validate(plain(self.root))
+            file = self.kind.model.model_validate(plain(self.root))
         except ValidationError as error:
             for one in findings(error.errors(include_url=False), self.root):
                 self.report.add(one.place, one.message, one.hint)
             return
-        rows = self.root.get("rows")
-        nodes = rows.items if isinstance(rows, Sequence) else ()
-        for row, node in zip(file.rows, nodes, strict=True):
-            self.found.operators.append(
-                Operator(row.name, row.signature, row.view, row.method, row.in_place, node.place)
-            )
-        for node in derive(file, self.root, self.report):
-            _Entry(node, f"{ROOT}/{file.operators}", [], self.report.of(_id(node)), self.found).read()
+        self.found.operators.extend(self.kind.words(file, self.root))
+        feature = f"{self.kind.key}/{plain(self.root.fields[self.kind.key].value)}"
+        for node in self.kind.derive(file, self.root, self.report):
+            _Entry(node, feature, [], self.report.of(_id(node)), self.found).read()
 
 
 class _Entry:
@@ -254,7 +251,7 @@ class _Entry:
                     )
 
     def check(self, entry: ScenarioEntry) -> None:
-        if self.feature.startswith(f"{ROOT}/"):
+        if "/" in self.feature:  # derived
             return
         feature, _, name = entry.id.partition("/")
         if feature != self.feature and re.fullmatch(FEATURE_PATTERN.strip("^$"), self.feature):

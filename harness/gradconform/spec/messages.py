@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from gradconform.errors import Place, did_you_mean
 from gradconform.spec.model import ENTRIES, VALUES, Entry, ScenarioEntry, SourceEntry, SpecFile
 from gradconform.spec.names import variable_name_error
-from gradconform.spec.operator_model import FormEntry, OperatorFile, PointEntry, RowEntry
+from gradconform.spec.operator_model import FormEntry, PointEntry, PointFile, RowEntry
+from gradconform.spec.tables import kind_of
 from gradconform.spec.tree import Node, Scalar, Sequence, Table
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def findings(errors: Iterable[ErrorDetails], root: Node) -> list[Finding]:
 def _finding(error: ErrorDetails, root: Node) -> Finding:
     location = error["loc"]
     path = _path(location)
-    table = isinstance(root, Table) and "operators" in root.fields
+    table = kind_of(root)
+    file = SpecFile if table is None else table.model
     kind = error["type"]
     if kind == "string_pattern_mismatch" and location[-1] == "[key]":
         name = str(location[-2])
@@ -49,10 +51,10 @@ def _finding(error: ErrorDetails, root: Node) -> Finding:
         return Finding(location[:-1], _key_place(root, location[:-1]), message, hint)
     if kind == "missing":
         key = str(path[-1])
-        hint = _description(_model(location[:-1], table), key)
+        hint = _description(_model(location[:-1], file), key)
         return Finding(path[:-1], _find(root, path[:-1]).place, f"'{key}' is missing", hint)
     if kind == "extra_forbidden":
-        key, known = str(path[-1]), _keys(_model(location[:-1], table))
+        key, known = str(path[-1]), _keys(_model(location[:-1], file))
         hint = did_you_mean(key, known) or f"known here: {', '.join(known)}"
         return Finding(path, _key_place(root, path), f"unknown key '{key}'", hint)
     node = _find(root, path)
@@ -187,8 +189,8 @@ def _name(path: Path) -> str:
 _TAGS = {f"<{kind}>": entry for kind, entry in ENTRIES.items()}
 
 
-def _model(location: Path, table: bool) -> type[Entry]:
-    """The model that a location is checked against. table: whether the file is an operator table."""
+def _model(location: Path, file: type[Entry]) -> type[Entry]:
+    """The model that a location of a file is checked against."""
     match location:
         case (*_, "let", str(), str(tag)) if tag in _TAGS:
             return _TAGS[tag]
@@ -197,13 +199,11 @@ def _model(location: Path, table: bool) -> type[Entry]:
         case ("scenarios", int()):
             return ScenarioEntry
         case ("rows", int()):
-            return RowEntry
+            return PointEntry if file is PointFile else RowEntry
         case ("rows", int(), "forms", str()):
             return FormEntry
-        case ("rows", int(), "points", int()):
-            return PointEntry
         case _:
-            return OperatorFile if table else SpecFile
+            return file
 
 
 def _keys(model: type[Entry]) -> list[str]:

@@ -46,12 +46,21 @@ class FormEntry(Entry):
 class PointEntry(Entry):
     """What happens at certain inputs: a kink, a border of the domain, a special value."""
 
+    id: Annotated[str, Field(pattern=FORM_PATTERN, description="relu-at-zero; immutable, and each once.")]
+    call: Annotated[Text, Field(description="The call, in the step language: relu(x)")]
+    results: Annotated[
+        tuple[Name, ...], Field(description="The names of the results, where it gives more than one.")
+    ] = ()
+    constant: Annotated[
+        tuple[Name, ...],
+        Field(description="The results that no gradient flows into, such as indices; `y` is a single one."),
+    ] = ()
+
     at: Annotated[
         dict[Name, Literals],
         Field(min_length=1, description="The inputs; each is a tensor that requires grad unless `given`."),
     ]
     says: Annotated[Text | None, Field(description="The rule that the point shows, in one sentence.")] = None
-    call: Annotated[Text | None, Field(description="The call, where it is not the row's.")] = None
     given: Annotated[
         tuple[Name, ...], Field(description="Inputs that require no grad: an index, a target, a mask.")
     ] = ()
@@ -67,8 +76,13 @@ class PointEntry(Entry):
     signs: Annotated[
         bool, Field(description="Whether the sign of a zero among these numbers is part of the rule.")
     ] = False
-    dtypes: Annotated[
-        Dtypes | None, Field(description="The dtypes of the point, where they are not the row's first two.")
+    forward_mode: Annotated[
+        bool, Field(description="Whether torch has a forward-mode rule; the tangent is then looked at too.")
+    ] = True
+    dtypes: Annotated[Dtypes, Field(description="The dtypes of the point.")] = ("float32", "float64")
+    torch: Annotated[
+        str | None,
+        Field(pattern=r"^[1-9][0-9]?\.[0-9]{1,2}$", description="The oldest PyTorch that behaves so."),
     ] = None
     quirk: Annotated[
         Text | None,
@@ -128,7 +142,6 @@ class RowEntry(Entry):
         dict[Name, tuple[float, ...]],
         Field(description="For functions of single numbers: where an input has no derivative."),
     ] = Field(default_factory=dict)
-    points: Annotated[tuple[PointEntry, ...], Field(description="Kinks, borders and special values.")] = ()
     docs: Annotated[Text | None, Field(description="The page of PyTorch's documentation.")] = None
     torch: Annotated[
         str | None,
@@ -148,3 +161,17 @@ class OperatorFile(Entry):
     about: Annotated[Text, Field(description="What the family is.")]
     docs: Annotated[Text, Field(description="The page of PyTorch's documentation that lists the family.")]
     rows: Annotated[tuple[RowEntry, ...], Field(min_length=1, description="The operators.")]
+
+
+class PointFile(Entry):
+    """A table of points: kinks, borders and special values, with what is measured there."""
+
+    version: Annotated[
+        Literal[1],
+        BeforeValidator(no_boolean),
+        Field(alias="schema", description="The version of this form: 1."),
+    ]
+    points: Annotated[str, Field(pattern=FEATURE_PATTERN, description="What the points are of.")]
+    about: Annotated[Text, Field(description="What the points show.")]
+    docs: Annotated[Text, Field(description="The page of PyTorch's documentation that has the rule.")]
+    rows: Annotated[tuple[PointEntry, ...], Field(min_length=1, description="The points.")]

@@ -83,6 +83,32 @@ def plain(node: Node) -> Value:
             return {key: plain(entry.value) for key, entry in fields.items()}
 
 
+DERIVED = "derived"
+"""The style of a scalar that stands in no file as it is."""
+
+
+def scalar_at(value: Plain, place: Place) -> Scalar:
+    """A scalar that was derived from what stands at a place."""
+    return Scalar(value, place, DERIVED, place.line)
+
+
+def field_at(key: str, value: object, place: Place) -> Field:
+    """A key with a value, made of dicts, sequences and scalars, that were derived from what stands there."""
+    return Field(scalar_at(key, place), _node_at(value, place))
+
+
+def _node_at(value: object, place: Place) -> Node:
+    match value:
+        case dict():
+            return Table(place, {str(key): field_at(str(key), one, place) for key, one in value.items()})
+        case tuple() | list():
+            return Sequence(place, tuple(_node_at(one, place) for one in value))
+        case str() | int() | float() | None:
+            return scalar_at(value, place)
+        case _:
+            raise TypeError(f"a {type(value).__name__} is no value of YAML")
+
+
 def parse_yaml(report: Report) -> Node | None:
     """The tree of the report's source, or None where it has none; what is wrong is in the report then."""
     source = report.source

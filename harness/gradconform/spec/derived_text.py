@@ -1,0 +1,150 @@
+"""The programs that are derived from a row of an operator table, as text of the step language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gradconform.spec.operator_model import PointEntry
+
+SEED = "k"
+"""The variable that the cotangents of a derived program start from."""
+
+TAKEN = ("y", "v", "a", "h", "t", "number", SEED)
+"""Names that derived programs use for themselves."""
+
+_DUAL = "autograd.forward_ad"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of an operator: its text, the tensors that require grad, and its results.
+
+    differentiable: the results that gradients flow into.
+    """
+
+    text: str
+    tensors: tuple[str, ...]
+    results: tuple[str, ...]
+    differentiable: tuple[str, ...]
+
+    def assigned(self) -> str:
+        """`y = CALL`, with all results."""
+        return f"{', '.join(self.results)} = {self.text}"
+
+
+def backward(call: Call) -> Iterator[str]:
+    """The value, and the gradients for a random cotangent."""
+    yield call.assigned()
+    seeds = _numbered("v", call.differentiable)
+    for number, (seed, result) in enumerate(zip(seeds, call.differentiable, strict=True)):
+        yield f"{seed} = cotangent({result}, {_seed(number)})"
+    if len(seeds) == 1:
+        yield f"{call.differentiable[0]}.backward(v)"
+    elif seeds:
+        yield f"autograd.backward([{', '.join(call.differentiable)}], [{', '.join(seeds)}])"
+
+
+def second_order(call: Call) -> Iterator[str]:
+    """The gradients of the gradients, by the inputs and by the cotangents."""
+    yield call.assigned()
+    seeds, first = _numbered("v", call.differentiable), _numbered("g", call.tensors)
+    for number, (seed, result) in enumerate(zip(seeds, call.differentiable, strict=True)):
+        yield f"{seed} = cotangent({result}, {_seed(number)}).requires_grad_()"
+    inputs = ", ".join(call.tensors)
+    made = ", ".join(first) if len(first) > 1 else f"({first[0]},)"
+    outputs = f"{_listed(call.differentiable)}, [{inputs}], {_listed(seeds)}"
+    yield f"{made} = autograd.grad({outputs}, create_graph=True)"
+    directions = ", ".join(f"cotangent({name}, {_seed(10 + number)})" for number, name in enumerate(first))
+    inputs = ", ".join((*call.tensors, *seeds))
+    yield f"h = autograd.grad([{', '.join(first)}], [{inputs}], [{directions}], allow_unused=True)"
+
+
+def forward_mode(call: Call) -> Iterator[str]:
+    """The Jacobian-vector product for random tangents."""
+    yield from _dual(call, {name: f"clone({name})" for name in call.tensors}, "cotangent({0}, {1})")
+
+
+def _dual(call: Call, primals: dict[str, str], tangent: str) -> Iterator[str]:
+    yield f"with {_DUAL}.dual_level():"
+    text = call.text
+    for number, (name, primal) in enumerate(primals.items()):
+        yield f"    {name}_dual = {_DUAL}.make_dual({primal}, {tangent.format(name, _seed(number))})"
+        text = renamed(text, name, f"{name}_dual")
+    yield f"    {', '.join(call.results)} = {text}"
+    for made, result in zip(_numbered("t", call.differentiable), call.differentiable, strict=True):
+        yield f"    {made} = {_DUAL}.unpack_dual({result}).tangent"
+
+
+def in_place(first: str, text: str) -> Iterator[str]:
+    """The in-place form, on a tensor that has a history."""
+    yield f"a = {first} * 1"
+    yield text
+    yield f"v = cotangent(a, {SEED})"
+    yield "a.backward(v)"
+
+
+def point(call: Call, stated: PointEntry) -> Iterator[str]:
+    """What is stated of a point, in reverse mode and in forward mode."""
+    for name in stated.given:
+        yield f"{name} = tensor({literal(stated.at[name])})"
+    yield call.assigned()
+    result = (*call.differentiable, *call.results)[0]
+    reached = call.tensors and call.differentiable
+    if reached:
+        yield f"{result}.backward(ones_like({result}))"
+    if stated.value is not None:
+        yield from _shown(result, stated.value, stated.signs)
+    for name, gradient in stated.gradient.items():
+        yield from _shown(f"{name}.grad", gradient, stated.signs)
+    if reached and stated.forward_mode:
+        yield from _dual(call, {name: f"clone({name}.detach())" for name in call.tensors}, "ones_like({0})")
+        if stated.tangent is not None:
+            yield from _shown("t", stated.tangent, stated.signs)
+
+
+def _shown(place: str, value: object, signs: bool) -> Iterator[str]:
+    if value is None:
+        yield f"assert {place} is None"
+        return
+    yield f"shows({place}, {literal(value)})"
+    if signs:
+        yield f"shows(signbit({place}), {literal(_signs(value))})"
+
+
+def _signs(value: object) -> object:
+    if isinstance(value, tuple | list):
+        return tuple(map(_signs, value))
+    return str(value).startswith("-")
+
+
+def renamed(text: str, name: str, other: str) -> str:
+    """A call with a variable renamed; a keyword of the same name stays."""
+    return re.sub(rf"(?<![\w.]){name}\b(?!\s*=(?!=))", other, text)
+
+
+def literal(value: object) -> str:
+    """A literal of an example in the step language; numbers that YAML has as text are calls there."""
+    match value:
+        case int() | float():
+            return f'float("{value}")' if str(value) in {"nan", "inf", "-inf"} else repr(value)
+        case str():
+            return f'{"float" if value.lstrip("+-") in {"nan", "inf"} else "complex"}("{value}")'
+        case tuple() | list():
+            return f"[{', '.join(map(literal, value))}]"
+        case _:
+            return repr(value)
+
+
+def _numbered(letter: str, names: Sequence[str]) -> tuple[str, ...]:
+    """A name for each: `v`, `v1`, `v2`."""
+    return tuple(f"{letter}{number or ''}" for number in range(len(names)))
+
+
+def _seed(number: int) -> str:
+    return f"{SEED} + {number}" if number else SEED
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"[{', '.join(names)}]"

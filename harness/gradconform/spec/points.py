@@ -1,0 +1,75 @@
+"""Scenarios from a table of points: one each, with what is measured there as facts.
+
+The documented example is the point; other draws have other special values in its place, where torch is the
+oracle as ever. Reverse mode and forward mode are looked at both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradconform.spec.derived_text import Call, literal, point
+from gradconform.spec.operator_model import PointEntry, PointFile
+from gradconform.spec.source import Report
+from gradconform.spec.tree import Node, Sequence, Table, field_at
+
+ROOT = "points"
+"""What the ids of all points start with."""
+
+
+def points(file: PointFile, root: Table, report: Report) -> Iterator[Table]:
+    """The scenarios of a well-formed table, as nodes of a spec file; each stands at its row.
+
+    A row that contradicts itself is reported, and nothing is derived from it.
+    """
+    rows = root.get("rows")
+    for row, node in zip(file.rows, rows.items if isinstance(rows, Sequence) else (), strict=True):
+        if _sound(row, node, report.of(f"{ROOT}/{row.id}")):
+            yield _scenario(file, row, node)
+
+
+def _sound(row: PointEntry, node: Node, report: Report) -> bool:
+    before = len(report.problems)
+    for key, names, known in (
+        ("given", row.given, tuple(row.at)),
+        ("gradient", tuple(row.gradient), tuple(name for name in row.at if name not in row.given)),
+        ("constant", row.constant, row.results or ("y",)),
+    ):
+        for name in names:
+            if name not in known:
+                place = node.get(key) if isinstance(node, Table) else None
+                report.add(
+                    (place or node).place,
+                    f"'{key}' names '{name}', which the point does not have",
+                    f"it has {', '.join(known) or 'none'}",
+                )
+    return len(report.problems) == before
+
+
+def _scenario(file: PointFile, row: PointEntry, node: Node) -> Table:
+    place = node.place
+    results = row.results or ("y",)
+    inputs = tuple(name for name in row.at if name not in row.given)
+    call = Call(row.call, inputs, results, tuple(name for name in results if name not in row.constant))
+    where = " and ".join(f"{name} is {literal(value)}" for name, value in row.at.items())
+    values = {
+        "id": f"{ROOT}/{row.id}",
+        "says": row.says or f"{row.call}: what it is where {where}.",
+        "source": {"docs": file.docs, **({} if row.quirk is None else {"note": row.quirk})},
+        "dtypes": row.dtypes,
+        "program": "\n".join(point(call, row)) + "\n",
+        **({"let": {name: _domain(row.at[name]) for name in inputs}} if inputs else {}),
+        **({} if row.torch is None else {"torch": row.torch}),
+    }
+    return Table(place, {key: field_at(key, value, place) for key, value in values.items()})
+
+
+def _domain(example: object) -> dict[str, object]:
+    """The domain of an input: its numbers, and special ones in their place."""
+    sizes: list[str] = []
+    inner = example
+    while isinstance(inner, tuple | list):
+        sizes.append(str(len(inner)))
+        inner = inner[0] if inner else None
+    shape = f"[{', '.join(sizes)}]"
+    return {"tensor": shape, "values": "special", "example": example, "requires_grad": True}
