@@ -14,7 +14,6 @@ from typing import Any
 from gradconform.spec.model import Entry, SpecFile
 from gradconform.spec.tables import KINDS
 
-
 FORMS: dict[str, type[Entry]] = {"": SpecFile, **{kind.key: kind.model for kind in KINDS}}
 """The forms of spec files, by the key that they are known by; "" for files of scenarios."""
 
