@@ -130,6 +130,10 @@ class Engine(ABC):
         """The engine's dtype of that name. Raises Unsupported where it has none."""
         raise Unsupported(f"dtype {name}")
 
+    def constant(self, name: str) -> Any:
+        """The engine's memory format or layout of that name. Raises Unsupported where it has none."""
+        raise Unsupported(name)
+
     def is_grad_enabled(self) -> bool | Unseen:
         """The grad mode of the calling thread."""
         return UNSEEN

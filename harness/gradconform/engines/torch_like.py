@@ -136,14 +136,15 @@ class TorchLikeEngine(Engine):
             return _PYTHON[name]
         if name in IN_PLACE:
             return self._in_place(name)
-        if OPERATORS[name].method:
-            return _method(name)
+        row = OPERATORS[name]
+        if row.method:
+            return _method(row.word)
         try:
-            return self.lookup(name)  # type: ignore[no-any-return]
+            return self.lookup(row.word)  # type: ignore[no-any-return]
         except Unsupported:
-            if self._tensor_type is not None and hasattr(self._tensor_type, name):
-                return _method(name)
-            raise
+            if self._tensor_type is not None and hasattr(self._tensor_type, row.word):
+                return _method(row.word)
+            raise Unsupported(f"operator {row.word}") from None
 
     def _in_place(self, name: str) -> Callable[..., Any]:
         on_tensor, on_others = _method(name), IN_PLACE[name]
@@ -240,6 +241,9 @@ class TorchLikeEngine(Engine):
         if found is _MISSING:
             raise Unsupported(f"dtype {name}")
         return found
+
+    def constant(self, name: str) -> Any:
+        return self.lookup(name)
 
     def is_grad_enabled(self) -> bool | Unseen:
         enabled = getattr(self.module, "is_grad_enabled", None)

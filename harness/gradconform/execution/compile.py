@@ -39,6 +39,7 @@ from gradconform.program.steps import (
     Items,
     Let,
     Mutate,
+    Named,
     Record,
     Ref,
     Return,
@@ -247,6 +248,9 @@ class Compiler:
             case Dtype(name):
                 dtype = self.engine.dtype(name)
                 return lambda _: dtype
+            case Named(name):
+                constant = self.engine.constant(name)
+                return lambda _: constant
             case _:
                 return lambda _: argument
 

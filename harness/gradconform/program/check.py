@@ -81,7 +81,7 @@ def flaws(program: Program) -> tuple[Flaw, ...]:
 @lru_cache(maxsize=4096)
 def _call(name: str, effect_is_write: bool, count: int, keywords: tuple[str, ...]) -> tuple[str, str]:
     """What is wrong with the form of an operator's call, or ""; and how the rest of it is checked."""
-    row = words.OPERATORS.get(name)
+    row = words.OPERATORS.get(name) or words.of_torch(name)
     if row is None:
         hint = did_you_mean(name, words.OPERATORS)
         return f"unknown operator '{name}'" + (f"; {hint}" if hint else ""), ""

@@ -9,10 +9,14 @@
 `data` is base64 of the numbers in order of their indices, the last one fastest, little-endian, complex
 numbers as real and imaginary part. In arguments, null, booleans, strings and integers (64 bits, signed) stand
 for themselves; everything else is an object with one key: `{"float": 2.0}` (or "nan", "inf", "-inf", "-0.0"),
-`{"complex": [1.0, "-0.0"]}`, `{"ref": name}`, `{"dtype": name}`, `{"slice": [start, stop, step]}`,
-`{"list": [...]}`, `{"tuple": [...]}`, `{"ellipsis": true}`. An expression of a fact is `{"place": number}`,
-`{"constant": value}` or `{"operation": name, "operands": [...], "options": {...}}`; its `text` is that of
+`{"complex": [1.0, "-0.0"]}`, `{"ref": name}`, `{"dtype": name}`, `{"named": name}` (a
+memory format or layout), `{"slice": [start, stop, step]}`, `{"list": [...]}`, `{"tuple": [...]}`,
+`{"ellipsis": true}`. An expression of a fact is `{"place": number}`, `{"constant": value}` or
+`{"operation": name, "operands": [...], "options": {...}}`; its `text` is that of
 `gradconform.program.fact_text`.
+
+An operator is a word of the language, or torch's own name with its place: `torch.baddbmm` is a function of
+the module and `Tensor.baddbmm_` a method of its first argument. Programs that were recorded have the latter.
 """
 
 from __future__ import annotations

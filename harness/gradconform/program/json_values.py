@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from gradconform.errors import GradconformError, did_you_mean
 from gradconform.program.constants import INTEGER_BITS
 from gradconform.program.expressions import Constant, Expression, Operation, Shown
-from gradconform.program.steps import Dtype, Items, Ref, Slice
-from gradconform.program.vocabulary import DTYPES
+from gradconform.program.steps import Dtype, Items, Named, Ref, Slice
+from gradconform.program.vocabulary import CONSTANTS, DTYPES, FURTHER_DTYPES
 from gradconform.spec.shapes import MAX_ELEMENTS, MAX_RANK
 
 if TYPE_CHECKING:
@@ -146,6 +146,8 @@ def encode_argument(value: object) -> object:
             return {"ref": name}
         case Dtype(name):
             return {"dtype": name}
+        case Named(name):
+            return {"named": name}
         case Slice(start, stop, step) | slice(start=start, stop=stop, step=step):
             return {"slice": [encode_argument(part) for part in (start, stop, step)]}
         case Items(values, kind):
@@ -189,9 +191,16 @@ def _decode_complex(value: object, at: At) -> complex:
 
 def _decode_dtype(value: object, at: At) -> Dtype:
     name = text(value, at)
-    if name not in DTYPES:
+    if name not in DTYPES and name not in FURTHER_DTYPES:
         raise at.error(f"unknown dtype {name!r}", did_you_mean(name, DTYPES))
     return Dtype(name)
+
+
+def _decode_named(value: object, at: At) -> Named:
+    name = text(value, at)
+    if name not in CONSTANTS:
+        raise at.error(f"unknown constant {name!r}", did_you_mean(name, CONSTANTS))
+    return Named(name)
 
 
 def _decode_slice(value: object, at: At) -> Slice:
@@ -216,6 +225,7 @@ _TAGS: dict[str, Callable[[object, At], Any]] = {
     "complex": _decode_complex,
     "ref": lambda value, at: Ref(text(value, at)),
     "dtype": _decode_dtype,
+    "named": _decode_named,
     "slice": _decode_slice,
     "list": lambda value, at: Items(_decode_items(value, at), "list"),
     "tuple": lambda value, at: Items(_decode_items(value, at), "tuple"),
@@ -273,7 +283,7 @@ def _as_constant(value: object, at: At) -> object:
             return tuple(_as_constant(item, at) for item in values)
         case Slice(start, stop, step):
             return slice(start, stop, step)
-        case Ref() | Dtype() | Items():
+        case Ref() | Dtype() | Named() | Items():
             raise at.error("a constant holds no names, dtypes or lists", "tuples and strings stand for them")
         case _:
             return value

@@ -6,7 +6,7 @@ memory is full, so the arithmetic that a program may do on them is bounded by th
 
 from __future__ import annotations
 
-from gradconform.program.steps import Argument, Dtype
+from gradconform.program.steps import Argument, Dtype, Named
 from gradconform.program.vocabulary import OPERATORS
 
 Kind = int
@@ -39,7 +39,7 @@ def of_constant(value: Argument) -> Kind:
     """The kind of a constant. None has that of a tensor, since it stands where one is missing."""
     if value is None:
         return TENSOR
-    return PLAIN if isinstance(value, str | Dtype) else NUMBER
+    return PLAIN if isinstance(value, str | Dtype | Named) else NUMBER
 
 
 def arithmetic(name: str, kinds: list[Kind], constants: int) -> tuple[str, Kind]:

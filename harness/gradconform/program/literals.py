@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import copysign, isfinite
 
-from gradconform.program.steps import Dtype
+from gradconform.program.steps import Dtype, Named
 
 OR, AND, NOT, COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(9)
 """Python's precedence, as far as the language has operators; a higher number binds tighter."""
@@ -48,7 +48,7 @@ def constant(value: object, prefix: str = "") -> Text:
     Raises TypeError for what is no constant of the language.
     """
     match value:
-        case Dtype(name):
+        case Dtype(name) | Named(name):
             return prefix + name, ATOM
         case None | bool() | str():
             return repr(value), ATOM

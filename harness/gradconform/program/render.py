@@ -202,8 +202,8 @@ class Renderer:
             options = {"device": self.device, **options}
         if row.method:
             owner = self.operand(arguments[0], ATOM)
-            return f"{owner}.{name}({self.arguments(arguments[1:], options)})", ATOM
-        return f"{self.function(name)}({self.arguments(arguments, options)})", ATOM
+            return f"{owner}.{row.word}({self.arguments(arguments[1:], options)})", ATOM
+        return f"{self.function(row.word)}({self.arguments(arguments, options)})", ATOM
 
     def function(self, name: str) -> str:
         """How an operator is called that is written as a function."""

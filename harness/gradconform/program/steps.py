@@ -43,6 +43,13 @@ class Dtype:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Another constant of torch by its name: `channels_last`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """`start:stop:step` in an index."""
 
@@ -59,7 +66,7 @@ class Items:
     kind: Literal["list", "tuple"] = "list"
 
 
-Argument = Ref | Dtype | Slice | Items | EllipsisType | None | bool | int | float | complex | str
+Argument = Ref | Dtype | Named | Slice | Items | EllipsisType | None | bool | int | float | complex | str
 Options = Mapping[str, Argument]
 
 

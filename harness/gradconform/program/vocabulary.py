@@ -632,10 +632,10 @@ ERRORS = (
     "KeyError",
     "AssertionError",
 )
-DTYPES = (
-    *("float16", "bfloat16", "float32", "float64", "complex32", "complex64", "complex128"),
-    *("uint8", "int8", "int16", "int32", "int64", "bool"),
-)
+DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "int32", "int64", "bool")
+FURTHER_DTYPES = ("complex32", "uint8", "int8", "int16")
+"""Dtypes that are no words of the language; recorded programs have them."""
+
 CONSTANTS = ("strided", "contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
 """Constants of torch that are no dtypes; recorded programs have them."""
 
