@@ -254,7 +254,6 @@ from .reductions import (
     nansum,
     norm,
     prod,
-    quantile,
     softmax,
     std,
     var,

@@ -16,14 +16,18 @@ from typing import Any
 from . import (
     contraction,
     convolution,
+    differences,
     matrix_products,
+    statistics,
 )
 from .inplace import in_place
 
 FAMILIES: tuple[ModuleType, ...] = (
     contraction,
     convolution,
+    differences,
     matrix_products,
+    statistics,
 )
 
 

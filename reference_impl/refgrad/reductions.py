@@ -9,8 +9,8 @@ import torch
 
 from .ops import apply
 from .pointwise import maximum, minimum
-from .selection import gather, picked, sort
-from .shapes import expand, reshape, squeeze
+from .selection import picked
+from .shapes import expand
 from .tensor import Tensor
 
 
@@ -91,14 +91,14 @@ def _rank(input: Tensor) -> int:
     return len(input._shape) or 1
 
 
-def cumsum(input: Tensor, dim: int) -> Tensor:
-    """Return the running sums along `dim`."""
-    return apply("cumsum", input, dim % _rank(input))
+def cumsum(input: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
+    """Return the running sums along `dim`, in `dtype` if given."""
+    return apply("cumsum", input, dim % _rank(input), dtype)
 
 
-def cumprod(input: Tensor, dim: int) -> Tensor:
-    """Return the running products along `dim`."""
-    return apply("cumprod", input, dim % _rank(input))
+def cumprod(input: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
+    """Return the running products along `dim`, in `dtype` if given."""
+    return apply("cumprod", input, dim % _rank(input), dtype)
 
 
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
@@ -186,31 +186,6 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
     """
     batch = torch.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])  # type: ignore[no-untyped-call]
     return apply("cdist", *(expand(x, (*batch, *x.shape[-2:])).contiguous() for x in (x1, x2)), p)
-
-
-def quantile(
-    input: Tensor, q: float, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
-) -> Tensor:
-    """Return the `q`-th quantile of all elements or along `dim`, interpolated between two of them.
-
-    nan where there is a nan, as in torch; `q` is a number here.
-    """
-    if interpolation != "linear":
-        raise NotImplementedError("quantile: only linear interpolation is implemented")
-    values = reshape(input, -1) if dim is None else input
-    along = 0 if dim is None else dim
-    last = values.shape[along] - 1
-    ordered: Tensor = sort(values, along)[0]
-    data = ordered._data
-    rank = torch.full_like(data.narrow(along, 0, 1), q * last)
-    rank = rank.masked_fill(data.isnan().any(along, keepdim=True), last)
-    low = rank.floor()
-    below = gather(ordered, along, Tensor._of(low.long()))
-    above = gather(ordered, along, Tensor._of(rank.ceil().long()))
-    result = apply("lerp", below, above, Tensor._of(rank - low))
-    if keepdim:
-        return reshape(result, (1,) * input.ndim) if dim is None else result
-    return squeeze(result, along)
 
 
 def _of_data(name: str) -> Callable[..., Any]:

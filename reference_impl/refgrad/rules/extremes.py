@@ -157,8 +157,8 @@ rule(
     "cumprod",
     grad_fn="CumprodBackward0",
     tensors="self",
-    args="dim",
-    forward="self.cumprod(dim)",
+    args="dim dtype",
+    forward="self.cumprod(dim, dtype=dtype)",
     self="cumprod_backward(grad, self, result, dim)",
     saves="self result",
 )
@@ -166,8 +166,8 @@ rule(
     "cumsum",
     grad_fn="CumsumBackward0",
     tensors="self",
-    args="dim",
-    forward="self.cumsum(dim)",
+    args="dim dtype",
+    forward="self.cumsum(dim, dtype=dtype)",
     self="cumsum_backward(grad, dim)",
     saves="",
 )
