@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from . import (
+    activations,
     contraction,
     convolution,
     differences,
@@ -23,6 +24,7 @@ from . import (
 from .inplace import in_place
 
 FAMILIES: tuple[ModuleType, ...] = (
+    activations,
     contraction,
     convolution,
     differences,

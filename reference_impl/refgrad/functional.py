@@ -12,13 +12,12 @@ from typing import Any
 
 import torch
 
+from .activations import logsigmoid
 from .arrangement import broadcast_tensors, unfold
 from .ops import apply
 from .pointwise import abs as absolute
-from .pointwise import relu as rectified
-from .pointwise import sigmoid, tanh
-from .reductions import log_softmax, softmax, vector_norm
 from .reductions import max as maximum_of
+from .reductions import vector_norm
 from .shapes import expand, matmul, mean, t
 from .shapes import sum as total
 from .tensor import Tensor
@@ -27,132 +26,17 @@ __all__ = [
     "avg_pool1d",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
-    "celu",
     "cosine_similarity",
-    "elu",
     "embedding",
-    "gelu",
-    "hardshrink",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
     "l1_loss",
     "layer_norm",
-    "leaky_relu",
     "linear",
-    "log_softmax",
-    "logsigmoid",
     "max_pool1d",
-    "mish",
     "mse_loss",
     "normalize",
     "one_hot",
     "pad",
-    "relu",
-    "relu6",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softmax",
-    "softplus",
-    "softshrink",
-    "softsign",
-    "tanh",
-    "tanhshrink",
 ]
-
-# --- activations ---
-
-
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """Return the larger of x and 0; the gradient at 0 is 0. With `inplace`, `input` itself is written to."""
-    return input.relu_() if inplace else rectified(input)
-
-
-def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """Return x where it is positive and `negative_slope * x` elsewhere, 0 included."""
-    return apply("leaky_relu", input, negative_slope)
-
-
-def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """Return x where it is positive and `alpha * (exp(x) - 1)` elsewhere; at 0 the slope is `alpha`."""
-    return apply("elu", input, alpha)
-
-
-def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """Return x where it is positive and `alpha * (exp(x / alpha) - 1)` elsewhere."""
-    return apply("celu", input, alpha)
-
-
-def selu(input: Tensor) -> Tensor:
-    """Return the scaled exponential linear unit; at 0 the slope is the one of the left side."""
-    return apply("selu", input)
-
-
-def gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    """Return x Phi(x), or its approximation by tanh."""
-    return apply("gelu", input, approximate)
-
-
-def silu(input: Tensor) -> Tensor:
-    """Return x sigmoid(x)."""
-    return apply("silu", input)
-
-
-def mish(input: Tensor) -> Tensor:
-    """Return x tanh(softplus(x))."""
-    return input * tanh(softplus(input))
-
-
-def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """Return log(1 + exp(beta x)) / beta, and x itself where beta x is above `threshold`."""
-    return apply("softplus", input, beta, threshold)
-
-
-def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """Return x between two bounds; at the bounds the gradient is 0."""
-    return apply("hardtanh", input, min_val, max_val)
-
-
-def relu6(input: Tensor) -> Tensor:
-    """Return x between 0 and 6; at the bounds the gradient is 0."""
-    return hardtanh(input, 0.0, 6.0)
-
-
-def hardswish(input: Tensor) -> Tensor:
-    """Return x min(max(x + 3, 0), 6) / 6."""
-    return apply("hardswish", input)
-
-
-def hardsigmoid(input: Tensor) -> Tensor:
-    """Return min(max(x + 3, 0), 6) / 6; at the bounds the gradient is 0."""
-    return apply("hardsigmoid", input)
-
-
-def softsign(input: Tensor) -> Tensor:
-    """Return x / (1 + |x|)."""
-    return input / (absolute(input) + 1)
-
-
-def tanhshrink(input: Tensor) -> Tensor:
-    """Return x - tanh(x)."""
-    return input - tanh(input)
-
-
-def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """Return x moved towards 0 by `lambd`, 0 between; at the bounds the gradient is 0."""
-    return apply("softshrink", input, lambd)
-
-
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """Return x where |x| > lambd and 0 elsewhere; at the bounds the gradient is 0."""
-    return apply("hardshrink", input, lambd)
-
-
-def logsigmoid(input: Tensor) -> Tensor:
-    """Return log(sigmoid(x)), without overflow."""
-    return apply("log_sigmoid", input)
-
 
 # --- losses and distances ---
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import torch
 
+from refgrad import activations as _activations
 from refgrad import convolution as _convolution
 from refgrad import functional as _functional
+from refgrad.activations import *  # noqa: F403 - one module to its users
 from refgrad.convolution import *  # noqa: F403 - one module to its users
 from refgrad.functional import *  # noqa: F403 - one module to its users
 from refgrad.pointwise import masked_fill
@@ -24,6 +26,7 @@ from refgrad.tensor import Tensor
 
 __all__ = ["batch_norm", "cross_entropy", "dropout", "nll_loss"]
 __all__ += _functional.__all__
+__all__ += _activations.__all__
 __all__ += _convolution.__all__
 
 

@@ -1,6 +1,7 @@
 """The derivatives of refgrad's operations: a registry and one file of rows for each family."""
 
 from . import (
+    activations,
     arithmetic,
     arrangement,
     convolution,
@@ -21,6 +22,7 @@ from .registry import TABLE, Rule, RuleError, rule
 __all__ = ["TABLE", "Rule", "RuleError", "rule"]
 
 _FAMILIES = (
+    activations,
     arithmetic,
     arrangement,
     convolution,
