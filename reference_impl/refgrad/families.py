@@ -19,6 +19,7 @@ from . import (
     convolution,
     differences,
     matrix_products,
+    pooling,
     statistics,
 )
 from .inplace import in_place
@@ -29,6 +30,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     convolution,
     differences,
     matrix_products,
+    pooling,
     statistics,
 )
 

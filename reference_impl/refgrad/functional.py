@@ -13,17 +13,15 @@ from typing import Any
 import torch
 
 from .activations import logsigmoid
-from .arrangement import broadcast_tensors, unfold
+from .arrangement import broadcast_tensors
 from .ops import apply
 from .pointwise import abs as absolute
-from .reductions import max as maximum_of
 from .reductions import vector_norm
 from .shapes import expand, matmul, mean, t
 from .shapes import sum as total
 from .tensor import Tensor
 
 __all__ = [
-    "avg_pool1d",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cosine_similarity",
@@ -31,7 +29,6 @@ __all__ = [
     "l1_loss",
     "layer_norm",
     "linear",
-    "max_pool1d",
     "mse_loss",
     "normalize",
     "one_hot",
@@ -150,19 +147,6 @@ def layer_norm(
     out = centred * (variance + eps).rsqrt()
     out = out if weight is None else out * weight
     return out if bias is None else out + bias
-
-
-def max_pool1d(input: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
-    """Return the largest element of each window of the last dimension; the first one gets the gradient."""
-    windows = unfold(input, input.ndim - 1, kernel_size, kernel_size if stride is None else stride)
-    largest: Tensor = maximum_of(windows, -1)[0]
-    return largest
-
-
-def avg_pool1d(input: Tensor, kernel_size: int, stride: int | None = None) -> Tensor:
-    """Return the mean of each window of the last dimension."""
-    windows = unfold(input, input.ndim - 1, kernel_size, kernel_size if stride is None else stride)
-    return mean(windows, -1)
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:

@@ -14,10 +14,12 @@ import torch
 from refgrad import activations as _activations
 from refgrad import convolution as _convolution
 from refgrad import functional as _functional
+from refgrad import pooling as _pooling
 from refgrad.activations import *  # noqa: F403 - one module to its users
 from refgrad.convolution import *  # noqa: F403 - one module to its users
 from refgrad.functional import *  # noqa: F403 - one module to its users
 from refgrad.pointwise import masked_fill
+from refgrad.pooling import *  # noqa: F403 - one module to its users
 from refgrad.reductions import log_softmax
 from refgrad.selection import gather
 from refgrad.shapes import mean, squeeze, unsqueeze
@@ -26,6 +28,7 @@ from refgrad.tensor import Tensor
 
 __all__ = ["batch_norm", "cross_entropy", "dropout", "nll_loss"]
 __all__ += _functional.__all__
+__all__ += _pooling.__all__
 __all__ += _activations.__all__
 __all__ += _convolution.__all__
 
