@@ -76,7 +76,7 @@ from torch import (
     uint64,
 )
 
-from . import autograd, families, fft, func, linalg, methods, nn, optim, utils
+from . import autograd, families, fft, func, linalg, methods, nn, optim, special, utils
 from .anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .arrangement import (
     broadcast_tensors,
@@ -135,7 +135,6 @@ from .functions import (
     atan,
     atan2,
     atanh,
-    bernoulli,
     clamp,
     clamp_max,
     clamp_min,
@@ -156,10 +155,8 @@ from .functions import (
     lerp,
     log2,
     log10,
-    multinomial,
     nan_to_num,
     nextafter,
-    normal,
     polar,
     remainder,
     sinc,
@@ -522,6 +519,7 @@ __all__ = [
     "sinh",
     "softmax",
     "sort",
+    "special",
     "split",
     "sqrt",
     "square",

@@ -4,7 +4,8 @@
     METHODS    methods of tensors: `x.logaddexp(y)`
     IN_PLACE   methods that write to their tensor: `x.atan2_(y)`, the in-place form of `atan2`
 
-A module without one of them has none of that kind.
+Each is a tuple of names, or a dict from names to functions where they are not those of the module. A module
+without one of them has none of that kind.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from . import (
     contraction,
     convolution,
     differences,
+    dropout,
     matrix_products,
-    pooling,
+    samples,
+    scaling,
+    special,
     statistics,
 )
 from .inplace import in_place
@@ -29,8 +33,11 @@ FAMILIES: tuple[ModuleType, ...] = (
     contraction,
     convolution,
     differences,
+    dropout,
     matrix_products,
-    pooling,
+    samples,
+    scaling,
+    special,
     statistics,
 )
 
@@ -47,4 +54,8 @@ def methods() -> dict[str, Callable[..., Any]]:
 
 
 def _named(kind: str) -> dict[str, Callable[..., Any]]:
-    return {name: getattr(family, name) for family in FAMILIES for name in getattr(family, kind, ())}
+    found: dict[str, Callable[..., Any]] = {}
+    for family in FAMILIES:
+        names = getattr(family, kind, ())
+        found |= names if isinstance(names, dict) else {name: getattr(family, name) for name in names}
+    return found

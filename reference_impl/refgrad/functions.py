@@ -1,11 +1,11 @@
-"""More elementwise functions with torch's signatures: bounds, quotients, angles, samples."""
+"""More elementwise functions with torch's signatures: bounds, quotients, angles."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .ops import apply
-from .pointwise import as_tensor_operand, div, unary
+from .pointwise import OPERANDS, as_tensor_operand, div, unary
 from .tensor import Tensor
 
 acos = unary("acos")
@@ -23,7 +23,6 @@ log2 = unary("log2")
 log10 = unary("log10")
 sinc = unary("sinc")
 sinh = unary("sinh")
-bernoulli = unary("bernoulli")
 UNARY = (
     "acos", "acosh", "asin", "asinh", "atan", "atanh", "cosh", "erf", "erfinv", "frac", "log2", "log10",
     "sinc", "sinh",
@@ -77,10 +76,12 @@ def fmod(input: Any, other: Any) -> Tensor:
 
 
 def remainder(input: Any, other: Any) -> Tensor:
-    """Return the remainder of a division, with the sign of `other`."""
-    if isinstance(input, Tensor) and not isinstance(other, Tensor):
+    """Return the remainder of a division, with the sign of `other`; of a number there is no derivative."""
+    if not isinstance(input, Tensor):
+        return apply("remainder_of_number", other, input)
+    if not isinstance(other, Tensor):
         return apply("remainder_number", input, other)
-    return _pair("remainder", input, other)
+    return apply("remainder", input, other)
 
 
 divide = div
@@ -89,6 +90,18 @@ divide = div
 def floor_divide(input: Tensor, other: Any) -> Tensor:
     """Return the quotient rounded down; a gradient that arrives here raises RuntimeError."""
     return apply("floor_divide", input, other)
+
+
+def reflected_remainder(input: Tensor, other: Any) -> Any:
+    """Return `other % input`."""
+    return remainder(other, input) if isinstance(other, OPERANDS) else NotImplemented
+
+
+def reflected_floor_divide(input: Tensor, other: Any) -> Any:
+    """Return `other // input`."""
+    if not isinstance(other, OPERANDS):
+        return NotImplemented
+    return floor_divide(as_tensor_operand(other, input), input)
 
 
 def fmax(input: Tensor, other: Tensor) -> Tensor:
@@ -151,16 +164,6 @@ def complex(real: Tensor, imag: Tensor) -> Tensor:  # noqa: A001 - torch's name
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """Return a complex tensor with these absolute values and angles."""
     return complex(abs * angle.cos(), abs * angle.sin())
-
-
-def normal(mean: Tensor, std: float = 1.0) -> Tensor:
-    """Return a sample around each element of `mean`; its gradient is zero."""
-    return apply("normal_around", mean, std)
-
-
-def multinomial(input: Tensor, num_samples: int, replacement: bool = False) -> Tensor:
-    """Return indices drawn with probabilities `input`; they have no history."""
-    return Tensor._of(input._data.multinomial(num_samples, replacement))
 
 
 def is_conj(input: Tensor) -> bool:

@@ -188,14 +188,11 @@ def fill_(input: Tensor, value: Any) -> Tensor:
     return write(input, lambda data: data.fill_(value), "fill_number", (), (value,))
 
 
-def uniform_(input: Tensor, start: float = 0, end: float = 1) -> Tensor:
-    """Fill `input` with numbers drawn from a uniform distribution."""
-    return write(input, lambda data: data.uniform_(start, end), "uniform", (), (start, end))
-
-
-def normal_(input: Tensor, mean: float = 0, std: float = 1) -> Tensor:
-    """Fill `input` with numbers drawn from a normal distribution."""
-    return write(input, lambda data: data.normal_(mean, std), "normal", (), (mean, std))
+def round_(input: Tensor, *, decimals: int | None = None) -> Tensor:
+    """Round `input` to integers, or to `decimals` places."""
+    if decimals is None:
+        return write(input, lambda data: data.round_(), "round")
+    return write(input, lambda data: data.round_(decimals=decimals), "round_decimals", (), (decimals,))
 
 
 def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
@@ -249,8 +246,16 @@ def index_copy_(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tenso
     return write(input, kernel, "index_copy", (index, source), (dim,))
 
 
-def index_fill_(input: Tensor, dim: int, index: Tensor, value: complex) -> Tensor:
-    """Fill the slices of `input` that `index` names with a number."""
+def index_fill_(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """Fill the slices of `input` that `index` names with a number, or a 0-d tensor."""
+    if isinstance(value, Tensor):
+        return write(
+            input,
+            lambda data: data.index_fill_(dim, index._data, value._data),
+            "index_fill_with",
+            (index, value),
+            (dim,),
+        )
     return write(
         input, lambda data: data.index_fill_(dim, index._data, value), "index_fill", (index,), (dim, value)
     )

@@ -27,13 +27,13 @@ from .ops import OPERATIONS
 from .tensor import Tensor
 
 _POINTWISE = (
-    "add", "conj", "div", "masked_fill", "maximum", "minimum", "mul", "positive", "pow", "square",
-    "sub",
+    "add", "conj", "div", "masked_fill", "maximum", "minimum", "mul", "positive", "pow", "round",
+    "square", "sub",
 )  # fmt: skip
 _SHAPES = (
-    "as_strided", "bfloat16", "bmm", "cdouble", "cfloat", "clone", "contiguous", "cpu", "cuda", "dot",
-    "double", "expand", "expand_as", "flatten", "float", "half", "matmul", "mean", "mm", "mv", "narrow",
-    "narrow_copy", "permute", "reshape", "select", "squeeze", "sum", "t", "to", "transpose", "type",
+    "as_strided", "bfloat16", "bmm", "cdouble", "cfloat", "chalf", "clone", "contiguous", "cpu", "cuda",
+    "dot", "double", "expand", "expand_as", "flatten", "float", "half", "matmul", "mean", "mm", "mv",
+    "narrow", "narrow_copy", "permute", "reshape", "select", "squeeze", "sum", "t", "to", "transpose", "type",
     "type_as", "unsqueeze", "view", "view_as",
 )  # fmt: skip
 
@@ -43,8 +43,8 @@ _ARRANGEMENT = (
     "resolve_conj", "roll", "tile", "trace", "tril", "triu", "unflatten", "unfold",
 )  # fmt: skip
 _FUNCTIONS = (
-    "addcdiv", "addcmul", "angle", "atan2", "bernoulli", "clamp", "clamp_max", "clamp_min", "copysign",
-    "divide", "floor_divide", "fmax", "fmin", "fmod", "heaviside", "igamma", "is_conj", "lerp", "multinomial",
+    "addcdiv", "addcmul", "angle", "atan2", "clamp", "clamp_max", "clamp_min", "copysign",
+    "divide", "floor_divide", "fmax", "fmin", "fmod", "heaviside", "igamma", "is_conj", "lerp",
     "nan_to_num", "nextafter", "remainder", "xlogy",
 )  # fmt: skip
 _REDUCTIONS = (
@@ -107,8 +107,8 @@ def install() -> None:
     given |= {
         name: getattr(inplace, name)
         for name in (
-            "clamp_", "copy_", "fill_", "index_add_", "index_copy_", "index_fill_", "masked_fill_", "normal_",
-            "pow_", "scatter_", "scatter_add_", "square_", "uniform_", "zero_",
+            "clamp_", "copy_", "fill_", "index_add_", "index_copy_", "index_fill_", "masked_fill_", "pow_",
+            "round_", "scatter_", "scatter_add_", "square_", "zero_",
         )
     }  # fmt: skip
     given |= {
@@ -136,6 +136,9 @@ def install() -> None:
         "__pow__": pointwise.operator_pow,
         "__radd__": OPERATIONS["add"].apply,
         "__rmul__": OPERATIONS["mul"].apply,
+        "__rfloordiv__": functions.reflected_floor_divide,
+        "__rmatmul__": shapes.reflected_matmul,
+        "__rmod__": functions.reflected_remainder,
         "__rpow__": pointwise.reflected_pow,
         "__rsub__": pointwise.reflected_sub,
         "__rtruediv__": pointwise.reflected_div,

@@ -13,6 +13,9 @@ from .tensor import Tensor
 
 Operand = Tensor | complex
 
+# What an operator takes on its other side.
+OPERANDS = (Tensor, bool, int, float, complex)
+
 _add = OPERATIONS["add"].apply
 _sub = OPERATIONS["sub"].apply
 _mul = OPERATIONS["mul"].apply
@@ -189,20 +192,26 @@ def reflected_div(input: Tensor, other: Any) -> Any:
 
 
 def reflected_sub(input: Tensor, other: Any) -> Any:
-    """Return `other - input` for a number."""
-    if not isinstance(other, bool | int | float | complex):
-        return NotImplemented
-    return OPERATIONS["rsub_number"].apply(input, other, 1)
+    """Return `other - input`."""
+    return rsub(input, other) if isinstance(other, OPERANDS) else NotImplemented
 
 
 def operator_pow(input: Tensor, other: Any) -> Any:
     """Return `input ** other`."""
-    return pow(input, other) if isinstance(other, Tensor | bool | int | float | complex) else NotImplemented
+    return pow(input, other) if isinstance(other, OPERANDS) else NotImplemented
 
 
 def reflected_pow(input: Tensor, other: Any) -> Any:
-    """Return `other ** input` for a number."""
-    return pow(other, input) if isinstance(other, bool | int | float | complex) else NotImplemented
+    """Return `other ** input`."""
+    return pow(other, input) if isinstance(other, OPERANDS) else NotImplemented
+
+
+def round(input: Tensor, *, decimals: int | None = None, out: Tensor | None = None) -> Tensor:  # noqa: A001
+    """Return the nearest integers, or the nearest numbers of `decimals` places; halves go to the even one."""
+    options = {} if decimals is None else {"decimals": decimals}
+    if out is not None:
+        return into(out, "round", input, **options)
+    return OPERATIONS["round_decimals" if options else "round"].apply(input, *options.values())  # type: ignore[no-any-return]
 
 
 def unary(name: str) -> Callable[..., Tensor]:
@@ -228,7 +237,6 @@ log1p = unary("log1p")
 neg = unary("neg")
 reciprocal = unary("reciprocal")
 relu = unary("relu")
-round = unary("round")  # noqa: A001 - torch's name
 rsqrt = unary("rsqrt")
 sgn = unary("sgn")
 sigmoid = unary("sigmoid")
@@ -240,7 +248,7 @@ tanh = unary("tanh")
 trunc = unary("trunc")
 UNARY = (
     "abs", "ceil", "cos", "exp", "expm1", "floor", "log", "log1p", "neg",
-    "reciprocal", "relu", "round", "rsqrt", "sgn", "sigmoid", "sign", "sin", "sqrt",
+    "reciprocal", "relu", "rsqrt", "sgn", "sigmoid", "sign", "sin", "sqrt",
     "tan", "tanh", "trunc",
 )  # fmt: skip
 
@@ -260,9 +268,9 @@ def constant(name: str) -> Callable[..., Any]:
     return function
 
 
-def constant_function(name: str) -> Callable[..., Any]:
+def constant_function(name: str, space: Any = torch) -> Callable[..., Any]:
     """Return torch's function `name`, which is no method, as one that no gradient passes."""
-    kernel = getattr(torch, name)
+    kernel = getattr(space, name)
 
     def function(*args: Any, **kwargs: Any) -> Tensor:
         plain = [arg._data if isinstance(arg, Tensor) else arg for arg in args]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -104,6 +104,11 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
             return _folded(swapped, input)
         return contiguous(transpose(_folded(swapped, t(input)), -2, -1))
     return _batched(input, other)
+
+
+def reflected_matmul(input: Tensor, other: Any) -> Any:
+    """Return `other @ input`."""
+    return matmul(other, input) if isinstance(other, Tensor) else NotImplemented
 
 
 def _folds(large: Tensor, small: Tensor) -> bool:
@@ -264,7 +269,13 @@ def contiguous(input: Tensor, memory_format: torch.memory_format = torch.contigu
     return clone(input, memory_format=memory_format)
 
 
-def to(input: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
+def to(
+    input: Tensor,
+    *args: Any,
+    copy: bool = False,
+    memory_format: torch.memory_format = torch.preserve_format,
+    **kwargs: Any,
+) -> Tensor:
     """Return `input` in another dtype or on another device, with torch's signatures; itself if nothing
     changes.
     """
@@ -272,13 +283,20 @@ def to(input: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
     target = input._data[:0] if input._data.ndim else input._data
     like = target.to(*plain, **kwargs)
     device, dtype = like.device, like.dtype
-    if device == input.device and dtype is input.dtype and not copy:
+    same = device == input.device and dtype is input.dtype and not copy
+    if same and (memory_format is torch.preserve_format or _is_in(input._data, memory_format)):
         return input
     if not (dtype.is_floating_point or dtype.is_complex):
-        return Tensor._of(input._data.to(device, dtype, copy=True))
+        return Tensor._of(input._data.to(device, dtype, copy=True, memory_format=memory_format))
     if input._counter is UNCOUNTED and not mode.inference:
-        return _out_of_inference(input, device=device, dtype=dtype)
-    return _apply("to_copy", input, device, dtype, input.device)
+        return _out_of_inference(input, device=device, dtype=dtype, memory_format=memory_format)
+    return _apply("to_copy", input, device, dtype, input.device, memory_format)
+
+
+def _is_in(data: torch.Tensor, memory_format: torch.memory_format) -> bool:
+    """Whether a conversion to `memory_format` leaves `data` as they are, to be asked without copying them."""
+    outline = torch.empty_strided(data.shape, data.stride(), dtype=data.dtype, device="meta")
+    return outline.to(memory_format=memory_format) is outline
 
 
 def _out_of_inference(input: Tensor, **like: Any) -> Tensor:
@@ -298,9 +316,13 @@ def type_as(input: Tensor, other: Tensor) -> Tensor:
     return to(input, other.device, other.dtype)
 
 
-def cpu(input: Tensor) -> Tensor:
-    """Return `input` on the CPU."""
-    return to(input, torch.device("cpu"))
+def _conversion(name: str, target: torch.dtype | torch.device, what: str) -> Callable[..., Tensor]:
+    def function(input: Tensor, *, memory_format: torch.memory_format = torch.preserve_format) -> Tensor:
+        return to(input, target, memory_format=memory_format)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Return `input` {what}; itself if it is so already."
+    return function
 
 
 def cuda(input: Tensor, device: Any = None) -> Tensor:
@@ -308,31 +330,11 @@ def cuda(input: Tensor, device: Any = None) -> Tensor:
     return to(input, torch.device("cuda") if device is None else torch.device(device))
 
 
-def double(input: Tensor) -> Tensor:
-    """Return `input` as float64."""
-    return to(input, torch.float64)
-
-
-def float(input: Tensor) -> Tensor:  # noqa: A001 - torch's name
-    """Return `input` as float32."""
-    return to(input, torch.float32)
-
-
-def half(input: Tensor) -> Tensor:
-    """Return `input` as float16."""
-    return to(input, torch.float16)
-
-
-def bfloat16(input: Tensor) -> Tensor:
-    """Return `input` as bfloat16."""
-    return to(input, torch.bfloat16)
-
-
-def cfloat(input: Tensor) -> Tensor:
-    """Return `input` as complex64."""
-    return to(input, torch.complex64)
-
-
-def cdouble(input: Tensor) -> Tensor:
-    """Return `input` as complex128."""
-    return to(input, torch.complex128)
+cpu = _conversion("cpu", torch.device("cpu"), "on the CPU")
+double = _conversion("double", torch.float64, "as float64")
+float = _conversion("float", torch.float32, "as float32")  # noqa: A001 - torch's name
+half = _conversion("half", torch.float16, "as float16")
+bfloat16 = _conversion("bfloat16", torch.bfloat16, "as bfloat16")
+chalf = _conversion("chalf", torch.complex32, "as complex32")
+cfloat = _conversion("cfloat", torch.complex64, "as complex64")
+cdouble = _conversion("cdouble", torch.complex128, "as complex128")

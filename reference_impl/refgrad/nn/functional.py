@@ -14,41 +14,24 @@ import torch
 from refgrad import activations as _activations
 from refgrad import convolution as _convolution
 from refgrad import functional as _functional
-from refgrad import pooling as _pooling
 from refgrad.activations import *  # noqa: F403 - one module to its users
 from refgrad.convolution import *  # noqa: F403 - one module to its users
 from refgrad.functional import *  # noqa: F403 - one module to its users
 from refgrad.pointwise import masked_fill
-from refgrad.pooling import *  # noqa: F403 - one module to its users
 from refgrad.reductions import log_softmax
 from refgrad.selection import gather
 from refgrad.shapes import mean, squeeze, unsqueeze
 from refgrad.shapes import sum as total
 from refgrad.tensor import Tensor
 
-__all__ = ["batch_norm", "cross_entropy", "dropout", "nll_loss"]
+from . import dropout as _dropout
+from .dropout import *  # noqa: F403 - one module to its users
+
+__all__ = ["batch_norm", "cross_entropy", "nll_loss"]
 __all__ += _functional.__all__
-__all__ += _pooling.__all__
+__all__ += _dropout.__all__
 __all__ += _activations.__all__
 __all__ += _convolution.__all__
-
-
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero each element with probability `p` and divide the others by 1 - p; return `input` itself in
-    evaluation.
-
-    Raises ValueError for a `p` that is no probability.
-    """
-    if p < 0.0 or p > 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-    if p == 0 or not training or not input.numel():
-        return input
-    data = input._data
-    kept = torch.zeros((), dtype=data.dtype, device=data.device)
-    if p < 1:
-        kept = torch.empty_like(data).bernoulli_(1 - p).div_(1 - p)
-    mask = Tensor._of(kept)
-    return input.mul_(mask) if inplace else input * mask
 
 
 def batch_norm(  # noqa: PLR0917 - torch's signature

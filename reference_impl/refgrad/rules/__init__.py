@@ -11,11 +11,13 @@ from . import (
     functions,
     linear,
     pairs,
-    pooling,
     products,
     reduction,
+    samples,
+    scaling,
     selection,
     shape,
+    special,
     strided,
 )
 from .registry import TABLE, Rule, RuleError, rule
@@ -33,10 +35,12 @@ _FAMILIES = (
     functions,
     linear,
     pairs,
-    pooling,
     products,
     reduction,
+    samples,
+    scaling,
     selection,
     shape,
+    special,
     strided,
 )

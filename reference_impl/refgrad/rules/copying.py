@@ -1,6 +1,11 @@
 """Copies: to new memory, to another dtype or device, and over existing elements."""
 
+import torch
+
+from .formulas import kernel
 from .registry import NOT_IMPLEMENTED, rule
+
+kernel("fill", torch.fill)
 
 rule(
     "clone",
@@ -24,8 +29,8 @@ rule(
     "to_copy",
     grad_fn="ToCopyBackward0",
     tensors="self",
-    args="device dtype source",
-    forward="self.to(device, dtype, copy=True)",
+    args="device dtype source memory_format",
+    forward="self.to(device, dtype, copy=True, memory_format=memory_format)",
     self="grad.to(source)",
     saves="",
 )
@@ -41,25 +46,31 @@ rule(
     saves="",
     elementwise=True,
 )
-rule(
-    "fill_number",
-    grad_fn="FillBackward2",
-    tensors="self",
-    args="value",
-    forward="full_like(self, value)",
-    self="zeros_like(grad)",
-    saves="",
-    elementwise=True,
-)
-rule(
-    "fill",
-    grad_fn="FillBackward3",
-    tensors="self value",
-    forward="value.expand(self.shape)",
-    self="zeros_like(grad)",
-    value="grad.sum()",
-    saves="",
-)
+# In place torch records them under other names.
+for _prefix, _nodes in (
+    ("fill", ("FillBackward2", "FillBackward3")),
+    ("filled", ("FillBackward0", "FillBackward1")),
+):
+    rule(
+        f"{_prefix}_number",
+        grad_fn=_nodes[0],
+        tensors="self",
+        args="value",
+        forward="full_like(self, value)",
+        self="zeros_like(grad)",
+        saves="",
+        elementwise=True,
+    )
+    rule(
+        _prefix,
+        grad_fn=_nodes[1],
+        tensors="self value",
+        forward="fill(self, value)",
+        self="zeros_like(grad)",
+        value="grad.sum()",
+        saves="",
+        elementwise=True,
+    )
 rule(
     "zero",
     grad_fn="ZeroBackward0",
@@ -69,18 +80,6 @@ rule(
     saves="",
     elementwise=True,
 )
-# Random fills record no more than that the values from before are gone.
-for _name, _args in (("uniform", "start end"), ("normal", "mean std")):
-    rule(
-        _name,
-        grad_fn=f"{_name.capitalize()}Backward0",
-        tensors="self",
-        args=_args,
-        forward=f"self.clone().{_name}_({_args.replace(' ', ', ')})",
-        self="zeros_like(grad)",
-        saves="",
-        elementwise=True,
-    )
 rule(
     "set_",
     grad_fn="torch::autograd::NotImplemented",

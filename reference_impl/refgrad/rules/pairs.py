@@ -22,9 +22,9 @@ kernel("fmax", torch.fmax)
 kernel("fmin", torch.fmin)
 kernel("heaviside", torch.heaviside)
 kernel("igamma", torch.igamma)
+kernel("igammac", torch.igammac)
 kernel("nextafter", torch.nextafter)
 kernel("copysign", torch.copysign)
-kernel("normal_around", torch.normal)
 
 
 @formula
@@ -170,13 +170,33 @@ rule(
     saves="",
     elementwise=True,
 )
+
+
+@formula
+def gamma_density(shape: T, value: T) -> T:
+    """Return the density of the gamma distribution, which is the derivative of igamma by `value`."""
+    return ((shape - 1) * value.log() - value - shape.lgamma()).exp()
+
+
+# Neither torch nor anybody else has a derivative by the shape in closed form.
 rule(
     "igamma",
     grad_fn="IgammaBackward0",
     tensors="self other",
     forward="igamma(self, other)",
     self=Missing("igamma: input"),
-    other="grad * ((self - 1) * other.log() - other - self.detach().lgamma()).exp()",
+    other="grad * gamma_density(self, other)",
+    saves="self other",
+    elementwise=True,
+)
+
+rule(
+    "igammac",
+    grad_fn="IgammacBackward0",
+    tensors="self other",
+    forward="igammac(self, other)",
+    self=Missing("igammac: input"),
+    other="-grad * gamma_density(self, other)",
     saves="self other",
     elementwise=True,
 )
@@ -222,26 +242,6 @@ rule(
     mask=NON_DIFFERENTIABLE,
     value="grad.masked_fill(~mask, 0).sum()",
     saves="mask",
-)
-
-# Samples are no function of their parameters: the gradient is zero.
-rule(
-    "bernoulli",
-    grad_fn="BernoulliBackward0",
-    tensors="self",
-    forward="self.bernoulli()",
-    self="zeros_like(grad)",
-    saves="",
-    elementwise=True,
-)
-rule(
-    "normal_around",
-    grad_fn="NormalBackward0",
-    tensors="mean",
-    args="std",
-    forward="normal_around(mean, std)",
-    mean="zeros_like(grad)",
-    saves="",
     elementwise=True,
 )
 
