@@ -29,11 +29,13 @@ from .generate import pull_source, source
 from .levels import LEVELS
 from .node import LEAF, OBSERVERS, SEQUENCE, check_version, freed, note_version, observe
 from .optional import optional
+from .outputs import separate
 from .rules.formulas import FUNCTIONS, fit
 from .rules.registry import Rule
 from .saved import SavedNode, result_data, unpack, unpack_result
 from .scalars import number
-from .tangents import push, push_view
+from .several import SeveralNode, attach, unpack_output
+from .tangents import push, push_several, push_view
 from .tensor import Tensor
 from .versions import UNCOUNTED, VersionCounter, counter_of
 from .views import track
@@ -47,13 +49,14 @@ class Operation:
 
     `apply(*tensors, *args)` runs the operation and records it if grad mode and its inputs ask for it. It
     returns NotImplemented for an operand that is neither tensor nor number. `record(out, *tensors, *args)`
-    only records, with `out` as the result of the operation. `pull(name)` returns the formula for the tensor
+    only records, with `out` as the result of the operation; an operation with several results is recorded
+    by `apply` alone, and has None there. `pull(name)` returns the formula for the tensor
     `name` as a function on refgrad tensors, of the cotangent, the result, the tensors and the arguments.
     """
 
     rule: Rule
     apply: Callable[..., Any]
-    record: Callable[..., None]
+    record: Any
     pull: Callable[[str], Callable[..., Any]]
 
 
@@ -65,6 +68,7 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
     space: dict[str, Any] = {
         "OBSERVERS": OBSERVERS,
         "SavedNode": SavedNode,
+        "SeveralNode": SeveralNode,
         "Tensor": Tensor,
         "VersionCounter": VersionCounter,
         "LEAF": LEAF,
@@ -73,11 +77,13 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
         "PLAIN": PLAIN,
         "SEQUENCE": SEQUENCE,
         "accumulator": accumulator,
+        "attach": attach,
         "beside": beside,
         "check_version": check_version,
         "counter_of": counter_of,
         "fit": fit,
         "freed": freed,
+        "fresh": Tensor._of,
         "mode": grad_mode.mode,
         "new": object.__new__,
         "not_implemented": _not_implemented,
@@ -87,7 +93,9 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
         "track": track,
         "observe": observe,
         "result_data": result_data,
+        "separate": separate,
         "unpack": unpack,
+        "unpack_output": unpack_output,
         "unpack_result": unpack_result,
     }
     for name, (on_data, on_tensors) in FUNCTIONS.items():
@@ -96,8 +104,11 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
     exec(compile(text, filename, "exec"), space)  # noqa: S102 - the text is generated from the table alone
     pull = functools.cache(functools.partial(_pull, rule, space))
     partial = functools.partial
-    space["push"] = partial(push_view, space["apply"]) if rule.view else partial(push, rule, pull)
-    return Operation(rule, space["apply"], space["record"], pull)
+    if rule.view:
+        space["push"] = partial(push_view, space["apply"])
+    else:
+        space["push"] = partial(push_several if rule.outputs else push, rule, pull)
+    return Operation(rule, space["apply"], space.get("record"), pull)
 
 
 def _pull(rule: Rule, space: dict[str, Any], name: str) -> Callable[..., Any]:

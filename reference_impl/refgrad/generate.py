@@ -6,10 +6,9 @@ Nothing here knows any operation: all that is particular comes from the row.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
-from .rules.formulas import FUNCTIONS
-from .rules.registry import Missing, Rule
+from .generate_nodes import Needs, chosen_tensors, class_name, node_class, rewrite
+from .rules.registry import Rule
 
 
 def source(rule: Rule) -> str:
@@ -17,21 +16,25 @@ def source(rule: Rule) -> str:
     lines: list[str] = []
     masks = range(1, 1 << len(rule.differentiable))
     for mask in masks:
-        for plain in (True, False):
-            lines += [*_node_class(rule, mask, plain), ""]
+        for plain in _kinds(rule):
+            lines += [*node_class(rule, mask, plain), ""]
     if rule.view:
         lines += [*_view_functions(rule), ""]
-    lines += [*_apply(rule), "", *_record_function(rule)]
+    if rule.outputs:
+        lines += _apply_several(rule)
+    else:
+        lines += [*_apply(rule), "", *_record_function(rule)]
     return "\n".join(lines) + "\n"
 
 
 def pull_source(rule: Rule, name: str) -> str:
     """Return the text of `pull`: the formula of `rule` for the tensor `name` as a function on refgrad
-    tensors, of the cotangent, the result, the tensors and the arguments.
+    tensors, of the cotangents, the results, the tensors and the arguments.
     """
-    formula = _rewrite(rule.formula(name) or "None", plain=False, graph=True)
+    formula = rewrite(rule.formula(name) or "None", plain=False, graph=True)
     used = rule.names_in(name) | {f"{name}_shape", f"{name}_dtype"}
-    lines = [f"def pull({', '.join(['grad', 'result', *rule.tensors, *rule.args])}):"]
+    grads = [f"grad_{output}" for output in rule.differentiable_outputs] if rule.outputs else ["grad"]
+    lines = [f"def pull({', '.join([*grads, *rule.results, *rule.tensors, *rule.args])}):"]
     for tensor in rule.tensors:
         metadata = [what for what in ("shape", "dtype") if f"{tensor}_{what}" in used]
         lines += [f"    {tensor}_{what} = {tensor}._{what}" for what in metadata]
@@ -39,153 +42,9 @@ def pull_source(rule: Rule, name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _chosen(rule: Rule, mask: int) -> list[str]:
-    """Return the tensors that require grad in the variant `mask`."""
-    return [name for bit, name in enumerate(rule.differentiable) if mask >> bit & 1]
-
-
-def _last(name: str) -> str:
-    """Return the name of a node without the C++ namespace that some of torch's names have."""
-    return name.rpartition("::")[2]
-
-
-def _class_name(rule: Rule, mask: int, plain: bool) -> str:
-    return f"{_last(rule.grad_fn)}_{'_'.join(_chosen(rule, mask))}{'' if plain else '_general'}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Needs:
-    """What the formulas of one variant use: saved tensors, arguments, shapes and dtypes, in a fixed order."""
-
-    tensors: list[str]
-    result: bool
-    args: list[str]
-    metadata: list[str]
-    releases: tuple[str, ...]
-
-    @classmethod
-    def of(cls, rule: Rule, mask: int, plain: bool) -> _Needs:
-        chosen = _chosen(rule, mask)
-        used: set[str] = set().union(*(rule.names_in(name) for name in chosen))
-        # Formula by formula, as torch saves: hooks for saved tensors see the order.
-        in_order = [saved for name in chosen for saved in rule.tensors if saved in rule.names_in(name)]
-        metadata = {f"{tensor}_{what}" for tensor in rule.tensors for what in ("shape", "dtype")} & used
-        if not plain:
-            metadata |= {f"{name}_{what}" for name in chosen for what in ("shape", "dtype")}
-        return cls(
-            list(dict.fromkeys(in_order)),
-            "result" in used,
-            [name for name in rule.args if name in used],
-            sorted(metadata),
-            tuple(name for name in rule.releases if name in used),
-        )
-
-    @property
-    def slots(self) -> list[str]:
-        saved = [f"s_{name}" for name in self.tensors]
-        if self.result:
-            saved += ["s_result", "c_result"]
-        return [*saved, *(f"a_{name}" for name in self.args), *(f"m_{name}" for name in self.metadata)]
-
-
-def _node_class(rule: Rule, mask: int, plain: bool) -> list[str]:
-    needs = _Needs.of(rule, mask, plain)
-    chosen = _chosen(rule, mask)
-    name = _class_name(rule, mask, plain)
-    lines = [
-        f"class {name}(SavedNode):",
-        f"    __slots__ = {tuple(needs.slots)!r}",
-        f"    operands = {tuple(needs.tensors)!r}",
-        f"    keeps_result = {needs.result}",
-        f"    savable = {rule.saves!r}",
-        f"    label = {rule.grad_fn!r}",
-        f"    mask = {tuple(tensor in chosen for tensor in rule.differentiable)!r}",
-        "",
-        "    def vjp(node, grad, keep):",
-    ]
-    lines += [f"        {line}" for line in _unpack_data(needs)]
-    lines += [f"        {line}" for line in _evaluate(rule, chosen, plain, graph=False)]
-    lines += [*_release(needs), "        return grads", "", "    def vjp_graph(node, grad, keep):"]
-    lines += [f"        {saved} = unpack(node, {saved!r})" for saved in needs.tensors]
-    if needs.result:
-        lines.append("        result = unpack_result(node)")
-    lines += [f"        {line}" for line in _unpack_arguments(needs)]
-    lines += [f"        {item} = node.m_{item}" for item in needs.metadata]
-    lines += [f"        {line}" for line in _evaluate(rule, chosen, plain, graph=True)]
-    lines += [*_release(needs), "        return grads", ""]
-    lines += [f"{name}.__name__ = {name}.__qualname__ = {_last(rule.grad_fn)!r}"]
-    return lines
-
-
-def _unpack_data(needs: _Needs) -> list[str]:
-    lines = []
-    for saved in needs.tensors:
-        lines += [
-            f"{saved} = node.s_{saved}",
-            f"if {saved} is None:",
-            "    raise freed()",
-            f"if {saved}._counter is not None:",
-            f"    check_version(node, {saved!r}, {saved}._counter, {saved}._data, {saved}.grad_fn)",
-            f"{saved} = {saved}._data",
-        ]
-    if needs.result:
-        lines += [
-            "result = node.s_result",
-            "if result is None:",
-            "    raise freed()",
-            "if node.c_result.value:",
-            "    result = result_data(node)",
-        ]
-    lines += _unpack_arguments(needs)
-    lines += [f"{item} = node.m_{item}" for item in needs.metadata]
-    return lines
-
-
-def _unpack_arguments(needs: _Needs) -> list[str]:
-    lines = [f"{arg} = node.a_{arg}" for arg in needs.args]
-    for arg in needs.releases:
-        lines += [f"if {arg} is None:", "    raise freed()"]
-    return lines
-
-
-def _evaluate(rule: Rule, chosen: list[str], plain: bool, graph: bool) -> list[str]:
-    values = []
-    for name in chosen:
-        formula = rule.formula(name)
-        if formula is None:
-            stated = rule.derivatives[name]
-            entry = stated.entry if isinstance(stated, Missing) else None
-            return [f"raise not_implemented({rule.name!r}, {entry!r})"]
-        text = _rewrite(formula, plain, graph)
-        values.append(text if plain else f"fit({text}, {name}_shape, {name}_dtype)")
-    return [f"grads = {values[0] if len(values) == 1 else '(' + ', '.join(values) + ')'}"]
-
-
-def _release(needs: _Needs) -> list[str]:
-    saved = [f"node.s_{name}" for name in needs.tensors] + (["node.s_result"] if needs.result else [])
-    saved += [f"node.a_{name}" for name in needs.releases]
-    return ["        if not keep:", f"            {' = '.join(saved)} = None"] if saved else []
-
-
-class _Rewrite(ast.NodeTransformer):
-    """Drops conjugation where everything is real, and names the version of a function for refgrad tensors."""
-
-    def __init__(self, plain: bool, graph: bool) -> None:
-        self.plain = plain
-        self.graph = graph
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        if isinstance(node.func, ast.Name):
-            if self.plain and node.func.id == "conj":
-                return node.args[0]
-            if self.graph and node.func.id in FUNCTIONS:
-                node.func.id += "_graph"
-        return node
-
-
-def _rewrite(formula: str, plain: bool, graph: bool) -> str:
-    return ast.unparse(_Rewrite(plain, graph).visit(ast.parse(formula, mode="eval")))
+def _kinds(rule: Rule) -> tuple[bool, ...]:
+    """Return the variants of each class: plain or general, and for several outputs the general one alone."""
+    return (False,) if rule.outputs else (True, False)
 
 
 def _on_data(rule: Rule) -> str:
@@ -282,12 +141,12 @@ def _view_functions(rule: Rule) -> list[str]:
     return [
         f"def take({', '.join([base, *rule.args])}):",
         f"    if isinstance({base}, Tensor):",
-        f"        return {_rewrite(rule.forward, plain=False, graph=True)}",
+        f"        return {rewrite(rule.forward, plain=False, graph=True)}",
         f"    return {rule.forward}",
         "",
         f"def give_back({parameters}):",
         "    if isinstance(grad, Tensor):",
-        f"        return {_rewrite(formula, plain=False, graph=True)}",
+        f"        return {rewrite(formula, plain=False, graph=True)}",
         f"    return {formula}",
     ]
 
@@ -318,8 +177,32 @@ def _record_function(rule: Rule) -> list[str]:
     ]
 
 
+def _apply_several(rule: Rule) -> list[str]:
+    """Return the function that runs a kernel with several results and records it."""
+    tensors, args = (f"({''.join(f'{name}, ' for name in names)})" for names in (rule.tensors, rule.args))
+    nothing = " and ".join(f"e_{name} is None" for name in rule.differentiable)
+    forward = ["if LEVELS:", f"    push(out, {tensors}, {args})"]
+    body = [
+        f"data = {_on_data(rule)}",
+        f"out = {', '.join(f'fresh(data[{index}])' for index in range(len(rule.outputs)))}",
+        *(f"e_{name} = {name}._node" for name in rule.differentiable),
+        f"if ({nothing}) or not mode.enabled:",
+        "    if mode.inference:",
+        "        return out",
+        *(f"    {line}" for line in forward),
+        "    return out",
+        *_record(rule, fresh=True),
+        "attach(node, out)",
+        "if OBSERVERS:",
+        "    observe(node, out)",
+        *forward,
+        "return out",
+    ]
+    return [f"def apply({', '.join([*rule.tensors, *rule.args])}):", *(f"    {line}" for line in body)]
+
+
 def _record(rule: Rule, fresh: bool) -> list[str]:
-    """Return the lines that make the node for whichever inputs require grad and give it to `out`."""
+    """Return the lines that make the node for whichever inputs require grad; a single `out` is given it."""
     lines = []
     for name in rule.differentiable:
         lines += [
@@ -328,12 +211,12 @@ def _record(rule: Rule, fresh: bool) -> list[str]:
             f"    if e_{name} is None:",
             f"        e_{name} = beside({name}, ({', '.join(rule.tensors)},))",
             f"        if e_{name} is None:",
-            *(["            out._node = None"] if fresh else []),
+            *(["            out._node = None"] if fresh and not rule.outputs else []),
             f"            return{' out' if fresh else ''}",
         ]
     masks = list(range(1, 1 << len(rule.differentiable)))
     for index, mask in enumerate(masks):
-        chosen = _chosen(rule, mask)
+        chosen = chosen_tensors(rule, mask)
         test = " and ".join(
             f"e_{name} is {'not ' if name in chosen else ''}None" for name in rule.differentiable
         )
@@ -342,11 +225,15 @@ def _record(rule: Rule, fresh: bool) -> list[str]:
             continue
         lines.append(f"{'el' if index else ''}if {test}:")
         lines += [f"    {line}" for line in _variants(rule, mask, fresh)]
+    if rule.outputs:
+        return lines
     lines += ["out._node = node", "if OBSERVERS:", f"    observe(node, {'out' if fresh else None})"]
     return lines
 
 
 def _variants(rule: Rule, mask: int, fresh: bool) -> list[str]:
+    if rule.outputs:
+        return _make_node(rule, mask, False, fresh)
     lines = ["if plain:"]
     lines += [f"    {line}" for line in _make_node(rule, mask, True, fresh)]
     lines += ["else:"]
@@ -354,11 +241,17 @@ def _variants(rule: Rule, mask: int, fresh: bool) -> list[str]:
     return lines
 
 
+def _place(rule: Rule, result: str) -> tuple[str, str]:
+    """Return where the data of a result are, and the result itself."""
+    place = f"[{rule.outputs.index(result)}]" if rule.outputs else ""
+    return f"data{place}", f"out{place}"
+
+
 def _make_node(rule: Rule, mask: int, plain: bool, fresh: bool) -> list[str]:
-    needs = _Needs.of(rule, mask, plain)
-    edges = [f"e_{name}" for name in _chosen(rule, mask)]
+    needs = Needs.of(rule, mask, plain)
+    edges = [f"e_{name}" for name in chosen_tensors(rule, mask)]
     lines = [
-        f"node = new({_class_name(rule, mask, plain)})",
+        f"node = new({class_name(rule, mask, plain)})",
         f"node.next = {edges[0] if len(edges) == 1 else '(' + ', '.join(edges) + ')'}",
         "node.seq = next(SEQUENCE)",
         "node.hooks = None",
@@ -369,14 +262,16 @@ def _make_node(rule: Rule, mask: int, plain: bool, fresh: bool) -> list[str]:
             f"if {saved}._counter is not None:",
             f"    note_version(node, {saved!r}, {saved}._counter)",
         ]
-    if needs.result and fresh:
-        lines += ["node.s_result = data", "out._counter = node.c_result = VersionCounter()"]
-    elif needs.result:
-        lines += [
-            "node.s_result = data",
-            "node.c_result = counter_of(out)",
-            "note_version(node, 'result', node.c_result)",
-        ]
+    for name in needs.results:
+        data, out = _place(rule, name)
+        if fresh:
+            lines += [f"node.s_{name} = {data}", f"{out}._counter = node.c_{name} = VersionCounter()"]
+        else:
+            lines += [
+                f"node.s_{name} = {data}",
+                f"node.c_{name} = counter_of({out})",
+                f"note_version(node, {name!r}, node.c_{name})",
+            ]
     lines += [f"node.a_{arg} = {arg}" for arg in needs.args]
     for item in needs.metadata:
         tensor, what = item.rsplit("_", 1)

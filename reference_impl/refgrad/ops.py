@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .compile import Operation, compile_rule
-from .rules import TABLE
+from .rules import TABLE, formulas
 from .views import connect
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class _Operations(dict[str, "Operation"]):
 OPERATIONS: dict[str, Operation] = _Operations()
 
 connect(OPERATIONS)
+formulas.connect(OPERATIONS)
 
 
 def apply(name: str, *args: Any) -> Tensor:

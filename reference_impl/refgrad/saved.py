@@ -120,14 +120,14 @@ _IN_KEEPING.value = -1
 class SavedNode(Node):
     """A node that keeps tensors: the operand `x` in `s_x` and its result in `s_result`.
 
-    `operands` names the operands that this class keeps, in the order in which they are saved; `savable`
-    those that any class of the same operation keeps.
+    `operands` names the operands that this class keeps, in the order in which they are saved; `results`
+    those of the results; `savable` what any class of the same operation keeps.
     """
 
     __slots__ = ()
 
     operands: ClassVar[tuple[str, ...]] = ()
-    keeps_result: ClassVar[bool] = False
+    results: ClassVar[tuple[str, ...]] = ()
     savable: ClassVar[tuple[str, ...]] = ()
 
     def __getattr__(self, name: str) -> Any:
@@ -145,12 +145,20 @@ class SavedNode(Node):
 
     def read(self, name: str) -> Tensor | None:
         """Return a saved tensor after its checks, or None if this node had no need to save it."""
-        if name == "result":
-            return unpack_result(self) if self.keeps_result else None
+        if name in self.results:
+            return self.restore(name)
         if name not in self.operands:
             return None
         value = unpack(self, name)
         return value if value is None or isinstance(value, Tensor) else Tensor._of(torch_scalar(value))
+
+    def restore(self, name: str) -> Tensor:  # noqa: ARG002 - nodes of several results have several
+        """Return a saved result after its checks, with its history."""
+        return unpack_result(self)
+
+    def kept_results(self, out: Any) -> dict[str, Tensor]:
+        """Return what this node keeps of `out`, the result of the operation, by name."""
+        return dict.fromkeys(self.results, out)
 
     def nothing(self, keep: bool) -> Any:
         """Let no gradient pass: what is saved is still read, and released unless `keep`."""
@@ -158,10 +166,10 @@ class SavedNode(Node):
             unpack(self, name)
             if not keep:
                 setattr(self, f"s_{name}", None)
-        if self.keeps_result:
-            unpack_result(self)
+        for name in self.results:
+            self.restore(name)
             if not keep:
-                setattr(self, "s_result", None)  # noqa: B010 - a slot of the classes that keep a result
+                setattr(self, f"s_{name}", None)
         return super().nothing(keep)
 
 
@@ -199,13 +207,10 @@ def unpack_result(node: Any) -> Tensor:
     return out
 
 
-def result_data(node: Any) -> torch.Tensor:
-    """Return the data of the saved result of `node` where it is not simply the data that was saved."""
-    saved = node.s_result
-    if type(saved) is Packed:
-        return saved._data
-    check_version(node, "result", node.c_result, saved, node)
-    return saved  # type: ignore[no-any-return]
+def result_data(node: Any, name: str) -> torch.Tensor:
+    """Return the data of the saved result `name` of `node` where it is not simply the data that was saved."""
+    saved = getattr(node, f"s_{name}")
+    return saved._data if type(saved) is Packed else node.restore(name)._data
 
 
 # --- hooks for all tensors that are saved ---
@@ -250,8 +255,8 @@ def innermost() -> Hooks | None:
     return _state.stack[-1] if _state.stack else None
 
 
-def pack_saved(node: Node, out: Tensor | None) -> None:
-    """Give what `node` saves to the innermost hooks: operands, and the result if `out` is there already."""
+def pack_saved(node: Node, out: Any) -> None:
+    """Give what `node` saves to the innermost hooks: operands, and the results if `out` is there already."""
     hooks = innermost()
     if hooks is None or not isinstance(node, SavedNode):
         return
@@ -265,16 +270,18 @@ def pack_saved(node: Node, out: Tensor | None) -> None:
         pack_result(node, out)
 
 
-def pack_result(node: Node, out: Tensor) -> None:
-    """Give the saved result of `node`, which is `out`, to the innermost hooks."""
+def pack_result(node: Node, out: Any) -> None:
+    """Give the saved results of `node`, which are in `out`, to the innermost hooks."""
     hooks = innermost()
-    if hooks is not None and isinstance(node, SavedNode) and node.keeps_result:
-        _keep_result(node, Packed(hooks, out, index=0))
+    if hooks is not None and isinstance(node, SavedNode):
+        for name, result in node.kept_results(out).items():
+            _keep_result(node, name, Packed(hooks, result, index=0))
 
 
-def _keep_result(node: Any, saved: Packed) -> None:
-    """Let hooks keep the result of `node`."""
-    node.s_result, node.c_result = saved, _IN_KEEPING
+def _keep_result(node: SavedNode, name: str, saved: Packed) -> None:
+    """Let hooks keep the result `name` of `node`."""
+    setattr(node, f"s_{name}", saved)
+    setattr(node, f"c_{name}", _IN_KEEPING)
 
 
 def packed(hooks: Hooks, tensor: Tensor, given: Tensor) -> Packed:
@@ -307,11 +314,11 @@ class SavedTensor:
             raise TypeError("register_hooks(): incompatible function arguments: two callables are expected")
         hooks = Hooks(pack_hook, unpack_hook)
         node, name = self._node, self._name
-        keeps = node.keeps_result if name == "result" else name in node.operands
+        keeps = name in node.results or name in node.operands
         saved: Any = getattr(node, f"s_{name}") if keeps else None
         check_registrable(saved, was_saved=keeps and saved is not ABSENT)
-        if name == "result":
-            _keep_result(node, Packed(hooks, Tensor._of(saved), index=0))
+        if name in node.results:
+            _keep_result(node, name, Packed(hooks, Tensor._of(saved), index=0))
         else:
             tensor = saved if isinstance(saved, Tensor) else Tensor._of(torch_scalar(saved.value))
             setattr(node, f"s_{name}", packed(hooks, tensor, tensor.detach()))

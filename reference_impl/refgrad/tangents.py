@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -49,18 +49,42 @@ def push(
     """
     if not (out._dtype.is_floating_point or out._dtype.is_complex):
         return
+    _push(rule, pull, (out,), operands, args)
+    if out._node is not None and out._tangents is not None and "result" in rule.saves:
+        out._node.tangents = out._tangents
+
+
+def push_several(
+    rule: Rule,
+    pull: Callable[[str], Pull],
+    out: Sequence[Tensor],
+    operands: Sequence[Any],
+    args: Sequence[Any],
+) -> None:
+    """Do what `push` does for an operation with several results, `out`, of which some have tangents."""
+    _push(rule, pull, out, operands, args)
+    named = dict(zip(rule.outputs, out, strict=True))
+    node = named[rule.differentiable_outputs[0]].grad_fn
+    if node is not None:
+        node.tangents = {name: named[name]._tangents for name in rule.saves if name in named}
+
+
+def _push(
+    rule: Rule,
+    pull: Callable[[str], Pull],
+    out: Sequence[Tensor],
+    operands: Sequence[Any],
+    args: Sequence[Any],
+) -> None:
     for place, level in enumerate(tuple(LEVELS)):
         given = _given(rule, operands, level)
         if given:
             with below(place):
-                product = _product(rule, pull, given, out, operands, args)
-                if product._data._is_view() or any(
-                    product._data is tangent._data for tangent in given.values()
-                ):
-                    product = product.clone()  # the result has memory of its own, and so has its tangent
-                set_tangent(out, level, laid_out(product, out))
-    if out._node is not None and out._tangents is not None and "result" in rule.saves:
-        out._node.tangents = out._tangents
+                for result, product in _products(rule, pull, given, out, operands, args):
+                    shared = any(product._data is tangent._data for tangent in given.values())
+                    # The result has memory of its own, and so has its tangent.
+                    own = product.clone() if shared or product._data._is_view() else product
+                    set_tangent(result, level, laid_out(own, result))
 
 
 def push_view(apply: Callable[..., Tensor], out: Tensor, base: Sequence[Tensor], args: Sequence[Any]) -> None:
@@ -124,56 +148,67 @@ def _given(rule: Rule, operands: Sequence[Any], level: Level) -> dict[str, Tenso
     return found
 
 
-def _product(  # noqa: PLR0917 - an operation and what went into it
+def _products(  # noqa: PLR0917 - an operation and what went into it
     rule: Rule,
     pull: Callable[[str], Pull],
     given: dict[str, Tensor],
-    out: Tensor,
+    out: Sequence[Tensor],
     operands: Sequence[Any],
     args: Sequence[Any],
-) -> Tensor:
-    """Return the sum of the Jacobian-vector products of the tangents in `given`."""
+) -> list[tuple[Tensor, Tensor]]:
+    """Return the results among `out` that have tangents, each with the sum of the Jacobian-vector products
+    of the tangents in `given`.
+    """
     values = [getattr(operand, "value", operand) for operand in operands]
-    total: Tensor | None = None
+    results = [
+        result for name, result in zip(rule.results, out, strict=True) if name in rule.differentiable_outputs
+    ]
+    totals: list[Tensor | None] = [None] * len(results)
     for name, tangent in given.items():
         if rule.formula(name) is None:
             raise unsupported(rule.name, rule.derivatives[name] is NOT_IMPLEMENTED)
-        pulled = functools.partial(_pulled, pull(name), out, (*values, *args))
-        part = transpose(pulled, tangent, out)
-        if part is not None:
-            total = part if total is None else total + part
-    return Tensor._of(torch.zeros_like(out._data)) if total is None else total
+        pulled = functools.partial(_pulled, pull(name), (*out, *values, *args))
+        for index, part in enumerate(transpose(pulled, tangent, results)):
+            if part is not None:
+                total = totals[index]
+                totals[index] = part if total is None else total + part
+    return [
+        (result, Tensor._of(torch.zeros_like(result._data)) if total is None else total)
+        for result, total in zip(results, totals, strict=True)
+    ]
 
 
-def _pulled(formula: Pull, out: Tensor, rest: Sequence[Any], grad: Tensor) -> Any:
-    """Return what a formula makes of a cotangent, which comes first among its arguments."""
-    return formula(grad, out, *rest)
+def _pulled(formula: Pull, rest: Sequence[Any], *grads: Tensor) -> Any:
+    """Return what a formula makes of cotangents, which come first among its arguments."""
+    return formula(*grads, *rest)
 
 
-def transpose(linear: Callable[[Tensor], Any], tangent: Tensor, like: Tensor) -> Tensor | None:
-    """Return J t, where `linear` maps a cotangent g of the shape of `like` to J^H g; None for zero.
+def transpose(linear: Callable[..., Any], tangent: Tensor, like: Sequence[Tensor]) -> Sequence[Tensor | None]:
+    """Return J t, where `linear` maps cotangents g, one of the shape of each of `like`, to J^H g; None for
+    zero.
 
     What is done is recorded in grad mode, except with respect to g.
     """
     recording = mode.enabled
-    cotangent = Tensor._of(torch.zeros_like(like._data))
-    cotangent._become_leaf()
-    edge = edge_of(cotangent)
+    cotangents = [Tensor._of(torch.zeros_like(result._data)) for result in like]
+    for cotangent in cotangents:
+        cotangent._become_leaf()
+    edges = [cast("Node", edge_of(cotangent)) for cotangent in cotangents]
     mode.enabled = True
     try:
-        value = linear(cotangent)
+        value = linear(*cotangents)
     finally:
         mode.enabled = recording
     start = None if value is None else edge_of(value)
-    if start is None or edge is None:
-        return None
+    if start is None:
+        return [None] * len(edges)
     if value._dtype is not tangent._dtype:
         tangent = tangent.to(value._dtype)
     root: tuple[Node, Any] = (start, tangent if recording or LEVELS else tangent._data)
-    capture = Capture({edge: {0: None}})
+    capture = Capture({edge: {0: None} for edge in edges})
     execute([root], keep=True, graph=recording, capture=capture)
-    found = capture.wanted[edge][0]
-    return Tensor._of(found) if isinstance(found, torch.Tensor) else found
+    found = [capture.wanted[edge][0] for edge in edges]
+    return [Tensor._of(part) if isinstance(part, torch.Tensor) else part for part in found]
 
 
 def unsupported(name: str, unknown: bool) -> NotImplementedError:
@@ -220,7 +255,7 @@ def push_write(  # noqa: PLR0917 - an operation and what went into it
         if not given:
             continue
         with below(place):
-            tangent = _product(rule, operation.pull, given, tensor, (before, *operands), args)
+            ((_, tangent),) = _products(rule, operation.pull, given, (tensor,), (before, *operands), args)
             _overwrite(tensor, level, tangent)
     if node is not None and tensor._tangents is not None and "result" in rule.saves:
         node.tangents = tensor._tangents

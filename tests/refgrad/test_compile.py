@@ -20,7 +20,8 @@ def test_every_row_gives_readable_text(name: str) -> None:
     tree = ast.parse(text)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     variants = 2 ** len(TABLE[name].differentiable) - 1
-    assert len(classes) == 2 * variants
+    # An operation with several results has no variants for plain tensors.
+    assert len(classes) == variants * (1 if TABLE[name].outputs else 2)
     for made in classes:
         general = made.name.endswith("_general")
         body = ast.unparse(made)

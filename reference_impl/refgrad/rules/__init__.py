@@ -6,11 +6,13 @@ from . import (
     arrangement,
     convolution,
     copying,
+    decompositions,
     elementwise,
     extremes,
     functions,
     linear,
     pairs,
+    pooling,
     products,
     reduction,
     samples,
@@ -19,6 +21,7 @@ from . import (
     shape,
     special,
     strided,
+    systems,
 )
 from .registry import TABLE, Rule, RuleError, rule
 
@@ -30,11 +33,13 @@ _FAMILIES = (
     arrangement,
     convolution,
     copying,
+    decompositions,
     elementwise,
     extremes,
     functions,
     linear,
     pairs,
+    pooling,
     products,
     reduction,
     samples,
@@ -43,4 +48,5 @@ _FAMILIES = (
     shape,
     special,
     strided,
+    systems,
 )

@@ -271,6 +271,28 @@ def kernel(name: str, on_data: Callable[..., Any]) -> None:
     _add(name, (on_data, name))
 
 
+_operations: Mapping[str, Any] = {}
+
+
+def connect(operations: Mapping[str, Any]) -> None:
+    """Give this module the compiled operations, which need it to be compiled themselves."""
+    global _operations  # noqa: PLW0603 - set once, when the operations are there
+    _operations = operations
+
+
+def operation(name: str) -> Callable[..., Any]:
+    """Return the kernel `name` for use inside of formulas: the operation of that name where its first
+    argument is a refgrad tensor.
+    """
+
+    def call(value: T, *args: Any) -> T:
+        if isinstance(value, torch.Tensor):
+            return _FUNCTIONS[name][0](value, *args)
+        return _operations[name].apply(value, *args)
+
+    return call
+
+
 def _add(name: str, pair: _Pair) -> None:
     if name in _FUNCTIONS:
         raise ValueError(f"there is a function {name!r} already")

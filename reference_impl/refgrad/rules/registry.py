@@ -22,6 +22,27 @@ on plain data and once over refgrad's own operations, so each formula can be dif
 compute the gradient as if nothing had been broadcast or promoted: the engine sums it to the shape of its
 input, casts it to its dtype (a real input of a complex operation gets the real part) and accumulates it.
 
+A row with several results names them, and its formulas see the gradient of each by its name:
+
+    rule(
+        "linalg_qr",
+        grad_fn="LinalgQrBackward0",
+        tensors="A",
+        args="kind",
+        outputs="Q R",
+        forward="linalg_qr(A, kind)",
+        A="linalg_qr_backward(grad_Q, grad_R, Q, R, kind)",
+        saves="Q R",
+    )
+
+`forward` gives a tuple, `grad_Q` is None where no gradient has arrived at Q (at least one has), and a formula
+may return None where none passes. The results have one node, of which they are the outputs 0, 1, ...; a
+result that no gradient comes from is stated to be so, `pivots=NON_DIFFERENTIABLE`: it never requires grad and
+has no number, and there is no `grad_pivots`. Operations of several results broadcast nothing by themselves;
+`apply` returns a tuple of tensors.
+
+A tensor that is left out is given as `ABSENT` (see `optional`): formulas and `forward` see None.
+
 Every tensor states its differentiability: a formula, `NON_DIFFERENTIABLE`, `NOT_IMPLEMENTED` or `Missing`.
 The registry refuses a row that leaves one out, mentions an unknown name, or saves something else than
 what its formulas use. The format follows PyTorch's tools/autograd/derivatives.yaml, and so do the formulas
@@ -71,7 +92,8 @@ class Rule:
     `elementwise` says that the result has the shape that the tensors broadcast to. `view` says that the
     result shares memory with the first tensor. `number` names a tensor that may also be a Python number.
     `releases` are arguments that go when the saved tensors go, so that the node runs again only if the graph
-    is retained.
+    is retained. `outputs` names the results where there are several, and `constants` those of them that no
+    gradient comes from.
     """
 
     name: str
@@ -85,6 +107,18 @@ class Rule:
     view: bool
     number: str | None
     releases: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    constants: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The names of the results in formulas: `result` is the only one of an operation that has one."""
+        return self.outputs or ("result",)
+
+    @property
+    def differentiable_outputs(self) -> tuple[str, ...]:
+        """The names of the results that gradients come from."""
+        return tuple(name for name in self.results if name not in self.constants)
 
     @property
     def differentiable(self) -> tuple[str, ...]:
@@ -122,21 +156,28 @@ def rule(
     view: bool = False,
     number: str | None = None,
     releases: str = "",
+    outputs: str = "",
     **derivatives: Derivative,
 ) -> Rule:
     """Add one row to the table and return it; raise `RuleError` if the row does not hold together."""
+    results = tuple(outputs.split())
+    constants = tuple(name for name in results if derivatives.get(name) is NON_DIFFERENTIABLE)
     row = Rule(
         name=name,
         grad_fn=grad_fn,
         tensors=tuple(tensors.split()),
         args=tuple(args.split()),
         forward=forward,
-        derivatives=MappingProxyType(dict(derivatives)),
+        derivatives=MappingProxyType(
+            {name: stated for name, stated in derivatives.items() if name not in constants}
+        ),
         saves=tuple(saves.split()),
         elementwise=elementwise,
         view=view,
         number=number,
         releases=tuple(releases.split()),
+        outputs=results,
+        constants=constants,
     )
     problems = check(row)
     if name in _TABLE:
@@ -159,7 +200,8 @@ def check(row: Rule) -> list[str]:
         for name in row.derivatives
         if name not in row.tensors
     ]
-    known = {"grad", "result", *row.tensors, *row.args}
+    grads = {f"grad_{name}" for name in row.differentiable_outputs} if row.outputs else {"grad"}
+    known = {*grads, *row.results, *row.tensors, *row.args}
     known |= {f"{tensor}_{what}" for tensor in row.tensors for what in ("shape", "dtype")}
     used: set[str] = set()
     for tensor, stated in row.derivatives.items():
@@ -171,15 +213,34 @@ def check(row: Rule) -> list[str]:
             f"the formula for {tensor!r} uses {name!r}, which is no tensor, argument or function"
             for name in sorted(names - known - formulas.FUNCTIONS.keys())
         ]
-    saved = used & {*row.tensors, "result"}
+    saved = used & {*row.tensors, *row.results}
     if saved != set(row.saves):
         problems.append(f"saves says {sorted(row.saves)}, and the formulas use {sorted(saved)}")
     if row.number is not None and row.number not in row.tensors[1:]:
         problems.append(f"number names {row.number!r}, which is not a tensor after the first")
+    problems += _check_outputs(row)
     problems += [f"releases names {name!r}, which is no argument" for name in {*row.releases} - {*row.args}]
     unknown = _names(row.forward) - {*row.tensors, *row.args} - formulas.FUNCTIONS.keys()
     problems += [
         f"forward uses {name!r}, which is no tensor, argument or function" for name in sorted(unknown)
+    ]
+    return problems
+
+
+def _check_outputs(row: Rule) -> list[str]:
+    """Return what is wrong with the results of `row`."""
+    taken = {*row.tensors, *row.args, "grad", "result"}
+    problems = [
+        f"outputs names {name!r}, which is something else already" for name in row.outputs if name in taken
+    ]
+    if len(row.outputs) == 1:
+        problems.append("outputs names one result: that is `result`, and needs no name")
+    if row.outputs and not row.differentiable_outputs:
+        problems.append("no gradient comes from any of the outputs")
+    problems += [
+        f"{what} is for an operation of one result"
+        for what in ("elementwise", "view", "number")
+        if row.outputs and getattr(row, what)
     ]
     return problems
 

@@ -132,7 +132,7 @@ MUTANTS = (
         "drops_conjugation",
         "The derivative of a complex product is not conjugated.",
         "dtypes/complex-product-is-conjugated",
-        ("generate.py", 'if self.plain and node.func.id == "conj":', 'if node.func.id == "conj":'),
+        ("generate_nodes.py", 'if self.plain and node.func.id == "conj":', 'if node.func.id == "conj":'),
     ),
     mutant(
         "complex_gradients_of_real_leaves",

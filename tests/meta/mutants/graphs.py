@@ -19,14 +19,14 @@ MUTANTS = (
         "Where a saved tensor was freed no gradient flows, and nobody is told.",
         "retain-graph/operators-that-save-their-result-or-input",
         (
-            "generate.py",
+            "generate_nodes.py",
             '            f"if {saved} is None:",\n            "    raise freed()",\n',
             '            f"if {saved} is None:",\n            "    return node.nothing(keep=True)",\n',
         ),
         (
-            "generate.py",
-            '            "if result is None:",\n            "    raise freed()",\n',
-            '            "if result is None:",\n            "    return None",\n',
+            "generate_nodes.py",
+            '            f"if {name} is None:",\n            "    raise freed()",\n',
+            '            f"if {name} is None:",\n            "    return None",\n',
         ),
     ),
     mutant(
