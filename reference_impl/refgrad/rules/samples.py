@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from .formulas import formula, kernel
@@ -31,6 +33,7 @@ for _tensors, _args, _node in (
     ("std", "mean", "NormalBackward2"),
     ("mean std", "", "NormalBackward3"),
 ):
+    _zero: dict[str, Any] = dict.fromkeys(_tensors.split(), "zeros_like(grad)")
     rule(
         f"normal_of_{_tensors.replace(' ', '_')}",
         grad_fn=_node,
@@ -39,7 +42,7 @@ for _tensors, _args, _node in (
         forward="normal_sample(mean, std, generator)",
         saves="",
         elementwise=True,
-        **dict.fromkeys(_tensors.split(), "zeros_like(grad)"),
+        **_zero,
     )
 
 # torch records these, and says that they have no derivative when a gradient arrives. Of a tensor that is

@@ -36,7 +36,7 @@ rule(
     tensors="self exponent",
     args="mantissa",
     forward="mantissa",
-    self="grad / exp2(exponent)",
+    self="(grad / exp2(exponent)).to(self_dtype)",
     exponent=NON_DIFFERENTIABLE,
     saves="exponent",
     elementwise=True,
@@ -139,12 +139,16 @@ rule(
 # --- slices brought to a norm ---
 
 
+# The dtypes in which torch adds up elements of others; on the CPU single precision too is not precise enough.
+_SUMS_OF_HALF = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
+_SUMS_ON_CPU = {**_SUMS_OF_HALF, torch.float32: torch.float64, torch.complex64: torch.complex128}
+
+
 @formula
 def accumulated(value: T) -> T:
-    """Return `value` in the dtype in which torch adds up its elements: half precision in float32."""
-    return value.to(
-        {torch.float16: torch.float32, torch.bfloat16: torch.float32}.get(value.dtype, value.dtype)
-    )
+    """Return `value` in the dtype in which torch adds up its elements (ATen/AccumulateType.h)."""
+    sums = _SUMS_ON_CPU if value.device.type == "cpu" else _SUMS_OF_HALF
+    return value.to(sums.get(value.dtype, value.dtype))
 
 
 @formula

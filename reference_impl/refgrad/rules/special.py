@@ -64,10 +64,8 @@ _function("polygamma", "Polygamma", "grad * polygamma(self, n + 1)", "self", arg
 @formula
 def mvlgamma_slope(value: T, p: int) -> T:
     """Return the derivative of the logarithm of the multivariate gamma function of dimension `p`."""
-    slope = value.digamma()
-    for place in range(1, p):
-        slope = slope + (value - place / 2).digamma()
-    return slope
+    steps = value.new_tensor([-place / 2 for place in reversed(range(p))])
+    return (value.unsqueeze(-1) + steps).digamma().sum(-1)
 
 
 _function("mvlgamma", "Mvlgamma", "grad * mvlgamma_slope(self, p)", "self", args="p")
@@ -110,8 +108,11 @@ _function(
 def bessel_slope(value: T, even: T, odd: T, scaled: bool) -> T:
     """Return the derivative of i1, or of i1e if `scaled`, from the functions of order 0 and 1.
 
-    It is 1/2 at 0, and so close to 0 that nothing else is seen of it.
+    It is 1/2 at 0, and so close to 0 that nothing else is seen of it. As in torch there is none in half
+    precision: raises NotImplementedError.
     """
+    if value.dtype in {torch.float16, torch.bfloat16}:
+        raise NotImplementedError(f"the derivative of i1 is not implemented for {value.dtype}")
     tiny = value.abs() <= torch.finfo(value.dtype).eps
     safe = value.masked_fill(tiny, 1)
     slope = even - odd * (safe.sgn() + 1 / safe if scaled else 1 / safe)
