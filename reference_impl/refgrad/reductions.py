@@ -13,6 +13,8 @@ from .selection import picked
 from .shapes import expand
 from .tensor import Tensor
 
+IN_PLACE = ("cumprod", "cumsum")
+
 
 def _extreme(name: str, of_two: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Any]:
     def function(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:

@@ -16,6 +16,8 @@ from .pointwise import where
 from .shapes import expand, flatten, reshape
 from .tensor import Tensor
 
+IN_PLACE = ("index_put", "masked_scatter", "scatter_reduce")
+
 _types: Any = torch.return_types
 
 
@@ -27,7 +29,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
 
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """Return the elements at `indices` along `dim`, broadcast in the other dimensions."""
+    """Return the elements at `indices` along `dim`, broadcast in the others; negative ones from the end."""
     if dim is None:
         return gather(reshape(input, -1), 0, reshape(indices, -1))
     dim %= input.ndim
@@ -37,12 +39,13 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     common[dim] = input.shape[dim]
     value = expand(input, common)
     common[dim] = indices.shape[dim]
-    return gather(value, dim, Tensor._of(indices._data.expand(common)))
+    places = indices._data.expand(common)
+    return gather(value, dim, Tensor._of(places.where(places >= 0, places + input.shape[dim])))
 
 
 def take(input: Tensor, index: Tensor) -> Tensor:
     """Return the elements at `index` of the flattened input, in the shape of `index`."""
-    return getitem(reshape(input, -1), index)
+    return apply("take", input, index)
 
 
 def scatter(
@@ -87,8 +90,10 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     return apply("index_copy", input, index, source, dim)
 
 
-def index_fill(input: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
-    """Return `input` with a number at the places `index` of one dimension."""
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """Return `input` with a number, or a 0-d tensor, at the places `index` of one dimension."""
+    if isinstance(value, Tensor):
+        return apply("index_fill_with", input, index, value, dim)
     return apply("index_fill", input, index, dim, value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from .formulas import formula, index_put, kernel, zeros_like
+from .formulas import formula, index_put, kernel
 from .registry import NON_DIFFERENTIABLE, Missing, rule
 
 T = Any
@@ -63,105 +63,6 @@ rule(
     src="grad.gather(dim, index)",
     saves="index",
 )
-
-
-@formula
-def scatter_reduce_self(  # noqa: PLR0917 - torch's signature
-    grad: T, value: T, dim: int, index: T, src: T, reduce: str, include_self: bool, result: T
-) -> T:
-    """Return the gradient of what sources are reduced into (`scatter_reduce_backward` in torch)."""
-    if reduce == "prod":
-        nonzero = value.masked_fill(value == 0, 1)
-        grad = grad * nonzero.scatter_reduce(dim, index, src, "prod", include_self=include_self) / nonzero
-    elif reduce == "mean":
-        grad = grad / _contributions(grad, dim, index, src, include_self)
-    elif reduce != "sum":
-        chosen = (value == result).to(value.dtype)
-        grad = chosen * _shared(grad, chosen, value, dim, index, src, result)
-    return grad if include_self else grad.scatter(dim, index, 0)
-
-
-@formula
-def scatter_reduce_src(  # noqa: PLR0917 - torch's signature
-    grad: T, value: T, dim: int, index: T, src: T, reduce: str, include_self: bool, result: T
-) -> T:
-    """Return the gradient of the sources of a scatter_reduce (`scatter_reduce_backward` in torch)."""
-    if reduce == "prod":
-        zero = src == 0
-        zeros = zeros_like(value).scatter_add(dim, index, zero.to(value.dtype)).gather(dim, index)
-        alone = zero & (zeros == 1)
-        others = value.scatter_reduce(
-            dim, index, src.masked_fill(alone, 1), "prod", include_self=include_self
-        )
-        product = (grad * result).gather(dim, index) / src.masked_fill(zero, 1)
-        return (grad * others).gather(dim, index).where(alone, product)
-    if reduce == "mean":
-        grad = grad / _contributions(grad, dim, index, src, include_self)
-    elif reduce != "sum":
-        shared = _shared(grad, (value == result).to(value.dtype), value, dim, index, src, result)
-        return (src == result.gather(dim, index)).to(value.dtype) * shared.gather(dim, index)
-    return grad.gather(dim, index)
-
-
-def _contributions(grad: T, dim: int, index: T, src: T, include_self: bool) -> T:
-    """Return how many elements the mean at each place is of."""
-    start = zeros_like(grad) + int(include_self)
-    return start.scatter_add(dim, index, zeros_like(src) + 1).clamp(min=1)
-
-
-def _shared(grad: T, chosen: T, value: T, dim: int, index: T, src: T, result: T) -> T:  # noqa: PLR0917
-    """Return the gradient divided by the number of elements that tie for the extreme value at each place."""
-    ties = (src == result.gather(dim, index)).to(value.dtype)
-    return grad / chosen.scatter_add(dim, index, ties)
-
-
-@formula
-def several_zeros(src: T, dim: int, index: T) -> bool:
-    """Whether several zeros of `src` go to the same place: their product is not differentiated twice."""
-    zeros = (src == 0).to(src.dtype)
-    found = zeros_like(src).scatter_add(dim, index, zeros) if src.numel() else zeros
-    return bool((found > 1).any())
-
-
-@formula
-def refuse_zeros(grad: T, several: bool) -> T:
-    """Return `grad`, or raise RuntimeError where torch does ("DelayedError" in FunctionsManual.cpp)."""
-    if several:
-        raise RuntimeError(
-            "scatter_reduce(): Double backward is unsupported for src when >1 zeros in src are scattered to "
-            "the same position in self"
-        )
-    return grad
-
-
-kernel("once_for_zeros", lambda grad, several: grad)  # noqa: ARG005 - it is of account in the second backward
-rule(
-    "scatter_reduce",
-    grad_fn="ScatterReduceBackward0",
-    tensors="self index src",
-    args="dim reduce include_self",
-    forward="self.scatter_reduce(dim, index, src, reduce, include_self=include_self)",
-    self="scatter_reduce_self(grad, self, dim, index, src, reduce, include_self, result)",
-    index=NON_DIFFERENTIABLE,
-    src=(
-        "once_for_zeros(scatter_reduce_src(grad, self, dim, index, src, reduce, include_self, result), "
-        "reduce == 'prod' and several_zeros(src, dim, index))"
-    ),
-    saves="self index src result",
-)
-
-
-rule(
-    "once_for_zeros",
-    grad_fn="torch::autograd::Error",
-    tensors="grad_output",
-    args="several",
-    forward="once_for_zeros(grad_output, several)",
-    grad_output="refuse_zeros(grad, several)",
-    saves="",
-)
-
-
 rule(
     "index_select",
     grad_fn="IndexSelectBackward0",
