@@ -14,9 +14,11 @@ import torch
 from refgrad import activations as _activations
 from refgrad import convolution as _convolution
 from refgrad import functional as _functional
+from refgrad import interpolation as _interpolation
 from refgrad.activations import *  # noqa: F403 - one module to its users
 from refgrad.convolution import *  # noqa: F403 - one module to its users
 from refgrad.functional import *  # noqa: F403 - one module to its users
+from refgrad.interpolation import *  # noqa: F403 - one module to its users
 from refgrad.pointwise import masked_fill
 from refgrad.reductions import log_softmax
 from refgrad.selection import gather
@@ -29,6 +31,7 @@ from .dropout import *  # noqa: F403 - one module to its users
 
 __all__ = ["batch_norm", "cross_entropy", "nll_loss"]
 __all__ += _functional.__all__
+__all__ += _interpolation.__all__
 __all__ += _dropout.__all__
 __all__ += _activations.__all__
 __all__ += _convolution.__all__
