@@ -16,13 +16,14 @@ from typing import Any
 
 from . import (
     activations,
+    aliases,
     contraction,
     convolution,
     differences,
     dropout,
     indexed_writes,
-    interpolation,
     matrix_products,
+    pooling,
     reductions,
     samples,
     scaling,
@@ -30,17 +31,20 @@ from . import (
     special,
     statistics,
 )
+from . import functions as elementary
 from .inplace import in_place
 
 FAMILIES: tuple[ModuleType, ...] = (
     activations,
+    aliases,
     contraction,
     convolution,
     differences,
     dropout,
+    elementary,
     indexed_writes,
-    interpolation,
     matrix_products,
+    pooling,
     reductions,
     samples,
     scaling,

@@ -169,3 +169,10 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
 def is_conj(input: Tensor) -> bool:
     """Return whether the data are noted as conjugated, and not yet."""
     return input._data.is_conj()
+
+
+# Their functions and methods are named where the package and the tensor class are put together.
+IN_PLACE = (
+    "addcdiv", "addcmul", "atan2", "clamp_max", "clamp_min", "copysign", "divide", "floor_divide", "fmod",
+    "heaviside", "igamma", "lerp", "nan_to_num", "nextafter", "remainder", "xlogy",
+)  # fmt: skip

@@ -17,6 +17,7 @@ from .grad_mode import mode
 from .levels import LEVELS
 from .node import OBSERVERS, note_version
 from .ops import OPERATIONS
+from .pointwise import as_tensor_operand
 from .rules import TABLE
 from .saved import pack_result
 from .tangents import before_write, push_write, written
@@ -162,6 +163,22 @@ def _refuse_misfit(input: Tensor, result: Tensor) -> None:
     if not torch.can_cast(result._dtype, input._dtype):
         # torch names the two dtypes in a way of its own; its refusal is asked for with nothing at stake.
         torch.empty(0, dtype=input._dtype).add_(torch.empty(0, dtype=result._dtype))
+
+
+_divide = binary("div")
+
+
+def div_(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """Divide `input`, in place; `rounding_mode` is None, "trunc" or "floor"."""
+    if rounding_mode is None:
+        return _divide(input, other)
+    return write(
+        input,
+        lambda data: data.div_(_plain(other), rounding_mode=rounding_mode),
+        "div_rounded",
+        (as_tensor_operand(other, input),),
+        (rounding_mode,),
+    )
 
 
 def pow_(input: Tensor, exponent: Any) -> Tensor:

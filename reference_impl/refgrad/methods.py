@@ -107,8 +107,8 @@ def install() -> None:
     given |= {
         name: getattr(inplace, name)
         for name in (
-            "clamp_", "copy_", "fill_", "index_add_", "index_copy_", "index_fill_", "masked_fill_", "pow_",
-            "round_", "scatter_", "scatter_add_", "square_", "zero_",
+            "clamp_", "copy_", "div_", "fill_", "index_add_", "index_copy_", "index_fill_", "masked_fill_",
+            "pow_", "round_", "scatter_", "scatter_add_", "square_", "zero_",
         )
     }  # fmt: skip
     given |= {
@@ -117,7 +117,7 @@ def install() -> None:
     }
     given |= dict.fromkeys(("swapaxes_", "swapdims_"), metadata.transpose_)
     given |= {f"{name}_": inplace.scaled(name) for name in ("add", "sub")}
-    given |= {f"{name}_": inplace.binary(name) for name in ("mul", "div")}
+    given["mul_"] = inplace.binary("mul")
     given |= {
         "__abs__": given["abs"],
         "__add__": OPERATIONS["add"].apply,
