@@ -32,6 +32,7 @@ from gradconform.verdict import (
     Divergence,
     Diverges,
     Inconclusive,
+    Numbers,
     OracleDisputed,
     TimedOut,
     Unsupporting,
@@ -44,12 +45,12 @@ HEAD = Head(
 )
 NOTE = ScenarioNote("a/b", "a", 2, "It says so.", "notes/autograd")
 VERDICTS: tuple[Verdict, ...] = (
-    Conforms("anchor"),
+    Conforms("anchor", Numbers(bits=5, anchor=1)),
     Diverges((Divergence("value", "x.grad", 1, "y.backward()", "[1.0]", "[\ud800nan]", "off by 1"),) * 2),
     Unsupporting("operator sqrt"),
     Crashed("Segmentation fault"),
     TimedOut(2.5),
-    Inconclusive("on a kink"),
+    Inconclusive("on a kink", Numbers(inconclusive=1)),
     OracleDisputed("torch breaks it"),
 )
 
@@ -245,7 +246,17 @@ def test_the_documented_example_is_read(tmp_path: Path) -> None:
             tasks=1,
         ),
         found.scenarios,
-        (CaseResult("accumulation/two-branches", "accumulation", 1, "cpu", "float32", 0, Conforms()),),
+        (
+            CaseResult(
+                "accumulation/two-branches",
+                "accumulation",
+                1,
+                "cpu",
+                "float32",
+                0,
+                Conforms(numbers=Numbers(bits=12)),
+            ),
+        ),
         End(1, 1, {kind: int(kind == "conforms") for kind in KINDS}),
     )
 

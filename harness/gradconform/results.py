@@ -19,7 +19,8 @@ from typing import Any, Self, TextIO, TypeVar
 from gradconform.cases import CaseResult, Example
 from gradconform.errors import GradconformError, UsageError, did_you_mean
 from gradconform.program.json_form import from_json, to_json
-from gradconform.spec.scenario import Scenario, Source
+from gradconform.sources import Subject
+from gradconform.spec.scenario import Source
 from gradconform.verdict import (
     KINDS,
     Conforms,
@@ -27,6 +28,7 @@ from gradconform.verdict import (
     Divergence,
     Diverges,
     Inconclusive,
+    Numbers,
     OracleDisputed,
     TimedOut,
     Unsupporting,
@@ -54,7 +56,7 @@ class Head:
     """What was run. engine: its own name; target: the name it was found by (`refgrad`,
     `package.module:attribute`). tasks: how many (scenario, device, dtype) the run set out to do. absent:
     devices asked for and not there. specs: spec files or folders beside the corpus, as they were given;
-    corpus: whether the corpus was run too."""
+    corpus: whether the corpus was run too; samples: "opinfo" where operator samples were run instead."""
 
     gradconform: str
     torch: str
@@ -70,14 +72,18 @@ class Head:
     specs: tuple[str, ...] = ()
     corpus: bool = True
     tasks: int = 0
+    samples: str = ""
 
     @property
     def compared(self) -> str:
         """What was held against what, in one line."""
         version = f" {self.engine_version}" if self.engine_version else ""
+        cases = f"{self.examples} random draws beside each documented example"
+        if self.samples:
+            cases = "PyTorch's own operator samples"
         return (
             f"{self.engine}{version} against torch {self.torch} on {', '.join(self.devices)}; "
-            f"seed {self.seed}, {self.examples} random draws beside each documented example"
+            f"seed {self.seed}, {cases}"
         )
 
 
@@ -118,8 +124,8 @@ class ResultsError(GradconformError):
     """A results file that does not hold what the format says."""
 
 
-def note_of(scenario: Scenario) -> ScenarioNote:
-    """The note on a scenario."""
+def note_of(scenario: Subject) -> ScenarioNote:
+    """The note on a scenario or operator."""
     return ScenarioNote(
         scenario.id, scenario.feature, scenario.level, scenario.says, "; ".join(_source(scenario.source))
     )
@@ -274,6 +280,8 @@ def case_form(case: CaseResult) -> dict[str, Any]:
         "draw": case.draw,
         "verdict": _verdict_form(case.verdict),
     }
+    if case.part:
+        document["part"] = case.part
     if case.example is not None:
         example = case.example
         document["example"] = {
@@ -298,6 +306,8 @@ def read_case(document: Mapping[str, Any]) -> CaseResult:
 
 def _verdict_form(verdict: Verdict) -> dict[str, Any]:
     form = asdict(verdict)
+    if "numbers" in form:
+        form["numbers"] = {outcome: count for outcome, count in form["numbers"].items() if count}
     return {"kind": form.pop("kind"), **form}
 
 
@@ -312,6 +322,8 @@ def _read_verdict(document: object) -> Verdict:
         if not isinstance(found["divergences"], list):
             raise ResultsError(f"'divergences' is a list, got {found['divergences']!r}")
         found["divergences"] = tuple(_value(Divergence, each) for each in found["divergences"])
+    if "numbers" in found:
+        found["numbers"] = _value(Numbers, found["numbers"])
     return _value(_VERDICTS[kind], found)
 
 

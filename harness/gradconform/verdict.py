@@ -2,11 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal, get_args
 
 Stage = Literal["bits", "tolerance", "anchor", "spread"]
-"""Which stage of the numerical comparison decided: see `gradconform.oracle.tolerance`."""
+"""The stages of the numerical comparison that accept numbers, in order: see `gradconform.oracle.policy`."""
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+Outcome = Literal[Stage, "inconclusive", "refused"]
+"""What may come of one comparison of numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """How many comparisons of numbers, each of one tensor or number at one step of a program, ended in each
+    outcome: accepted by the stage of that name, undecided by all of them, or refused."""
+
+    bits: int = 0
+    tolerance: int = 0
+    anchor: int = 0
+    spread: int = 0
+    inconclusive: int = 0
+    refused: int = 0
+
+    @property
+    def last(self) -> Stage:
+        """The last stage that had to accept some; "bits" where there were none."""
+        return next((stage for stage in reversed(STAGES) if getattr(self, stage)), "bits")
+
+    @classmethod
+    def total(cls, several: Iterable[Numbers]) -> Numbers:
+        """The sums."""
+        total: Counter[str] = Counter()
+        for each in several:
+            total.update(asdict(each))
+        return cls(**total)
+
+    @classmethod
+    def of(cls, outcomes: Mapping[Outcome, int]) -> Numbers:
+        """These counts; what is not named is 0."""
+        return cls(**{str(outcome): count for outcome, count in outcomes.items()})
+
+
+NO_NUMBERS = Numbers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +70,11 @@ class Divergence:
 
 @dataclass(frozen=True, slots=True)
 class Conforms:
-    """All observations agree; `stage` is the last numerical stage that was needed."""
+    """All observations agree; `stage` is the last numerical stage that was needed. `numbers`, here and below:
+    how the comparisons of numbers ended."""
 
     stage: Stage = "bits"
+    numbers: Numbers = NO_NUMBERS
     kind: Literal["conforms"] = "conforms"
 
 
@@ -40,6 +83,7 @@ class Diverges:
     """The engine differs from torch, or breaks a fact that torch keeps."""
 
     divergences: tuple[Divergence, ...]
+    numbers: Numbers = NO_NUMBERS
     kind: Literal["diverges"] = "diverges"
 
 
@@ -72,6 +116,7 @@ class Inconclusive:
     """No stage of the comparison could decide."""
 
     reason: str
+    numbers: Numbers = NO_NUMBERS
     kind: Literal["inconclusive"] = "inconclusive"
 
 

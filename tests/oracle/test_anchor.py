@@ -7,8 +7,9 @@ import torch
 
 from gradconform.oracle.anchor import Anchor
 from gradconform.oracle.opinions import Opinion
+from gradconform.oracle.policy import compared
 from gradconform.oracle.spots import NumericMiss, Spot
-from gradconform.oracle.tolerance import Miss, stage_of
+from gradconform.oracle.tolerance import Miss
 from gradconform.program.steps import Apply, Input, Program, Ref
 from gradconform.trace import UNSEEN, StateSeen, TensorSeen, Trace
 
@@ -33,7 +34,7 @@ def rerun(function: Function) -> Callable[[Program], Trace]:
 
 def opinion(function: Function, got: torch.Tensor, program: Program) -> Opinion:
     expected = function(program.inputs[0].data)
-    miss = stage_of(expected, got)
+    miss = compared(expected, got)
     assert isinstance(miss, Miss), "the anchor is asked only where the tolerance is missed"
     return Anchor(program, rerun(function)).opinion(NumericMiss(Spot("y"), 0, expected, got, miss))
 
@@ -74,7 +75,7 @@ def test_a_gross_error_needs_few_runs() -> None:
         return rerun(torch.exp)(program)
 
     expected = x.inputs[0].data.exp()
-    miss = stage_of(expected, expected * 2)
+    miss = compared(expected, expected * 2)
     assert isinstance(miss, Miss)
     assert (
         Anchor(x, counted).opinion(NumericMiss(Spot("y"), 0, expected, expected * 2, miss)).vote == "against"

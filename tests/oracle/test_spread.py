@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from gradconform.oracle.policy import compared
 from gradconform.oracle.spots import NumericMiss, Spot
 from gradconform.oracle.spread import Spread
-from gradconform.oracle.tolerance import Miss, stage_of
+from gradconform.oracle.tolerance import Miss
 from gradconform.program.steps import Input, Program
 from gradconform.trace import UNSEEN, StateSeen, TensorSeen, Trace
 
@@ -24,7 +25,7 @@ def vote(function: Function, x: float, got: float, dtype: torch.dtype = torch.fl
     program = Program((Input("x", torch.tensor([x], dtype=dtype)),), ())
     expected = function(program.inputs[0].data)
     theirs = torch.tensor([got]).to(expected.dtype)
-    miss = stage_of(expected, theirs)
+    miss = compared(expected, theirs)
     assert isinstance(miss, Miss)
     return Spread(program, run).opinion(NumericMiss(Spot("y"), 0, expected, theirs, miss)).vote
 
@@ -86,7 +87,7 @@ def test_the_parts_of_a_complex_number_are_excused_one_by_one() -> None:
     votes = []
     for got in (1 + 1j, 0 + 2j):
         theirs = torch.tensor([got])
-        miss = stage_of(expected, theirs)
+        miss = compared(expected, theirs)
         assert isinstance(miss, Miss)
         votes.append(Spread(program, run).opinion(NumericMiss(Spot("y"), 0, expected, theirs, miss)).vote)
     assert votes == ["for", "none"]
@@ -95,7 +96,7 @@ def test_the_parts_of_a_complex_number_are_excused_one_by_one() -> None:
 def test_a_place_that_torch_does_not_show_again_leaves_the_spread_silent() -> None:
     program = Program((Input("x", torch.tensor([1.0])),), ())
     expected, got = torch.tensor([1.0]), torch.tensor([2.0])
-    miss = stage_of(expected, got)
+    miss = compared(expected, got)
     assert isinstance(miss, Miss)
     found = Spread(program, lambda _: Trace("torch")).opinion(NumericMiss(Spot("y"), 0, expected, got, miss))
     assert found.vote == "none"

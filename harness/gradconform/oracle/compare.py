@@ -9,6 +9,7 @@ Numbers beyond the tolerance are no differences yet: they are handed on as misse
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING
 from gradconform.errors import AdapterError
 from gradconform.oracle.failures import error_differences
 from gradconform.oracle.labels import Identities, sharing_differences, tensor_pairs
-from gradconform.oracle.spots import STAGES, NumericMiss, Spot, numbers
+from gradconform.oracle.policy import compared
+from gradconform.oracle.spots import NumericMiss, Spot, numbers
 from gradconform.oracle.text import describe, dtype_name
-from gradconform.oracle.tolerance import Miss, stage_of
+from gradconform.oracle.tolerance import Miss
 from gradconform.trace import UNSEEN, Seen, StateSeen, TensorSeen, Trace, Unseen
-from gradconform.verdict import Divergence, Stage
+from gradconform.verdict import Divergence, Outcome
 
 if TYPE_CHECKING:
     import torch
@@ -31,13 +33,13 @@ class Comparison:
     """What two traces of one program have shown.
 
     divergences: all differences of the first step that shows any (their `source` is still empty). misses: the
-    numbers beyond the tolerance up to that step, in order. stage: the last stage that the other numbers
-    needed.
+    numbers beyond the tolerance up to that step, in order. accepted: how many of the other numbers each stage
+    accepted.
     """
 
     divergences: tuple[Divergence, ...]
     misses: tuple[NumericMiss, ...]
-    stage: Stage
+    accepted: Counter[Outcome]
 
 
 def compare(expected: Trace, got: Trace, *, torch_errors: bool = True) -> Comparison:
@@ -54,16 +56,16 @@ def compare(expected: Trace, got: Trace, *, torch_errors: bool = True) -> Compar
     return Comparison(
         tuple(difference for difference in found if difference.step == first),
         tuple(miss for miss in walk.misses if first is None or miss.step <= first),
-        walk.stage,
+        walk.accepted,
     )
 
 
 class _Walk:
-    """One pass over two traces; gathers the misses and the stage on its way."""
+    """One pass over two traces; gathers the misses, and what is accepted, on its way."""
 
     def __init__(self) -> None:
         self.misses: list[NumericMiss] = []
-        self.stage: Stage = "bits"
+        self.accepted: Counter[Outcome] = Counter()
         self._identities = Identities()
         self._compared: set[tuple[int | Unseen, int | Unseen]] = set()
         self._step = -1
@@ -148,12 +150,12 @@ class _Walk:
             yield from self.seen(spot, expected.grad, got.grad, gradients=gradients)
 
     def value(self, spot: Spot, expected: torch.Tensor, got: torch.Tensor) -> None:
-        """Numbers of one shape and dtype: agreement counts towards the stage, anything else is a miss."""
-        result = stage_of(expected, got)
+        """Numbers of one shape and dtype: a stage accepts them, or they are a miss."""
+        result = compared(expected, got)
         if isinstance(result, Miss):
             self.misses.append(NumericMiss(spot, self._step, expected, got, result))
         else:
-            self.stage = max(self.stage, result, key=STAGES.index)
+            self.accepted[result] += 1
 
     def other(self, spot: Spot, expected: Seen, got: Seen) -> Iterator[Divergence]:
         """Values of which at least one is no tensor. A bool is no int, and an int no float."""

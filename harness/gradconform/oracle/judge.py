@@ -2,7 +2,8 @@
 
 Spec, torch and engine each have a vote. Where torch itself breaks a fact, or cannot run the program, the spec
 is disputed and the engine is not blamed. Otherwise the engine diverges where an observation differs from
-torch's, where its numbers miss and no second opinion excuses them, and where it breaks a fact.
+torch's, where the numerical policy (`gradconform.oracle.policy`) refuses its numbers, and where it breaks a
+fact.
 
 A law is exact for torch. Of an engine that rounds differently it is not asked to hold to the last bit:
 numbers that miss it within the tolerance, or that the second opinions have vouched for, are no fault, as they
@@ -11,22 +12,29 @@ are none where they are compared with torch's.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.interpreter import Detail, run
-from gradconform.oracle.anchor import Anchor
 from gradconform.oracle.compare import Comparison, compare
 from gradconform.oracle.facts import check
 from gradconform.oracle.failures import describe_error
-from gradconform.oracle.forward import forward_differs
-from gradconform.oracle.opinions import Opinion, Rerun
-from gradconform.oracle.spots import STAGES, NumericMiss
-from gradconform.oracle.spread import Spread
+from gradconform.oracle.opinions import Rerun
+from gradconform.oracle.policy import Policy
 from gradconform.program.render import step_texts
 from gradconform.program.steps import Program
 from gradconform.trace import Trace
-from gradconform.verdict import Conforms, Divergence, Diverges, Inconclusive, OracleDisputed, Stage, Verdict
+from gradconform.verdict import (
+    Conforms,
+    Divergence,
+    Diverges,
+    Inconclusive,
+    Numbers,
+    OracleDisputed,
+    Stage,
+    Verdict,
+)
 
 
 def judge(
@@ -49,21 +57,22 @@ def judge(
     if disputed:
         return disputed
     comparison = compare(expected, got, torch_errors=torch_errors)
-    numbers = _Numbers(program, expected, got, rerun or _on_torch(device))
-    verdicts = [(miss, numbers.decide(miss)) for miss in comparison.misses]
-    differences = _first(
-        [_refused(miss, opinion) for miss, opinion in verdicts if opinion.vote == "against"], comparison
-    )
+    policy = Policy(program, expected, got, rerun or _on_torch(device))
+    decisions = [(miss, policy.decide(miss)) for miss in comparison.misses]
+    numbers = Numbers.of(comparison.accepted + Counter(decision.outcome for _, decision in decisions))
+    refused = [(miss, decision) for miss, decision in decisions if decision.outcome == "refused"]
+    differences = _first([miss.divergence(decision.reason) for miss, decision in refused], comparison)
     told = {difference.what for difference in differences}
-    facts = _facts(program, got, numbers.stage, torch_errors=torch_errors)
+    facts = _facts(program, got, numbers.last, torch_errors=torch_errors)
     # What a `raises` block misses, the comparison with torch tells already, at the step that did not raise.
     differences += [fact for fact in facts if fact.what not in told]
     if differences:
-        return Diverges(_located(program, differences))
-    for miss, opinion in verdicts:
-        if opinion.vote == "none":
-            return Inconclusive(f"{miss.spot} after step {miss.step}: {miss.miss}; {opinion.reason}")
-    return Conforms(max(comparison.stage, numbers.stage, key=STAGES.index))
+        return Diverges(_located(program, differences), numbers)
+    for miss, decision in decisions:
+        if decision.outcome == "inconclusive":
+            reason = f"{miss.spot} after step {miss.step}: {miss.miss}; {decision.reason}"
+            return Inconclusive(reason, numbers)
+    return Conforms(numbers.last, numbers)
 
 
 def _dispute(program: Program, expected: Trace) -> OracleDisputed | None:
@@ -85,47 +94,9 @@ def _dispute(program: Program, expected: Trace) -> OracleDisputed | None:
     )
 
 
-class _Numbers:
-    """The second opinions on one pair of traces; `stage` is the last one that vouched for a number."""
-
-    def __init__(self, program: Program, expected: Trace, got: Trace, rerun: Rerun) -> None:
-        self._program = program
-        self._traces = (expected, got)
-        self._anchor = Anchor(program, rerun)
-        self._spread = Spread(program, rerun)
-        self._open: bool | None = None
-        self.stage: Stage = "bits"
-
-    def decide(self, miss: NumericMiss) -> Opinion:
-        """For, against, or none where no stage can tell."""
-        anchored = self._anchor.opinion(miss)
-        if anchored.vote == "for":
-            return self._vouch("anchor", anchored)
-        if self._open is None:
-            self._open = forward_differs(self._program, *self._traces)
-        if self._open:
-            spread = self._spread.opinion(miss)
-            if spread.vote == "for":
-                return self._vouch("spread", spread)
-            vote = "none" if anchored.vote == "unsure" else spread.vote
-            return Opinion(vote, f"{anchored.reason}; {spread.reason}")
-        if anchored.vote == "torch is off":
-            reason = "the forward values are equal in every bit, so torch's answer is the fact"
-            return Opinion("against", f"{anchored.reason}; {reason}")
-        return Opinion("none", anchored.reason) if anchored.vote == "unsure" else anchored
-
-    def _vouch(self, stage: Stage, opinion: Opinion) -> Opinion:
-        self.stage = max(self.stage, stage, key=STAGES.index)
-        return opinion
-
-
 def _on_torch(device: str) -> Rerun:
     engine = TorchEngine()
     return lambda program: run(program, engine, device, Detail.STEPS)
-
-
-def _refused(miss: NumericMiss, opinion: Opinion) -> Divergence:
-    return miss.divergence(opinion.reason)
 
 
 def _first(refused: list[Divergence], comparison: Comparison) -> list[Divergence]:

@@ -18,8 +18,9 @@ from typing import Literal
 
 import torch
 
+from gradconform.oracle.policy import compared
 from gradconform.oracle.text import describe, tensor
-from gradconform.oracle.tolerance import TOLERANCES, Miss, stage_of
+from gradconform.oracle.tolerance import TOLERANCES, Miss
 from gradconform.trace import OpaqueSeen, TensorSeen, Unseen
 
 
@@ -134,7 +135,7 @@ def _tensors_equal(got: torch.Tensor, expected: torch.Tensor, *, tolerant: bool)
     if ours != theirs:
         parts = [f"{a} expected, {b} seen" for a, b in zip(ours, theirs, strict=True) if a != b]
         return Misfit(text(expected), text(got), ", ".join(parts).replace("torch.", ""))
-    result = stage_of(expected, got)
+    result = compared(expected, got)
     if result == "bits" or (result == "tolerance" and tolerant):
         return None
     if isinstance(result, Miss):

@@ -9,10 +9,7 @@ import torch
 from gradconform.oracle.text import at_places
 from gradconform.oracle.tolerance import Miss, within
 from gradconform.trace import UNSEEN, Seen, TensorSeen, Trace
-from gradconform.verdict import Divergence, Stage
-
-STAGES: tuple[Stage, ...] = ("bits", "tolerance", "anchor", "spread")
-"""The stages of the numerical comparison, in order."""
+from gradconform.verdict import Divergence
 
 
 @dataclass(frozen=True, slots=True)

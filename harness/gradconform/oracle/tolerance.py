@@ -1,4 +1,4 @@
-"""The first two stages of the numerical comparison, for one pair of tensors.
+"""The arithmetic of the first two stages of `gradconform.oracle.policy`, for one pair of tensors.
 
 1. `bits`: the same numbers, nan equal to nan. As everywhere in IEEE 754 arithmetic, +0 equals -0.
 2. `tolerance`: |got - expected| <= atol + rtol * |expected|, with the defaults of
@@ -7,8 +7,6 @@
    imaginary part; finite complex numbers are compared by the modulus of their difference, as `torch.isclose`
    does. Integer and boolean dtypes have no tolerance. Differences are taken in float64, so that they neither
    round nor overflow in half precision.
-
-What misses both is left to the second opinions: `gradconform.oracle.anchor` and `gradconform.oracle.spread`.
 """
 
 from __future__ import annotations
@@ -19,7 +17,6 @@ from math import inf
 import torch
 
 from gradconform.oracle.text import dtype_name, number
-from gradconform.verdict import Stage
 
 TOLERANCES: dict[torch.dtype, tuple[float, float]] = {
     torch.float16: (1e-3, 1e-5),
@@ -70,21 +67,14 @@ class Miss:
         )
 
 
-def stage_of(expected: torch.Tensor, got: torch.Tensor) -> Stage | Miss:
-    """Which of the two stages accepts the pair, or how far off it is.
-
-    expected, got: any shape, the same one, of the same dtype, on the same device; ValueError otherwise, since
-    nothing is broadcast or promoted in a comparison.
-    """
-    _require_comparable(expected, got)
+def same_bits(expected: torch.Tensor, got: torch.Tensor) -> bool:
+    """Whether two tensors of one shape and dtype hold the same numbers."""
     if torch.equal(expected, got):
-        return "bits"
-    if expected.dtype in TOLERANCES:
-        a, b = parts(expected), parts(got)
-        if bool(((a == b) | (a.isnan() & b.isnan())).all()):
-            return "bits"
-    near = within(expected, got)
-    return "tolerance" if bool(near.all()) else _miss(expected, got, near)
+        return True
+    if expected.dtype not in TOLERANCES:
+        return False
+    a, b = parts(expected), parts(got)
+    return bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
 def within(expected: torch.Tensor, got: torch.Tensor) -> torch.Tensor:
@@ -132,7 +122,8 @@ def unravel(values: torch.Tensor) -> tuple[int, ...]:
     return tuple((values == values.max()).nonzero()[0].tolist())
 
 
-def _miss(expected: torch.Tensor, got: torch.Tensor, near: torch.Tensor) -> Miss:
+def measured(expected: torch.Tensor, got: torch.Tensor, near: torch.Tensor) -> Miss:
+    """How far off a pair is that is not `near` (what `within` made of it) everywhere."""
     apart = distance(expected, got).where(~near, -1.0)
     index = unravel(apart)
     a, b = expected[index].item(), got[index].item()
@@ -152,7 +143,8 @@ def _miss(expected: torch.Tensor, got: torch.Tensor, near: torch.Tensor) -> Miss
     )
 
 
-def _require_comparable(expected: torch.Tensor, got: torch.Tensor) -> None:
+def require_comparable(expected: torch.Tensor, got: torch.Tensor) -> None:
+    """Raises ValueError unless shape, dtype and device are the same."""
     if (expected.shape, expected.dtype, expected.device) == (got.shape, got.dtype, got.device):
         return
     described = [f"{dtype_name(t.dtype)} {list(t.shape)} on {t.device}" for t in (expected, got)]

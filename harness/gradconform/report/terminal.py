@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from gradconform.cases import CaseResult
 from gradconform.report.failure import Failure, failures, is_failure, manner, report, size, summary
 from gradconform.report.lines import Line, Role
+from gradconform.report.parts import part_lines
 from gradconform.results import Results
-from gradconform.verdict import Inconclusive, Unsupporting
+from gradconform.verdict import NO_NUMBERS, Conforms, Diverges, Inconclusive, Numbers, Unsupporting
 
 OTHER = ("crashed", "timed out", "inconclusive", "oracle-disputed")
 """The kinds of verdict that the table has in one column."""
@@ -18,7 +19,7 @@ OTHER = ("crashed", "timed out", "inconclusive", "oracle-disputed")
 TOLD = 10
 """So many failures are told in full; an engine that is young fails in many places for one reason."""
 
-COLUMNS = ("feature", "cases", "conform", "diverge", "unsupported", "other")
+COLUMNS = ("cases", "conform", "diverge", "unsupported", "other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def run_report(results: Results) -> Iterator[Line]:
     for failure in found[TOLD:]:
         yield Line(f"  {failure.shown.id} {summary(failure.shown.verdict)}")
     yield Line("")
-    yield from table(results.cases)
+    yield from table(results.cases, "operator" if results.head.samples else "feature")
     yield Line("")
     yield from _notes(results)
     yield closing_line(results)
@@ -86,21 +87,22 @@ def _simplest_first(failures: Iterable[Failure]) -> list[Failure]:
     return [*first, *again]
 
 
-def table(cases: Sequence[CaseResult]) -> Iterator[Line]:
-    """The table by feature with its totals."""
+def table(cases: Sequence[CaseResult], first: str = "feature") -> Iterator[Line]:
+    """The table by feature with its totals. first: what stands above the features."""
+    columns = (first, *COLUMNS)
     found = rows(cases)
     total = _row("total", Counter(case.verdict.kind for case in cases))
     cells = [
         tuple(map(str, (r.feature, r.cases, r.conform, r.diverge, r.unsupported, r.other)))
         for r in (*found, total)
     ]
-    widths = [max(len(line[index]) for line in (COLUMNS, *cells)) for index in range(len(COLUMNS))]
+    widths = [max(len(line[index]) for line in (columns, *cells)) for index in range(len(columns))]
 
     def line(parts: tuple[str, ...]) -> str:
         first, *rest = (f"{part:>{width}}" for part, width in zip(parts, widths, strict=True))
         return "  ".join((f"{parts[0]:<{len(first)}}", *rest))
 
-    yield Line(line(COLUMNS), "title")
+    yield Line(line(columns), "title")
     for row, parts in zip(found, cells, strict=False):
         yield Line(line(parts), "bad" if row.diverge or row.other else "text")
     yield Line(line(cells[-1]), "title")
@@ -108,6 +110,7 @@ def table(cases: Sequence[CaseResult]) -> Iterator[Line]:
 
 def _notes(results: Results) -> Iterator[Line]:
     head = results.head
+    yield from part_lines(results.cases)
     counts: Counter[str] = Counter(case.verdict.kind for case in results.cases)
     named = [f"{counts[kind]} {kind}" for kind in OTHER if counts[kind]]
     if named:
@@ -123,9 +126,28 @@ def _notes(results: Results) -> Iterator[Line]:
         if isinstance(case.verdict, Inconclusive):
             reasons.setdefault(case.id, case.verdict.reason)
     yield from (Line(f"inconclusive: {name} {reason}") for name, reason in reasons.items())
+    yield from _numbers(results.cases)
     yield Line(head.compared)
     for reason in head.absent:
         yield Line(f"not run: device {reason}", "bad")
+
+
+def _numbers(cases: Iterable[CaseResult]) -> Iterator[Line]:
+    """How often each stage of the numerical comparison decided; nothing where no numbers were compared."""
+    compared = (Conforms, Diverges, Inconclusive)
+    total = Numbers.total(case.verdict.numbers for case in cases if isinstance(case.verdict, compared))
+    if total == NO_NUMBERS:
+        return
+    parts = [
+        f"{total.bits} equal in bits",
+        f"{total.tolerance} within tolerance",
+        f"{total.anchor} by the float64 anchor",
+        f"{total.spread} by spread",
+        f"{total.inconclusive} inconclusive",
+    ]
+    if total.refused:
+        parts.append(f"{total.refused} refused")
+    yield Line(f"numbers: {', '.join(parts)}")
 
 
 def closing_line(results: Results) -> Line:
