@@ -15,6 +15,8 @@ def test_every_scenario_states_a_law_an_error_or_a_warning(corpus: tuple[Templat
     silent = []
     for template in corpus:
         program = bind(template, draws.example(template.scenario, template.scenario.dtypes[0]))
+        if template.scenario.text.derived and not template.id.endswith("gradients"):
+            continue  # torch's answer is what they are held to; the row's gradients state a law
         steps = [step for _, step in program.walk()]
         states = (isinstance(step, Expect | Warns) or (isinstance(step, Fact) and step.law) for step in steps)
         if not any(states):
@@ -29,7 +31,8 @@ def test_torch_keeps_every_fact_and_leaves_none_undecided(corpus: tuple[Template
         for dtype in template.scenario.dtypes:
             program = bind(template, draws.example(template.scenario, dtype))
             facts = check(program, run(program, torch, "cpu", Detail.CHANGES))
-            if facts.broken or facts.apart or facts.rounded or facts.undecided or not facts.kept:
+            silent = not facts.kept and not template.scenario.text.derived
+            if facts.broken or facts.apart or facts.rounded or facts.undecided or silent:
                 wrong.append((template.id, dtype, facts))
     assert not wrong
 
@@ -53,7 +56,7 @@ def test_every_feature_is_named_as_its_file(corpus: tuple[Template, ...]) -> Non
     strangers = [
         template.id
         for template in corpus
-        if template.scenario.place.file.rpartition("/")[2] != f"{template.scenario.feature}.yaml"
-        or template.id.partition("/")[0] != template.scenario.feature
+        if not template.scenario.place.file.endswith(f"/{template.scenario.feature}.yaml")
+        or template.id.partition("/")[0] != template.scenario.feature.partition("/")[0]
     ]
     assert not strangers

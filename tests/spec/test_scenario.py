@@ -57,6 +57,9 @@ def test_every_name_of_the_corpus_is_found_in_its_file() -> None:
     for path in corpus_files():
         lines = path.read_text(encoding="utf-8").splitlines()
         for scenario in load_files([path]).scenarios:
+            if scenario.text.derived:
+                assert scenario.text.place(1, 0) == scenario.place
+                continue
             for node in names(scenario.text.text):
                 place = scenario.text.place(node.lineno, node.col_offset)
                 assert lines[place.line - 1][place.column - 1 :].startswith(node.id)

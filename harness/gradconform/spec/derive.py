@@ -24,6 +24,7 @@ from gradconform.spec.derived_text import (
     Call,
     backward,
     forward_mode,
+    gradients,
     in_place,
     renamed,
     second_order,
@@ -153,7 +154,7 @@ class _Row:
 
     def _gradients(self, form: _Form) -> Table:
         says = "the value, and the gradients for any cotangent."
-        return self._scenario(form, "gradients", says, backward(self._call(form)), self.row.dtypes)
+        return self._scenario(form, "gradients", says, gradients(self._call(form)), self.row.dtypes)
 
     def _second_order(self, form: _Form) -> Table:
         says = "the gradients of its gradients, by the inputs and by the cotangent."

@@ -46,6 +46,13 @@ def backward(call: Call) -> Iterator[str]:
         yield f"autograd.backward([{', '.join(call.differentiable)}], [{', '.join(seeds)}])"
 
 
+def gradients(call: Call) -> Iterator[str]:
+    """As `backward`; a gradient has the shape and dtype of what it is the gradient of."""
+    yield from backward(call)
+    for name in call.tensors if call.differentiable else ():
+        yield f"assert {name}.grad.shape == {name}.shape and {name}.grad.dtype == {name}.dtype"
+
+
 def second_order(call: Call) -> Iterator[str]:
     """The gradients of the gradients, by the inputs and by the cotangents."""
     yield call.assigned()

@@ -1,8 +1,8 @@
 """The JSON Schemas of spec files, generated from the models; `specs/*.json` are their committed texts.
 
-    python -m gradconform.spec.schema                writes that of scenarios: specs/schema.json
-    python -m gradconform.spec.schema operators      that of operator tables: specs/operators.schema.json
-    python -m gradconform.spec.schema points         that of tables of points: specs/points.schema.json
+python -m gradconform.spec.schema                writes that of scenarios: specs/schema.json
+python -m gradconform.spec.schema operators      that of operator tables: specs/operators.schema.json
+python -m gradconform.spec.schema points         that of tables of points: specs/points.schema.json
 """
 
 from __future__ import annotations
