@@ -39,7 +39,7 @@ def test_a_file_sets_every_option(project: Path) -> None:
         examples=0,
         seed=-4,
         specs=(folder / "own.yaml",),
-        corpus=False,
+        corpus="none",
         results=folder / "out/r.jsonl",
         fail_fast=True,
     )

@@ -23,9 +23,10 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class CaseResult:
     """One case: scenario x device x dtype x draw. Draw 0 is the documented example; the others count up from
-    1.
+    1. Of samples, draws are their numbers from 0, and `part` says which program of the sample it is.
 
-    `example` stands with every verdict but `conforms` and `unsupported`.
+    `example` stands with every verdict but `conforms` and `unsupported`, unless the program has more numbers
+    than can be written out.
     """
 
     scenario: str
@@ -36,6 +37,7 @@ class CaseResult:
     draw: int
     verdict: Verdict
     example: Example | None = None
+    part: str = ""
 
     @property
     def id(self) -> str:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gradconform.errors import UsageError, did_you_mean
 from gradconform.program.parse import Template
+from gradconform.sources import Samples, Subject
 from gradconform.spec.dtypes import DTYPES
-from gradconform.spec.scenario import Scenario
 
 if TYPE_CHECKING:
     import torch
@@ -35,17 +35,28 @@ class Settings:
     seed: int = 0
 
 
+Origin = Template | Samples
+"""Where the programs of a test come from."""
+
+AnyOrigin = TypeVar("AnyOrigin", bound=Origin)
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A scenario on one device in one dtype; its draws share one seed."""
+    """A scenario, or samples, on one device in one dtype; its draws share one seed."""
 
-    template: Template
+    origin: Origin
     device: str
     dtype: str
 
     @property
+    def subject(self) -> Subject:
+        """What the test is about."""
+        return self.origin.scenario
+
+    @property
     def id(self) -> str:
-        return f"{self.template.id}[{self.device}-{self.dtype}]"
+        return f"{self.origin.id}[{self.device}-{self.dtype}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +67,30 @@ class Plan:
     absent: tuple[str, ...] = ()
 
 
-def plan(templates: Iterable[Template], settings: Settings) -> Plan:
+def plan(origins: Iterable[Origin], settings: Settings) -> Plan:
     """The tasks that the settings ask for.
 
     Raises UsageError for a selector, dtype or device that takes nothing, with the nearest that would.
     """
     known_dtypes(settings.dtypes)
     devices, absent = present_devices(settings.devices)
-    chosen = select(tuple(templates), settings.select)
+    chosen = select(tuple(origins), settings.select)
     tasks = tasks_of(chosen, devices, settings.dtypes)
     for dtype in settings.dtypes:
-        if not any(dtype in template.scenario.dtypes for template in chosen):
+        if not any(dtype in origin.scenario.dtypes for origin in chosen):
             raise UsageError(nothing_in_dtype(dtype, chosen))
     return Plan(tasks, absent)
 
 
 def tasks_of(
-    templates: Iterable[Template], devices: tuple[str, ...], dtypes: tuple[str, ...]
+    origins: Iterable[Origin], devices: tuple[str, ...], dtypes: tuple[str, ...]
 ) -> tuple[Task, ...]:
     """A task for each scenario, device and dtype of the scenario that `dtypes` lets through (empty: all)."""
     return tuple(
-        Task(template, device, dtype)
-        for template in templates
+        Task(origin, device, dtype)
+        for origin in origins
         for device in devices
-        for dtype in template.scenario.dtypes
+        for dtype in origin.scenario.dtypes
         if not dtypes or dtype in dtypes
     )
 
@@ -92,25 +103,25 @@ def known_dtypes(names: Iterable[str]) -> None:
             raise UsageError(f"'{name}' is not a dtype; {hint}")
 
 
-def nothing_in_dtype(dtype: str, templates: Iterable[Template]) -> str:
+def nothing_in_dtype(dtype: str, origins: Iterable[Origin]) -> str:
     """What is said of a dtype that none of the selected scenarios has."""
-    theirs = {name for template in templates for name in template.scenario.dtypes}
+    theirs = {name for origin in origins for name in origin.scenario.dtypes}
     return f"no selected scenario runs in dtype {dtype}; they have {', '.join(sorted(theirs))}"
 
 
-def select(templates: tuple[Template, ...], selectors: tuple[str, ...]) -> tuple[Template, ...]:
-    """The templates that any of the selectors takes. Raises UsageError for one that takes none."""
+def select(origins: tuple[AnyOrigin, ...], selectors: tuple[str, ...]) -> tuple[AnyOrigin, ...]:
+    """The origins that any of the selectors takes. Raises UsageError for one that takes none."""
     if not selectors:
-        return templates
+        return origins
     for selector in selectors:
-        if not any(_takes(selector, template.scenario) for template in templates):
-            known = [word for t in templates for word in (t.id, t.scenario.feature, *t.scenario.aliases)]
+        if not any(_takes(selector, origin.scenario) for origin in origins):
+            known = [word for o in origins for word in (o.id, o.scenario.feature, *o.scenario.aliases)]
             hint = did_you_mean(selector, known) or "`gradconform list` shows ids, features and levels"
             raise UsageError(f"'{selector}' selects no scenario; {hint}")
-    return tuple(t for t in templates if any(_takes(selector, t.scenario) for selector in selectors))
+    return tuple(o for o in origins if any(_takes(selector, o.scenario) for selector in selectors))
 
 
-def _takes(selector: str, scenario: Scenario) -> bool:
+def _takes(selector: str, scenario: Subject) -> bool:
     level = _LEVEL.fullmatch(selector)
     if level:
         return int(level[1]) <= scenario.level <= int(level[2] or level[1])

@@ -16,14 +16,18 @@ from gradconform.spec.corpus import corpus_files, spec_files
 
 if TYPE_CHECKING:
     from gradconform.engines.base import Engine
-    from gradconform.plan import Plan, Settings
+    from gradconform.plan import Origin, Plan, Settings
     from gradconform.program.parse import Template
     from gradconform.results import Head
 
 
 def files_of(options: Options) -> tuple[Path, ...]:
     """The spec files of a run, the corpus first, each once. Raises UsageError where there are none."""
-    files = [*(corpus_files() if options.corpus else ())]
+    if options.corpus == "opinfo":
+        raise UsageError(
+            "PyTorch's operator samples stand in no files; --corpus opinfo is for `gradconform run`"
+        )
+    files = [*(corpus_files() if options.corpus == "documented" else ())]
     for path in options.specs:
         try:
             there = path.exists()
@@ -47,13 +51,26 @@ def templates_of(options: Options) -> tuple[Template, ...]:
     return load_library(files_of(options))
 
 
+def origins_of(options: Options) -> tuple[Origin, ...]:
+    """What the tests of a run are made from: the scenarios, or PyTorch's operator samples.
+
+    Raises SpecError, and UsageError where torch has no samples.
+    """
+    if options.corpus != "opinfo":
+        return templates_of(options)
+    from gradconform.opinfo.corpus import operators
+
+    return operators()
+
+
 def settings_of(options: Options) -> Settings:
     """The part of the options that a session knows."""
     from gradconform.plan import Settings
 
+    usual = ("float64",) if options.corpus == "opinfo" else ()
     return Settings(
         devices=options.device,
-        dtypes=options.dtype,
+        dtypes=options.dtype or usual,
         select=options.select,
         examples=options.examples,
         seed=options.seed,
@@ -81,8 +98,9 @@ def head_of(engine: Engine, target: str, options: Options, planned: Plan) -> Hea
         absent=planned.absent,
         dtypes=options.dtype,
         select=options.select,
-        specs=tuple(map(_shown, options.specs)),
-        corpus=options.corpus,
+        specs=() if options.corpus == "opinfo" else tuple(map(_shown, options.specs)),
+        corpus=options.corpus == "documented",
+        samples="opinfo" if options.corpus == "opinfo" else "",
         tasks=len(planned.tasks),
     )
 

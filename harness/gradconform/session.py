@@ -19,12 +19,15 @@ from gradconform.execution.observe import in_words
 from gradconform.oracle.judge import judge
 from gradconform.plan import Settings, Task
 from gradconform.program.bind import bind
+from gradconform.program.parse import Template
 from gradconform.program.script import torch_script
 from gradconform.program.steps import Program
 from gradconform.randomize import draws, with_hypothesis
 from gradconform.randomize.chooser import Chooser, raised_at
 from gradconform.randomize.reduce import reduce
 from gradconform.report.listing import program_lines
+from gradconform.sources import Samples
+from gradconform.spec.shapes import MAX_ELEMENTS
 from gradconform.verdict import Conforms, Crashed, Divergence, Diverges, Inconclusive, Unsupporting, Verdict
 
 _PLACE = re.compile(r"[a-z]\w*(\.\w+)*", re.IGNORECASE)
@@ -82,14 +85,30 @@ class Session:
             raise AdapterError(f"{error} (in {task.id})") from error
 
     def _run(self, task: Task, report: Callable[[CaseResult], None]) -> None:
-        scenario = task.template.scenario
+        if isinstance(task.origin, Template):
+            self._drawn(task, task.origin, report)
+        else:
+            self._given(task, task.origin, report)
+
+    def _given(self, task: Task, samples: Samples, report: Callable[[CaseResult], None]) -> None:
+        """Every program, whatever comes of those before it."""
+        for given in samples.programs(task.dtype, task.device, self.seed(task)):
+            verdict: Verdict = Unsupporting(given.lack)
+            if not given.lack:
+                verdict = self.judge(given.program, task.device, Detail.END)
+            if isinstance(verdict, Diverges):
+                verdict = self._located(given.program, verdict, task.device)
+            report(self._result(task, given.sample, given.program, verdict, given.part))
+
+    def _drawn(self, task: Task, template: Template, report: Callable[[CaseResult], None]) -> None:
+        scenario = template.scenario
         if scenario.torch is not None and _version(torch.__version__) < _version(scenario.torch):
             program = Program((), (), scenario.id)
             lack = Unsupporting(f"torch {scenario.torch}; here is {torch.__version__}")
             report(self._result(task, 0, program, lack))
             return
-        program = bind(task.template, draws.example(scenario, task.dtype))
-        report(self._result(task, 0, program, self.judge(program, task.device)))
+        program = bind(template, draws.example(scenario, task.dtype))
+        report(self._smallest(task, 0, program, self.judge(program, task.device)))
         if not scenario.let or self.settings.examples == 0:
             return
         count = 0
@@ -97,7 +116,7 @@ class Session:
 
         def test(chooser: Chooser) -> None:
             nonlocal count, shrinking
-            program = bind(task.template, draws.draw(scenario, chooser, task.dtype))
+            program = bind(template, draws.draw(scenario, chooser, task.dtype))
             verdict = self.judge(program, task.device)
             if not isinstance(verdict, Conforms | Unsupporting | Inconclusive):
                 shrinking = True
@@ -113,7 +132,7 @@ class Session:
             return
         if isinstance(failure.exception, Failed):
             verdict = failure.exception.verdict
-            report(self._result(task, count + 1, failure.exception.program, verdict))
+            report(self._smallest(task, count + 1, failure.exception.program, verdict))
         elif failure.flaky:
             raise AdapterError(
                 f"engine {self.engine.name}: one case of {task.id}, run twice, gave two answers: "
@@ -151,18 +170,23 @@ class Session:
         digest = hashlib.sha256(f"{self.settings.seed}/{task.id}".encode()).digest()
         return int.from_bytes(digest[:6])
 
-    def _result(self, task: Task, draw: int, program: Program, verdict: Verdict) -> CaseResult:
+    def _result(
+        self, task: Task, draw: int, program: Program, verdict: Verdict, part: str = ""
+    ) -> CaseResult:
         example = None
-        if isinstance(verdict, Diverges):
-            program, verdict = self._smallest(program, verdict, task.device)
-        if not isinstance(verdict, Conforms | Unsupporting):
+        if not isinstance(verdict, Conforms | Unsupporting) and _is_readable(program):
             example = make_example(program, verdict, task.device, self.engine.name)
-        scenario = task.template.scenario
+        about = task.subject
         return CaseResult(
-            scenario.id, scenario.feature, scenario.level, task.device, task.dtype, draw, verdict, example
+            about.id, about.feature, about.level, task.device, task.dtype, draw, verdict, example, part
         )
 
-    def _smallest(self, program: Program, verdict: Diverges, device: str) -> tuple[Program, Verdict]:
+    def _smallest(self, task: Task, draw: int, program: Program, verdict: Verdict) -> CaseResult:
+        if isinstance(verdict, Diverges):
+            program, verdict = self._reduced(program, verdict, task.device)
+        return self._result(task, draw, program, verdict)
+
+    def _reduced(self, program: Program, verdict: Diverges, device: str) -> tuple[Program, Verdict]:
         """Steps that the failure does not need are left out; then every step is traced, to name the first
         that differs."""
         cause = _causes(verdict)[0]
@@ -175,11 +199,15 @@ class Session:
             return isinstance(found, Diverges) and cause in _causes(found)
 
         program = reduce(program, fails)
+        return program, self._located(program, verdict, device)
+
+    def _located(self, program: Program, verdict: Diverges, device: str) -> Diverges:
+        """The divergence with every step traced, which names the first that differs."""
         for detail in (Detail.STEPS, Detail.CHANGES):
             again = self.judge(program, device, detail)
             if isinstance(again, Diverges):
-                return program, again
-        return program, _unsteady(verdict)
+                return again
+        return _unsteady(verdict)
 
 
 def _origin(exception: Exception) -> Hashable:
@@ -188,6 +216,11 @@ def _origin(exception: Exception) -> Hashable:
         return raised_at(exception)
     verdict = exception.verdict
     return verdict.kind, _causes(verdict)[0] if isinstance(verdict, Diverges) else None
+
+
+def _is_readable(program: Program) -> bool:
+    """Whether a program's inputs are few enough to be written out; those of scenarios are."""
+    return sum(item.data.numel() for item in program.inputs) <= MAX_ELEMENTS
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -14,6 +14,9 @@ from typing import Any
 from gradconform.errors import Place, UsageError, did_you_mean
 
 TABLE = "tool.gradconform"
+CORPORA = ("documented", "opinfo")
+"""The shipped scenarios, and PyTorch's own operator samples."""
+
 SHOWN = 100
 """Characters of a wrong value that a message quotes."""
 
@@ -22,9 +25,9 @@ SHOWN = 100
 class Options:
     """The settings of a run; each field is an option of `gradconform run` and a key of `[tool.gradconform]`.
 
-    specs: spec files or folders to run beside the corpus. corpus: whether to run the corpus. results: where
-    to write the results (JSON lines). jobs: how many processes run the tests; 0: as many as there are cores,
-    and one for few tests. The rest is as in `gradconform.plan.Settings`.
+    specs: spec files or folders to run beside the corpus. corpus: which corpus to run, one of CORPORA, or
+    "none". results: where to write the results (JSON lines). jobs: how many processes run the tests; 0: as
+    many as there are cores, and one for few tests. The rest is as in `gradconform.plan.Settings`.
     """
 
     device: tuple[str, ...] = ("cpu",)
@@ -33,7 +36,7 @@ class Options:
     examples: int = 20
     seed: int = 0
     specs: tuple[Path, ...] = ()
-    corpus: bool = True
+    corpus: str = "documented"
     results: Path | None = None
     fail_fast: bool = False
     jobs: int = 0
@@ -169,6 +172,12 @@ def _flag(value: object, _folder: Path) -> bool:
     raise ValueError
 
 
+def _corpus(value: object, _folder: Path) -> str:
+    if value in CORPORA:
+        return str(value)
+    return "documented" if _flag(value, _folder) else "none"
+
+
 def _path(value: object, folder: Path) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError
@@ -187,7 +196,7 @@ _READERS: dict[str, tuple[str, Callable[[object, Path], Any]]] = {
     "examples": ("a number of random draws, 0 or more", _count),
     "seed": ("an integer", _integer),
     "specs": ("a path or a list of paths, relative to this file", _paths),
-    "corpus": ("true or false", _flag),
+    "corpus": ("true, false or the name of a corpus", _corpus),
     "results": ("a path, relative to this file", _path),
     "fail-fast": ("true or false", _flag),
     "jobs": ("a number of processes, or 0 for as many as there are cores", _count),

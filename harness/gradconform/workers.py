@@ -27,7 +27,7 @@ from gradconform.cases import CaseResult
 from gradconform.engines.registry import find_engine
 from gradconform.errors import EngineError, GradconformError
 from gradconform.plan import Plan, Task, plan
-from gradconform.prepare import settings_of, templates_of
+from gradconform.prepare import origins_of, settings_of
 from gradconform.session import Session
 from gradconform.settings import Options
 
@@ -112,7 +112,7 @@ class Workers:
         except BrokenProcessPool:
             raise EngineError(
                 f"a worker process died at {task.id} or at a test that ran beside it; `--jobs 1 --select "
-                f"{task.template.id}` runs it alone"
+                f"{task.origin.id}` runs it alone"
             ) from None
         for case in cases:
             report(case)
@@ -133,7 +133,7 @@ def _start(target: str, options: Options, path: list[str], threads: int) -> None
     torch.set_num_threads(threads)
     settings = settings_of(options)
     _session = Session(find_engine(target), settings)
-    _tasks = plan(templates_of(options), settings).tasks
+    _tasks = plan(origins_of(options), settings).tasks
 
 
 def _end_with_parent() -> None:

@@ -19,7 +19,7 @@ import click
 from gradconform import __version__
 from gradconform.cli.group import Cli
 from gradconform.errors import UsageError
-from gradconform.settings import Options, options, words
+from gradconform.settings import CORPORA, Options, options, words
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Paths = tuple[Path, ...]
@@ -52,10 +52,14 @@ class FilePath(click.Path):
 def _spec_options(command: Command) -> Command:
     """Which spec files a command works on."""
     for option in (
+        click.option("--no-corpus", "corpus", flag_value="none", help="Leaves the shipped scenarios out."),
         click.option(
-            "--corpus/--no-corpus",
+            "--corpus",
+            is_flag=False,
+            flag_value="documented",
             default=None,
-            help="Whether the shipped scenarios are used.  [default: corpus]",
+            type=click.Choice(CORPORA),
+            help="The shipped scenarios, or PyTorch's own operator samples.  [default: documented]",
         ),
         click.option(
             "--specs",
@@ -67,6 +71,15 @@ def _spec_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def _without(given: Mapping[str, Any], *names: str) -> None:
+    """Raises UsageError for options that mean nothing to operator samples."""
+    for name in names:
+        if given[name] not in (None, ()):
+            raise UsageError(
+                f"--{name} is about scenarios; --corpus opinfo runs every sample that PyTorch has"
+            )
 
 
 @click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
@@ -133,6 +146,8 @@ def run(engine: str, **given: Any) -> int:
     makes one.
     """
     found = _options(given)
+    if found.corpus == "opinfo":
+        _without(given, "specs", "examples")
     from gradconform.cli.run import run_command
 
     return run_command(engine, found)
@@ -175,7 +190,7 @@ def validate(paths: Paths, **given: Any) -> int:
 
     Exits with 1 where PyTorch does not, and with 2 where a spec cannot be read.
     """
-    found = _options({**given, "specs": paths, "corpus": not paths})
+    found = _options({**given, "specs": paths, "corpus": "none" if paths else "documented"})
     from gradconform.cli.validate import validate_command
 
     return validate_command(found)

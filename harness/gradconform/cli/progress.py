@@ -61,7 +61,7 @@ class PlainOutput(Output):
         click.echo(f"{tasks} {'test' if tasks == 1 else 'tests'}")
 
     def task(self, task: Task) -> None:
-        feature = task.template.scenario.feature
+        feature = task.subject.feature
         if feature != self._feature:
             self._feature = feature
             click.echo(f"running {feature}")
@@ -97,7 +97,7 @@ class TerminalOutput(Output):
         self._bar.update(self._number, total=tasks)
 
     def task(self, task: Task) -> None:
-        self._bar.update(self._number, description=task.template.scenario.feature)
+        self._bar.update(self._number, description=task.subject.feature)
 
     def failed(self, text: str) -> None:
         print_rich([Line(text, "bad")], self.console)

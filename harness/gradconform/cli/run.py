@@ -13,7 +13,7 @@ from gradconform.engines.base import Engine
 from gradconform.engines.registry import find_engine
 from gradconform.errors import GradconformError
 from gradconform.plan import Plan, Task, plan
-from gradconform.prepare import head_of, settings_of, templates_of
+from gradconform.prepare import head_of, origins_of, settings_of
 from gradconform.report.failure import is_failure, summary
 from gradconform.report.terminal import run_report
 from gradconform.results import Head, Results, ResultsWriter, end_of, note_of
@@ -30,7 +30,7 @@ def run_command(target: str, options: Options) -> int:
     contract: then after the report of what ran before.
     """
     engine = find_engine(target)
-    planned = plan(templates_of(options), settings_of(options))
+    planned = plan(origins_of(options), settings_of(options))
     head = head_of(engine, target, options, planned)
     out = output()
     with runner(engine, target, options, planned) as run:
@@ -110,9 +110,9 @@ class Campaign:
         noted = ""
         for task in self.tasks:
             out.task(task)
-            if writer and task.template.id != noted:
-                noted = task.template.id
-                writer.scenario(note_of(task.template.scenario))
+            if writer and task.origin.id != noted:
+                noted = task.origin.id
+                writer.scenario(note_of(task.subject))
             try:
                 self.run_task(task, self.case(out, writer))
             except _EnoughError:
@@ -140,6 +140,6 @@ class Campaign:
 
     def results(self) -> Results:
         """The run so far."""
-        notes = {task.template.id: note_of(task.template.scenario) for task in self.tasks}
+        notes = {task.origin.id: note_of(task.subject) for task in self.tasks}
         end = end_of(self.cases, tasks=self.finished, interrupted=self.interrupted)
         return Results(self.head, notes, tuple(self.cases), end)

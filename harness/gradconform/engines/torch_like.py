@@ -253,8 +253,11 @@ class TorchLikeEngine(Engine):
         storage = getattr(handle, "untyped_storage", None)
         if storage is None:
             return UNSEEN
-        # An empty storage has no address; nothing can be shared in it.
-        return storage().data_ptr() or UNSEEN
+        try:
+            # An empty storage has no address; nothing can be shared in it.
+            return storage().data_ptr() or UNSEEN
+        except RuntimeError:  # a tensor without memory, such as the zeros that torch's abs gives back
+            return UNSEEN
 
     def device(self, handle: Handle) -> str:
         return str(getattr(handle, "device", "cpu"))

@@ -573,6 +573,10 @@ ATTRIBUTES = (
     "clear_saved_tensors_on_access",
     "real",
     "imag",
+    "T",
+    "H",
+    "mT",
+    "mH",
     "_version",
     "_base",
     # of leaves, and of modules

@@ -3,7 +3,8 @@
 Spec files are collected where pytest meets a file named `*.gradconform.yaml` (or `.yml`), and where an
 argument names one, whatever it is called. Those that `specs` in `[tool.gradconform]` names are collected with
 the corpus. The corpus is collected unless arguments name spec files or tests of it
-(`gradconform::accumulation/two-branches[cpu-float32]`), or `corpus = false` says so.
+(`gradconform::accumulation/two-branches[cpu-float32]`), or `corpus = false` says
+so. PyTorch's operator samples are no items of pytest: `gradconform run` has them.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Collection:
         self.places: dict[str, Place] = {}
         self.ids = self._take_ids()
         files = [argument for argument in config.args if argument.partition("::")[0].endswith(YAML)]
-        self.shipped = bool(self.ids or not files) and bool(self.options.corpus or self.options.specs)
+        wanted = self.options.corpus != "none" or bool(self.options.specs)
+        self.shipped = bool(self.ids or not files) and wanted
 
     def _take_ids(self) -> tuple[str, ...]:
         """Takes the ids of the corpus's tests out of pytest's arguments; left there, they would be paths."""
@@ -164,15 +166,13 @@ class Corpus(pytest.Collector):
             raise self.CollectError(str(error)) from None
         tasks = self.collection.tasks(templates)
         ids = self.collection.ids
-        known = {name for task in tasks for name in (task.id, task.template.id)}
+        known = {name for task in tasks for name in (task.id, task.origin.id)}
         for unknown in (name for name in ids if name not in known):
             hint = did_you_mean(unknown, known) or "`gradconform list` shows ids"
             if unknown.partition("[")[0] in {template.id for template in templates}:
                 hint = "the scenario exists; what is set for select, device and dtype leaves this test out"
             raise self.CollectError(f"there is no test {NODE}::{unknown}; {hint}")
-        return list(
-            _items(self, [task for task in tasks if not ids or {task.id, task.template.id} & set(ids)])
-        )
+        return list(_items(self, [task for task in tasks if not ids or {task.id, task.origin.id} & set(ids)]))
 
 
 class SpecFile(pytest.File):

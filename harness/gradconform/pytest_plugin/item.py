@@ -10,6 +10,7 @@ import pytest
 from gradconform.cases import CaseResult
 from gradconform.errors import GradconformError
 from gradconform.plan import Task
+from gradconform.program.parse import Template
 from gradconform.report.failure import failures, report
 from gradconform.report.lines import plain
 from gradconform.results import Head, note_of
@@ -42,7 +43,7 @@ class ScenarioItem(pytest.Item):
         cases = tuple(self.checks.check(self.task))
         found = failures(cases)
         if found:
-            note = note_of(self.task.template.scenario)
+            note = note_of(self.task.subject)
             raise ScenarioFailed(plain(report(found[0], self.head, {note.id: note})))
         reason = _undecided(cases)
         if reason:
@@ -58,7 +59,9 @@ class ScenarioItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the scenario stands."""
-        place = self.task.template.scenario.place
+        origin = self.task.origin
+        assert isinstance(origin, Template)  # noqa: S101 - what is collected comes from spec files
+        place = origin.scenario.place
         return Path(place.file), place.line - 1, self.name
 
 

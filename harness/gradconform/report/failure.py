@@ -4,6 +4,7 @@ it."""
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -77,7 +78,7 @@ def _group(cases: list[CaseResult]) -> Failure:
 def size(case: CaseResult) -> tuple[int, int]:
     """How much there is to read in a case's program: its steps, and the numbers that it starts with."""
     if case.example is None:
-        return 0, 0
+        return (0, 0) if not case.part else (sys.maxsize, 0)
     program = case.example.program
     return len(tuple(program.walk())), sum(item.data.numel() for item in program.inputs)
 
@@ -96,6 +97,8 @@ def rerun(head: Head, scenario: str, device: str, dtype: str) -> str:
     if (device,) != usual["device"]:
         parts += ["--device", device]
     parts += ["--dtype", dtype, "--seed", str(head.seed)]
+    if head.samples:
+        return shlex.join([*parts, "--corpus", head.samples])
     if head.examples != usual["examples"]:
         parts += ["--examples", str(head.examples)]
     for path in head.specs:
@@ -110,6 +113,8 @@ def report(failure: Failure, head: Head, notes: Mapping[str, ScenarioNote]) -> I
     case = failure.shown
     note = notes.get(case.scenario)
     draw = "the documented example" if case.draw == 0 else f"random draw {case.draw}"
+    if case.part:
+        draw = f"{case.part}, sample {case.draw}"
     yield Line(f"{TITLES[case.verdict.kind]} {case.id}, {draw}", "bad")
     if note is not None:
         yield Line(f"  {note.says}")
@@ -117,6 +122,8 @@ def report(failure: Failure, head: Head, notes: Mapping[str, ScenarioNote]) -> I
             yield Line(f"  source: {note.source}", "faint")
     yield Line("")
     yield from _verdict(case, head.target if head.engine == "torch" else head.engine)
+    if case.part and case.example is None:
+        yield Line("  (its inputs have more numbers than can be written out)")
     yield from _program(case)
     if failure.alike:
         yield Line(f"fails alike: {', '.join(each.id.removeprefix(case.scenario) for each in failure.alike)}")

@@ -1,0 +1,110 @@
+"""Torch's own samples of its operators: the one module that knows where torch keeps them.
+
+`torch.testing._internal` is a private module of the torch package; its `op_db` has an entry for each operator
+and variant, with functions that make inputs for it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+
+from gradconform.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One call: `run` makes it with an input, positional and keyword arguments of these structures.
+    operator: the function that is sampled."""
+
+    operator: Callable[..., Any]
+    input: Any
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    run: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An operator, or a variant of one. name: `linalg.qr`, `norm.fro`. dtypes: those that it supports on the
+    CPU, by name. info: torch's own entry."""
+
+    name: str
+    dtypes: tuple[str, ...]
+    info: Any
+
+    def samples(self, dtype: str) -> list[Sample]:
+        """The samples in a dtype; random numbers are torch's, from where its generator stands."""
+        found = self.info.sample_inputs("cpu", getattr(torch, dtype), requires_grad=True)
+        return [self._sample(one, self.info.op) for one in found]
+
+    def in_place(self, dtype: str) -> list[tuple[int, Sample]]:
+        """The samples of the in-place form with their numbers among `samples`; none where there is no such
+        form that autograd supports. One whose input is broadcast has no in-place form."""
+        change = self.info.inplace_variant
+        if change is None or not self.info.supports_inplace_autograd:
+            return []
+
+        def run(input: torch.Tensor, *arguments: Any, **options: Any) -> Any:
+            return change(input.clone(), *arguments, **options)
+
+        found = self.info.sample_inputs("cpu", getattr(torch, dtype), requires_grad=True)
+        return [
+            (number, self._sample(one, run)) for number, one in enumerate(found) if not one.broadcasts_input
+        ]
+
+    def errors(self) -> list[Sample]:
+        """Calls that torch refuses."""
+        if self.info.error_inputs_func is None:
+            return []
+        return [self._sample(one.sample_input, self.info.op) for one in self.info.error_inputs("cpu")]
+
+    def _sample(self, given: Any, operator: Callable[..., Any]) -> Sample:
+        def run(*arguments: Any, **options: Any) -> Any:
+            result = self.info.gradcheck_wrapper(operator, *arguments, **options)
+            finish = given.output_process_fn_grad
+            return result if finish is None else finish(result)
+
+        return Sample(operator, given.input, tuple(given.args), dict(given.kwargs), run)
+
+
+@cache
+def entries() -> tuple[Entry, ...]:
+    """The entries that support autograd, in torch's order.
+
+    Raises UsageError where this torch has no such module, or the package that it needs is missing.
+    """
+    return tuple(_entries())
+
+
+def _entries() -> Iterator[Entry]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from torch.testing._internal.common_methods_invocations import op_db
+    except ModuleNotFoundError as error:
+        if error.name == "expecttest":
+            raise UsageError(
+                "torch's operator samples need the package expecttest; pip install 'gradconform[opinfo]'"
+            ) from None
+        raise UsageError(_lack(error)) from None
+    except ImportError as error:
+        raise UsageError(_lack(error)) from None
+    known: list[Any] = op_db
+    for info in known:
+        if info.supports_autograd:
+            name = f"{info.name}.{info.variant_test_name}" if info.variant_test_name else info.name
+            found = sorted(str(dtype).removeprefix("torch.") for dtype in info.supported_dtypes("cpu"))
+            yield Entry(name, tuple(found), info)
+
+
+def _lack(error: ImportError) -> str:
+    return (
+        f"torch {torch.__version__} does not have the operator samples that --corpus opinfo runs "
+        f"(torch.testing._internal.common_methods_invocations.op_db): {error}"
+    )
