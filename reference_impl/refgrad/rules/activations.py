@@ -77,8 +77,8 @@ def refuse_negative(slope: float, what: str) -> float:
     if slope < 0:
         raise RuntimeError(
             f"In-place {what} backward calculation is triggered with a negative slope which is not "
-            "supported. This is caused by calling in-place forward function with a negative slope, please call "
-            "out-of-place version instead."
+            "supported. This is caused by calling in-place forward function with a negative slope, please "
+            "call out-of-place version instead."
         )
     return slope
 

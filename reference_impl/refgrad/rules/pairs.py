@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -243,51 +242,4 @@ rule(
     value="grad.masked_fill(~mask, 0).sum()",
     saves="mask",
     elementwise=True,
-)
-
-# --- binary cross entropy, element by element ---
-
-kernel(
-    "binary_cross_entropy",
-    lambda value, target: torch.nn.functional.binary_cross_entropy(value, target, reduction="none"),
-)
-# The logarithms are cut off at -100; the denominator keeps away from 0 by as little as torch's kernel does.
-rule(
-    "binary_cross_entropy",
-    grad_fn="BinaryCrossEntropyBackward0",
-    tensors="self target",
-    forward="binary_cross_entropy(self, target)",
-    self="grad * ((self - target) / ((1 - self) * self).clamp(min=1e-12))",
-    target="grad * ((1 - self).log().clamp(min=-100) - self.log().clamp(min=-100))",
-    saves="self target",
-    elementwise=True,
-)
-
-# --- squared differences, reduced ---
-
-kernel(
-    "mse_loss",
-    lambda value, target, reduction: torch.nn.functional.mse_loss(value, target, reduction=reduction),
-)
-
-
-@formula
-def squared_error_slope(value: T, target: T, reduction: str) -> T:
-    """Return the derivative of the squared differences of two tensors of one shape, reduced.
-
-    The factor is rounded to the dtype before it multiplies, as in torch's kernel.
-    """
-    count = math.prod(value.shape) if reduction == "mean" else 1
-    return (value - target) * value.new_full((), 2 / count if count else math.inf)
-
-
-rule(
-    "mse_loss",
-    grad_fn="MseLossBackward0",
-    tensors="self target",
-    args="reduction",
-    forward="mse_loss(self, target, reduction)",
-    self="grad * squared_error_slope(self, target, reduction)",
-    target="-grad * squared_error_slope(self, target, reduction)",
-    saves="self target",
 )
