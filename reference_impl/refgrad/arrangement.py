@@ -18,9 +18,9 @@ def _ints(args: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(int(n) for n in given)
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
-    """Return the elements in reverse order along each of `dims`."""
-    return apply("flip", input, _ints(dims))
+def flip(input: Tensor, *given: Any, dims: Any = None) -> Tensor:
+    """Return the elements in reverse order along each of `dims`, ints given one by one or as a sequence."""
+    return apply("flip", input, _ints(given if dims is None else (dims,)))
 
 
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
@@ -49,15 +49,25 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     return repeat(input, (1,) * (input.ndim - len(times)) + times)
 
 
-def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
-    """Return each element (each place of `dim`) several times in a row."""
+def repeat_interleave(
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Return each element (each place of `dim`) several times in a row.
+
+    repeats: an int, or a tensor with a number for each place; without it, `input` is those numbers, and the
+    places themselves are repeated. output_size: how many places that makes, if it is known. Raises
+    RuntimeError if it is not so many.
+    """
+    if repeats is None:
+        return Tensor._of(torch.repeat_interleave(input._data, output_size=output_size))
     values, along = (reshape(input, -1), 0) if dim is None else (input, dim % input.ndim)
     if isinstance(repeats, int):
         before, size, after = values.shape[:along], values.shape[along], values.shape[along + 1 :]
         copies = expand(unsqueeze(values, along + 1), (*before, size, repeats, *after))
         return view(clone(copies, memory_format=torch.contiguous_format), (*before, size * repeats, *after))
-    places = torch.arange(values.shape[along], device=input.device)
-    return apply("index_select", values, Tensor._of(places.repeat_interleave(repeats._data)), along)
+    times = repeats._data.expand(values.shape[along]) if repeats.numel() == 1 else repeats._data
+    places = torch.repeat_interleave(times, output_size=output_size)
+    return apply("index_select", values, Tensor._of(places), along)
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:

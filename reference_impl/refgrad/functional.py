@@ -7,7 +7,6 @@ choice at a kink is the kernel's own. Source: https://docs.pytorch.org/docs/stab
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ import torch
 from .activations import logsigmoid
 from .arrangement import broadcast_tensors
 from .ops import apply
+from .padding import pad
 from .pointwise import abs as absolute
 from .reductions import vector_norm
 from .shapes import expand, matmul, mean, t
@@ -121,27 +121,6 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     """Return the rows of `weight` at `input`; the row `padding_idx` gets no gradient."""
     pad = -1 if padding_idx is None else padding_idx % weight.shape[0]
     return apply("embedding", weight, input, pad)
-
-
-def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Return `input` with places added before and after the last dimensions, listed from the last one on.
-
-    mode: "constant" (`value`, 0 by default), or for the last dimension "reflect", "replicate" or "circular".
-    """
-    if mode == "constant":
-        return apply("pad_constant", input, tuple(pad), 0 if value is None else value)
-    before, after = pad
-    size = input.shape[-1]
-    places = torch.arange(-before, size + after, device=input.device)
-    if mode == "replicate":
-        places = places.clamp(0, size - 1)
-    elif mode == "circular":
-        places = places % size
-    elif mode == "reflect":
-        places = (size - 1) - ((size - 1) - places.abs()).abs()
-    else:
-        raise NotImplementedError(f"Unrecognised padding mode {mode}")
-    return apply("index_select", input, Tensor._of(places), input.ndim - 1)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:

@@ -98,17 +98,17 @@ def _last_step(part: Tensor) -> Callable[[Any], Any]:
     return cast("ViewOf", part._view).path.give_back
 
 
-def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return a view of each index of a dimension."""
+def unbind(input: Tensor, dim: int = 0, *, kind: type[Divide] = UnbindBackward0) -> tuple[Tensor, ...]:
+    """Return a view of each index of a dimension; `kind` is the class of their node."""
     if input._data.ndim == 0:
         raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
-    return _divide(input, [select(input, dim, index) for index in range(input.shape[dim])], UnbindBackward0)
+    return _divide(input, [select(input, dim, index) for index in range(input.shape[dim])], kind)
 
 
 def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Return views of consecutive parts of a dimension, of one size or of the given sizes."""
     sizes = [part.shape[dim] for part in input._data.split(split_size_or_sections, dim)]  # type: ignore[no-untyped-call]
-    return _parts(
+    return divide(
         input,
         sizes,
         dim,
@@ -122,22 +122,40 @@ def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, 
     They may be written to. The caller vouches that nobody looks at `input` afterwards.
     """
     sizes = [part.shape[dim] for part in input._data.split(split_size, dim)]  # type: ignore[no-untyped-call]
+    return apart(
+        input,
+        divide(input, sizes, dim, UnsafeSplitBackward0),
+        lambda tangent: unsafe_split(tangent, split_size, dim),
+    )
+
+
+def apart(
+    input: Tensor,
+    parts: Sequence[Tensor],
+    again: Callable[[Tensor], Sequence[Tensor]],
+    copy: bool = False,
+) -> tuple[Tensor, ...]:
+    """Return `parts`, views of `input`, as tensors that know nothing of it, on their own memory if `copy`.
+
+    `again(input)` is the function that is at work, for the tangents of `input`.
+    """
     alone = []
-    for part in _parts(input, sizes, dim, UnsafeSplitBackward0):
-        made = Tensor._of(part._data)
+    for part in parts:
+        made = Tensor._of(part._data.clone(memory_format=torch.contiguous_format) if copy else part._data)
         made._node = part._node if mode.enabled else None
         alone.append(made)
     if LEVELS:
-        carry(alone, (input,), lambda tangent: unsafe_split(tangent, split_size, dim))
+        carry(alone, (input,), again)
     return tuple(alone)
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Return views of at most `chunks` consecutive parts of a dimension, of equal size but for the last."""
-    return _parts(input, [part.shape[dim] for part in input._data.chunk(chunks, dim)], dim, SplitBackward0)
+    return divide(input, [part.shape[dim] for part in input._data.chunk(chunks, dim)], dim, SplitBackward0)
 
 
-def _parts(input: Tensor, sizes: Sequence[int], dim: int, kind: type[Divide]) -> tuple[Tensor, ...]:
+def divide(input: Tensor, sizes: Sequence[int], dim: int, kind: type[Divide]) -> tuple[Tensor, ...]:
+    """Return views of consecutive parts of a dimension, with one node of `kind` in common."""
     dim = dim % input._data.ndim
     parts, start = [], 0
     for size in sizes:
@@ -205,7 +223,8 @@ class StackBackward0(Join):
     vjp_graph = vjp
 
 
-def _join(tensors: Sequence[Tensor], data: torch.Tensor, dim: int, kind: type[Join]) -> Tensor:
+def join(tensors: Sequence[Tensor], data: torch.Tensor, dim: int, kind: type[Join]) -> Tensor:
+    """Return `data`, which `tensors` were joined to along `dim`, with a node of `kind`."""
     out = Tensor._of(data)
     if not mode.enabled or not joins_graph(tensors):
         return out
@@ -222,7 +241,7 @@ def _join(tensors: Sequence[Tensor], data: torch.Tensor, dim: int, kind: type[Jo
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors along a dimension that they have."""
-    out = _join(tensors, torch.cat([tensor._data for tensor in tensors], dim), dim, CatBackward0)
+    out = join(tensors, torch.cat([tensor._data for tensor in tensors], dim), dim, CatBackward0)
     if LEVELS:
         carry((out,), tensors, lambda *tangents: (cat(tangents, dim),))
     return out
@@ -230,7 +249,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors of one shape along a new dimension."""
-    out = _join(tensors, torch.stack([tensor._data for tensor in tensors], dim), dim, StackBackward0)
+    out = join(tensors, torch.stack([tensor._data for tensor in tensors], dim), dim, StackBackward0)
     if LEVELS:
         carry((out,), tensors, lambda *tangents: (stack(tangents, dim),))
     return out

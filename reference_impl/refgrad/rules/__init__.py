@@ -10,6 +10,7 @@ from . import (
     distances,
     elementwise,
     extremes,
+    fourier,
     functions,
     interpolation,
     linear,
@@ -18,6 +19,7 @@ from . import (
     pairs,
     pooling,
     products,
+    rearrangement,
     reduced_writes,
     reduction,
     samples,
@@ -28,6 +30,7 @@ from . import (
     special,
     strided,
     systems,
+    view_copies,
 )
 from .registry import TABLE, Rule, RuleError, rule
 
@@ -43,6 +46,7 @@ _FAMILIES = (
     distances,
     elementwise,
     extremes,
+    fourier,
     functions,
     interpolation,
     linear,
@@ -51,6 +55,7 @@ _FAMILIES = (
     pairs,
     pooling,
     products,
+    rearrangement,
     reduced_writes,
     reduction,
     samples,
@@ -61,4 +66,5 @@ _FAMILIES = (
     special,
     strided,
     systems,
+    view_copies,
 )

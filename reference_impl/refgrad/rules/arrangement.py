@@ -16,7 +16,6 @@ kernel("unfold_backward", torch.ops.aten.unfold_backward)
 kernel("diagonal_backward", torch.ops.aten.diagonal_backward)
 kernel("view_as_real", torch.view_as_real)
 kernel("view_as_complex", torch.view_as_complex)
-kernel("fft_c2c", torch.ops.aten._fft_c2c)
 
 
 @formula
@@ -106,13 +105,3 @@ _view(
     "view_as_real(settled(grad))",
 )
 _linear("resolve_conj", "ResolveConjBackward0", "self.resolve_conj()", "grad", "")
-
-# --- Fourier transforms: the adjoint runs the other way, with the same factor ---
-
-_linear(
-    "fft_c2c",
-    "FftC2CBackward0",
-    "fft_c2c(self, dim, normalization, forward)",
-    "fft_c2c(grad, dim, normalization, not forward)",
-    "dim normalization forward",
-)

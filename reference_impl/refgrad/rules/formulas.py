@@ -189,7 +189,7 @@ def slice_backward(  # noqa: PLR0917 - what one slice is made of
 
 def index_backward(grad: torch.Tensor, indices: tuple[Any, ...], size: tuple[int, ...]) -> torch.Tensor:
     """Return zeros of `size` with `grad` added at the indexed places, repeatedly where they repeat."""
-    put: torch.Tensor = _aten.index_put(grad.new_zeros(size), _as_optional(indices), grad, True)
+    put: torch.Tensor = _aten.index_put(grad.new_zeros(size), as_optional(indices), grad, True)
     return put
 
 
@@ -197,11 +197,11 @@ def index_put(
     value: torch.Tensor, indices: tuple[Any, ...], values: torch.Tensor, accumulate: bool = False
 ) -> torch.Tensor:
     """Return `value` with `values` at the indexed places, or with them added there."""
-    put: torch.Tensor = _aten.index_put(value, _as_optional(indices), values, accumulate)
+    put: torch.Tensor = _aten.index_put(value, as_optional(indices), values, accumulate)
     return put
 
 
-def _as_optional(indices: tuple[Any, ...]) -> list[torch.Tensor | None]:
+def as_optional(indices: tuple[Any, ...]) -> list[torch.Tensor | None]:
     """Return indices as the kernel takes them: None for a dimension that is taken whole."""
     return [index if isinstance(index, torch.Tensor) else None for index in indices]
 

@@ -1,0 +1,73 @@
+"""Discrete Fourier transforms: complex to complex, real to complex, complex to real.
+
+A transform is unitary but for a factor, so its adjoint runs the other way with the same factor. Between real
+and complex numbers half of the result says it all; what is left out has its share in the gradient. Source:
+`fft_r2c_backward` and `fft_c2r_backward` in torch/csrc/autograd/FunctionsManual.cpp.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .formulas import formula, kernel
+from .registry import rule
+from .selection import zeros_of
+
+T = Any
+_aten = torch.ops.aten
+
+kernel("fft_c2c", _aten._fft_c2c)
+kernel("fft_r2c", _aten._fft_r2c)
+kernel("fft_c2r", _aten._fft_c2r)
+
+
+@formula
+def filled_up(grad: T, size: int, dim: int) -> T:
+    """Return `grad` with zeros behind it along `dim`, for the frequencies that were left out."""
+    missing = size - grad.shape[dim]
+    if not missing:
+        return grad
+    zeros = zeros_of(grad, (*grad.shape[:dim], size, *grad.shape[dim + 1 :]))
+    return zeros.slice_scatter(grad, dim, 0, grad.shape[dim], 1)
+
+
+@formula
+def counted_twice(grad: T, size: int, dim: int) -> T:
+    """Return `grad`, doubled along `dim` where a frequency also stands for its conjugate.
+
+    size: that of the real tensor, along `dim`.
+    """
+    half = grad.shape[dim]
+    weights = [2 if 1 <= place <= size - half else 1 for place in range(half)]
+    return grad * grad.new_tensor(weights).reshape((half,) + (1,) * (len(grad.shape) - dim - 1))
+
+
+rule(
+    "fft_c2c",
+    grad_fn="FftC2CBackward0",
+    tensors="self",
+    args="dim normalization forward",
+    forward="fft_c2c(self, dim, normalization, forward)",
+    self="fft_c2c(grad, dim, normalization, not forward)",
+    saves="",
+)
+rule(
+    "fft_r2c",
+    grad_fn="FftR2CBackward0",
+    tensors="self",
+    args="dim normalization onesided",
+    forward="fft_r2c(self, dim, normalization, onesided)",
+    self="fft_c2c(filled_up(grad, self_shape[dim[-1]], dim[-1]), dim, normalization, False).real",
+    saves="",
+)
+rule(
+    "fft_c2r",
+    grad_fn="FftC2RBackward0",
+    tensors="self",
+    args="dim normalization size",
+    forward="fft_c2r(self, dim, normalization, size)",
+    self="counted_twice(fft_r2c(grad, dim, normalization, True), size, dim[-1])",
+    saves="",
+)

@@ -1,0 +1,111 @@
+"""Copies of what a view shows, and copies of a tensor with other elements in the place of a view.
+
+The copy of a view has the derivative of the view, so its row is made from the row of the view. What is put in
+the place of a view gets the same view of the gradient, and the tensor around it gets the rest. Source:
+https://docs.pytorch.org/docs/stable/torch.html, "Indexing, Slicing, Joining, Mutating Ops".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from . import arrangement, shape, strided
+from .formulas import formula, kernel
+from .registry import TABLE, rule
+from .strided import Geometry
+
+T = Any
+
+kernel("on_new_memory", lambda value: value.clone(memory_format=torch.contiguous_format))
+
+# The modules that hold the rows of the views come first: the table is read here.
+_VIEWS_OF = (arrangement, shape, strided)
+
+for _name in (
+    "alias",
+    "diagonal",
+    "expand",
+    "permute",
+    "select",
+    "slice",
+    "squeeze",
+    "squeeze_dim",
+    "squeeze_dims",
+    "strided",
+    "t",
+    "transpose",
+    "unfold",
+    "unsqueeze",
+    "view",
+    "view_as_real",
+):
+    _view = TABLE[_name]
+    rule(
+        f"{_name}_copy",
+        grad_fn=f"{_view.grad_fn}_copy",
+        tensors="self",
+        args=" ".join(_view.args),
+        forward=f"on_new_memory({_view.forward})",
+        saves=" ".join(_view.saves),
+        self=_view.derivatives["self"],
+    )
+
+
+kernel("diagonal_scatter", torch.diagonal_scatter)
+kernel("select_scatter", torch.select_scatter)
+kernel("slice_scatter", torch.slice_scatter)
+
+
+def _scatter(name: str, view: str, args: str) -> None:
+    """Add the row of a copy of `self` that has `src` in the place of a view."""
+    places = ", ".join(args.split())
+    rule(
+        name,
+        grad_fn=f"{''.join(part.capitalize() for part in name.split('_'))}Backward0",
+        tensors="self src",
+        args=args,
+        forward=f"{name}(self, src, {places})",
+        self=f"{name}(grad, zeros_of(grad, src_shape), {places})",
+        src=view,
+        saves="",
+    )
+
+
+_scatter("diagonal_scatter", "grad.diagonal(offset, dim1, dim2)", "offset dim1 dim2")
+_scatter("select_scatter", "grad.select(dim, index)", "dim index")
+_scatter("slice_scatter", "take_slice(grad, dim, start, end, step)", "dim start end step")
+
+
+def scatter_strided(value: torch.Tensor, src: torch.Tensor, taken: Geometry) -> torch.Tensor:
+    """Return a contiguous `value` with `src` where `taken`, a geometry, takes it from."""
+    return value.as_strided_scatter(src, *taken)
+
+
+kernel("scatter_strided", scatter_strided)
+
+
+@formula
+def contiguous_geometry(shape: tuple[int, ...]) -> Geometry:
+    """Return how a contiguous tensor of `shape` lies in a storage of its own."""
+    steps = [math.prod(shape[dim + 1 :]) for dim in range(len(shape))]
+    return tuple(shape), tuple(steps), 0
+
+
+# The gradient of `self` is not right, in torch and so here: it is that of the elements which were replaced,
+# and zero at the others. torch's own test of it is marked as an expected failure.
+rule(
+    "scatter_strided",
+    grad_fn="AsStridedScatterBackward0",
+    tensors="self src",
+    args="taken",
+    forward="scatter_strided(self, src, taken)",
+    self=(
+        "restride(restride(grad, contiguous_geometry(self_shape), taken), "
+        "taken, contiguous_geometry(self_shape))"
+    ),
+    src="restride(grad, contiguous_geometry(self_shape), taken)",
+    saves="",
+)
