@@ -1,4 +1,4 @@
-"""Layers that are products and lookups, with torch's signatures; `refgrad.nn.functional` offers them.
+"""`refgrad.nn.functional`: linear maps, embeddings and one-hot vectors, with torch's signatures.
 
 Source: https://docs.pytorch.org/docs/stable/nn.functional.html
 """

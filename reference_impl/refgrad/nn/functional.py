@@ -1,7 +1,6 @@
-"""`refgrad.nn.functional`: functions that modules are made of.
+"""`refgrad.nn.functional`: the functions that modules are made of, from the modules where they are defined.
 
-Each family is a module of its own, and all of them are offered here. Source:
-https://docs.pytorch.org/docs/stable/nn.functional.html
+Source: https://docs.pytorch.org/docs/stable/nn.functional.html
 """
 
 from __future__ import annotations
