@@ -6,6 +6,7 @@ Source: "BLAS and LAPACK Operations" in https://docs.pytorch.org/docs/stable/tor
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 from .ops import apply
@@ -14,9 +15,10 @@ from .shapes import mm, permute, reshape, sum  # noqa: A004 - torch's name
 from .tensor import Tensor
 
 TORCH = (
-    "addbmm", "addmm", "addmv", "addr", "baddbmm", "ger", "inner", "kron", "outer", "tensordot",
+    "addbmm", "addmm", "addmv", "addr", "baddbmm", "cross", "ger", "inner", "kron", "outer",
+    "tensordot",
 )  # fmt: skip
-METHODS = ("addbmm", "addmm", "addmv", "addr", "baddbmm", "ger", "inner", "kron", "outer")
+METHODS = ("addbmm", "addmm", "addmv", "addr", "baddbmm", "cross", "ger", "inner", "kron", "outer")
 IN_PLACE = ("addbmm", "addmm", "addmv", "addr", "baddbmm")
 
 
@@ -131,3 +133,22 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     left = reshape(input, [n for size in sizes[0] for n in (size, 1)])
     right = reshape(other, [n for size in sizes[1] for n in (1, size)])
     return reshape(left * right, [one * two for one, two in zip(*sizes, strict=True)])
+
+
+def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """Return the cross products of vectors along `dim`: without it, and a warning, the first of size 3.
+
+    Raises RuntimeError if no dimension has size 3; see `linalg.cross`.
+    """
+    if dim is None:
+        warnings.warn(
+            "Using torch.cross without specifying the dim arg is deprecated.\nPlease either pass the dim "
+            "explicitly or simply use torch.linalg.cross.\nThe default value of dim will change to agree "
+            "with that of linalg.cross in a future release.",
+            UserWarning,
+            stacklevel=2,
+        )
+        if 3 not in input.shape:
+            raise RuntimeError("no dimension of size 3 in input")
+        dim = list(input.shape).index(3)
+    return apply("linalg_cross", input, other, dim)

@@ -5,17 +5,24 @@ Source: https://docs.pytorch.org/docs/stable/linalg.html
 
 from __future__ import annotations
 
-from refgrad.pointwise import conj
 from refgrad.reductions import vector_norm
-from refgrad.shapes import dot
-from refgrad.tensor import Tensor
 
 from .decompositions import qr
+from .products import cross, diagonal, matrix_power, multi_dot, vander, vdot, vecdot
 from .systems import det, inv, solve, solve_triangular
 
-__all__ = ["det", "inv", "qr", "solve", "solve_triangular", "vdot", "vector_norm"]
-
-
-def vdot(x: Tensor, y: Tensor) -> Tensor:
-    """Return the dot product of the conjugate of one vector with another."""
-    return dot(conj(x), y)
+__all__ = [
+    "cross",
+    "det",
+    "diagonal",
+    "inv",
+    "matrix_power",
+    "multi_dot",
+    "qr",
+    "solve",
+    "solve_triangular",
+    "vander",
+    "vdot",
+    "vecdot",
+    "vector_norm",
+]

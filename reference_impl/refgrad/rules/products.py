@@ -1,4 +1,4 @@
-"""Products that are added to another tensor, and the outer product; their factors `beta` and `alpha`."""
+"""Products that are added to another tensor, with factors `beta` and `alpha`; products of vectors."""
 
 from __future__ import annotations
 
@@ -53,4 +53,28 @@ _added(
         "grad.expand(batch1_shape[0], *grad.shape).bmm(conj(batch2.transpose(1, 2)))",
         "conj(batch1.transpose(1, 2)).bmm(grad.expand(batch1_shape[0], *grad.shape))",
     ),
+)
+
+# --- products of vectors ---
+
+rule(
+    "vdot",
+    grad_fn="VdotBackward0",
+    tensors="self other",
+    forward="self.vdot(other)",
+    self="conj(grad) * other",
+    other="grad * self",
+    saves="self other",
+)
+kernel("linalg_cross", lambda left, right, dim: torch.linalg.cross(left, right, dim=dim))
+rule(
+    "linalg_cross",
+    grad_fn="LinalgCrossBackward0",
+    tensors="self other",
+    args="dim",
+    forward="linalg_cross(self, other, dim)",
+    self="linalg_cross(conj(other), grad, dim)",
+    other="linalg_cross(grad, conj(self), dim)",
+    saves="self other",
+    elementwise=True,
 )
