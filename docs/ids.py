@@ -14,7 +14,7 @@ def main() -> None:
     """Write the list anew: what was in it, and all ids of the corpus, in order."""
     listed = set(LIST.read_text("utf-8").split())
     ids = listed | {template.id for template in load_library(corpus_files())}
-    LIST.write_text("".join(f"{id}\n" for id in sorted(ids)), "utf-8")
+    LIST.write_text("".join(f"{name}\n" for name in sorted(ids)), "utf-8")
 
 
 if __name__ == "__main__":

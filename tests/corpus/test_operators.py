@@ -1,0 +1,118 @@
+"""Each row of the operator tables against torch: its signature, its domain, its kinks, what it says it is."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gradconform.engines.torch import TorchEngine
+from gradconform.execution.interpreter import Detail, run
+from gradconform.program.bind import bind
+from gradconform.program.parse import Template
+from gradconform.randomize import draws
+from gradconform.randomize.direct import DirectChooser
+from gradconform.spec.corpus import operator_files
+from gradconform.spec.operator_model import OperatorFile, RowEntry
+from gradconform.spec.source import Report, read_source
+from gradconform.spec.tree import parse_yaml, plain
+from gradconform.trace import TensorSeen
+
+
+def _rows() -> Iterator[tuple[str, RowEntry]]:
+    for path in operator_files():
+        source = read_source(path)
+        root = parse_yaml(Report(source, []))  # type: ignore[arg-type]
+        for row in OperatorFile.model_validate(plain(root)).rows:  # type: ignore[arg-type]
+            yield row.name, row
+
+
+ROWS = dict(_rows())
+
+
+def _found(name: str) -> Callable[..., Any]:
+    found: Any = torch
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found or getattr(torch.Tensor, name)  # type: ignore[no-any-return]
+
+
+def _parameters(function: Callable[..., Any]) -> set[str]:
+    """The names of the parameters that torch documents, of all signatures of a function."""
+    try:
+        return set(inspect.signature(function).parameters)
+    except ValueError:  # a builtin: its signatures are the calls in its documentation
+        calls = re.findall(
+            rf"^\s*(?:torch\.)?[\w.]*{function.__name__}\((.*?)\)\s*->", function.__doc__ or "", re.MULTILINE
+        )
+        calls += re.findall(rf"^{function.__name__}\((.*)\)", function.__doc__ or "", re.MULTILINE)
+        names = {re.split(r"[=:]", part)[0].strip(" *") for call in calls for part in call.split(",")}
+        return {name.split()[-1] for name in names if name}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_signature_is_torchs(name: str) -> None:
+    stated = {
+        re.split(r"=", part)[0].strip(" *") for part in ROWS[name].signature.split(",") if part.strip(" *")
+    }
+    known = _parameters(_found(name))
+    # A method of tensors calls its tensor `self`; functions of torch.nn.functional have Python's own names.
+    assert not stated - known - {"input", "self"} or not known, f"torch has {sorted(known)}"
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_kinks_are_kinks(name: str) -> None:
+    for variable, points in ROWS[name].kinks.items():
+        for point in points:
+            low, high = (_slope(ROWS[name], variable, point, side) for side in (-1, 1))
+            assert not abs(low - high) <= 1e-3 * (1 + abs(low)), f"{name} is smooth at {variable} = {point}"
+
+
+def _slope(row: RowEntry, variable: str, point: float, side: int) -> float:
+    """The slope of the function between a point and one just beside it; inf at a step."""
+    step = side * 1e-7
+    call = row.call or next(iter(row.forms.values())).call
+    values = {name: torch.tensor(0.5, dtype=torch.float64) for name in row.let}
+    ends = []
+    for at in (point, point + step):
+        values[variable] = torch.tensor(at, dtype=torch.float64)
+        ends.append(float(_evaluated(call, values)))
+    return (ends[1] - ends[0]) / step
+
+
+def _evaluated(call: str, values: dict[str, torch.Tensor]) -> torch.Tensor:
+    """A call of the corpus, which is trusted text of this repository, on plain torch."""
+    space = {name: getattr(torch, name) for name in dir(torch) if not name.startswith("_")}
+    return eval(call, space, dict(values))  # type: ignore[no-any-return] # noqa: S307
+
+
+def _gradients(corpus: tuple[Template, ...]) -> list[Template]:
+    return [t for t in corpus if t.id.startswith("operators/") and t.id.endswith("gradients")]
+
+
+def test_gradients_are_finite_inside_of_the_domain(corpus: tuple[Template, ...]) -> None:
+    engine, wrong = TorchEngine(), []
+    for template in _gradients(corpus):
+        if not template.scenario.text.derived or "float64" not in template.scenario.dtypes:
+            continue
+        for seed in range(3):
+            program = bind(template, draws.draw(template.scenario, DirectChooser(seed), "float64"))
+            trace = run(program, engine, "cpu", Detail.END)
+            grads = [
+                seen.grad.value
+                for seen in trace.states[-1].live.values()
+                if isinstance(seen, TensorSeen) and isinstance(seen.grad, TensorSeen)
+            ]
+            if trace.error is None and not all(bool(grad.isfinite().all()) for grad in grads):
+                wrong.append((template.id, seed))
+    assert not wrong
+
+
+def test_every_family_says_where_it_is_documented() -> None:
+    for path in operator_files():
+        assert Path(path).read_text("utf-8").startswith("# yaml-language-server: $schema=")
