@@ -1,5 +1,5 @@
-"""Products of matrices and vectors, and what is made from an inverse. Products of other ranks are put
-together from these, as torch does.
+"""Products of matrices and vectors, and distances. Products of other ranks are put together from these, as
+torch does.
 """
 
 from __future__ import annotations
@@ -44,38 +44,6 @@ rule(
     self="grad.bmm(conj(mat2.transpose(1, 2)))",
     mat2="conj(self.transpose(1, 2)).bmm(grad)",
     saves="self mat2",
-)
-
-# --- determinants, inverses and linear systems of square matrices ---
-
-kernel("inverse", torch.linalg.inv)
-kernel("det", torch.linalg.det)
-kernel("solve", torch.linalg.solve)
-rule(
-    "inverse",
-    grad_fn="LinalgInvExBackward0",
-    tensors="self",
-    forward="inverse(self)",
-    self="-(conj(result.transpose(-2, -1)) @ grad @ conj(result.transpose(-2, -1)))",
-    saves="result",
-)
-# The gradient is that of a matrix that has an inverse.
-rule(
-    "det",
-    grad_fn="LinalgDetBackward0",
-    tensors="self",
-    forward="det(self)",
-    self="(grad * conj(result)).unsqueeze(-1).unsqueeze(-1) * conj(inverse(self).transpose(-2, -1))",
-    saves="self result",
-)
-rule(
-    "solve",
-    grad_fn="LinalgSolveExBackward0",
-    tensors="self other",
-    forward="solve(self, other)",
-    self="-(solve(conj(self.transpose(-2, -1)), grad) @ conj(result.transpose(-2, -1)))",
-    other="solve(conj(self.transpose(-2, -1)), grad)",
-    saves="self result",
 )
 
 # --- distances ---

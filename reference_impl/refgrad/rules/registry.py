@@ -218,6 +218,11 @@ def check(row: Rule) -> list[str]:
         problems.append(f"saves says {sorted(row.saves)}, and the formulas use {sorted(saved)}")
     if row.number is not None and row.number not in row.tensors[1:]:
         problems.append(f"number names {row.number!r}, which is not a tensor after the first")
+    problems += [
+        f"a formula uses {name!r}, which is a function and something of the row"
+        for name in (*row.tensors, *row.args, *row.outputs)
+        if name in used and name in formulas.FUNCTIONS
+    ]
     problems += _check_outputs(row)
     problems += [f"releases names {name!r}, which is no argument" for name in {*row.releases} - {*row.args}]
     unknown = _names(row.forward) - {*row.tensors, *row.args} - formulas.FUNCTIONS.keys()
@@ -229,7 +234,7 @@ def check(row: Rule) -> list[str]:
 
 def _check_outputs(row: Rule) -> list[str]:
     """Return what is wrong with the results of `row`."""
-    taken = {*row.tensors, *row.args, "grad", "result"}
+    taken = {*row.tensors, *row.args, "grad"}
     problems = [
         f"outputs names {name!r}, which is something else already" for name in row.outputs if name in taken
     ]

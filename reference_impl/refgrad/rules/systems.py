@@ -6,22 +6,41 @@ from typing import Any
 
 import torch
 
-from .formulas import formula, kernel, operation
-from .registry import rule
+from .formulas import formula, kernel, operation, zeros_like
+from .registry import NON_DIFFERENTIABLE, rule
 
 T = Any
 
+pad = operation("pad_constant")
+svd = operation("linalg_svd")
 
-@formula
+
 def adjoint(value: T) -> T:
     """Return the conjugate transpose of each matrix of a batch."""
     return value.mH
 
 
 @formula
-def triangle(value: T, upper: bool, unit: bool) -> T:
+def triangle(value: T, upper: bool, unit: bool = False) -> T:
     """Return one triangle of each matrix of a batch, without its diagonal if that is taken to be ones."""
     return value.triu(int(unit)) if upper else value.tril(-int(unit))
+
+
+@formula
+def column(value: T, vector: bool) -> T:
+    """Return a vector as a matrix of one column."""
+    return value.unsqueeze(-1) if vector else value
+
+
+@formula
+def no_column(value: T, vector: bool) -> T:
+    """Return a matrix of one column as a vector; the inverse of `column`."""
+    return value.squeeze(-1) if vector else value
+
+
+def scaled_identity(value: T, size: int) -> T:
+    """Return the identity of `size` times each element of a batch of numbers."""
+    return value.unsqueeze(-1).expand((*value.shape, size)).diag_embed()
 
 
 # --- triangular systems: A X = B, or X A = B if the matrix stands on the right ---
@@ -36,22 +55,312 @@ solve_triangular = operation("linalg_solve_triangular")
 
 
 @formula
-def solve_triangular_matrix(  # noqa: PLR0917 - torch's signature
-    grad: T, matrix: T, result: T, upper: bool, left: bool, unit: bool
-) -> T:
-    """Return the gradient of the matrix of a triangular system (`linalg_solve_triangular_backward`)."""
-    pulled = solve_triangular(adjoint(matrix), grad, not upper, left, unit)
+def triangular_matrix(pulled: T, result: T, upper: bool, left: bool, unit: bool) -> T:
+    """Return the gradient of the matrix of a triangular system, given that of the right-hand side."""
     full = pulled @ adjoint(result) if left else adjoint(result) @ pulled
     return triangle(-full, upper, unit)
 
 
+_PULLED = "linalg_solve_triangular(self.mH, grad, not upper, left, unitriangular)"
 rule(
     "linalg_solve_triangular",
     grad_fn="LinalgSolveTriangularBackward0",
     tensors="self B",
     args="upper left unitriangular",
     forward="linalg_solve_triangular(self, B, upper, left, unitriangular)",
-    self="solve_triangular_matrix(grad, self, result, upper, left, unitriangular)",
-    B="linalg_solve_triangular(adjoint(self), grad, not upper, left, unitriangular)",
+    self=f"triangular_matrix({_PULLED}, result, upper, left, unitriangular)",
+    B=_PULLED,
     saves="self result",
+)
+
+kernel(
+    "triangular_solve",
+    lambda other, matrix, upper, transpose, unit: tuple(
+        torch.triangular_solve(other, matrix, upper, transpose, unit)
+    ),
+)
+
+
+@formula
+def triangular_solve_other(  # noqa: PLR0917 - torch's signature
+    grad: T, matrix: T, shape: tuple[int, ...], upper: bool, transpose: bool, unit: bool
+) -> T:
+    """Return the gradient of b of `triangular_solve`, zeros where no gradient arrived at the solution."""
+    if grad is None:
+        return matrix.new_zeros(shape)
+    if transpose:
+        return solve_triangular(matrix.conj(), grad, upper, True, unit)
+    return solve_triangular(adjoint(matrix), grad, not upper, True, unit)
+
+
+@formula
+def triangular_solve_matrix(  # noqa: PLR0917 - torch's signature
+    grad: T, grad_copy: T, matrix: T, result: T, upper: bool, transpose: bool, unit: bool
+) -> T:
+    """Return the gradient of A of `triangular_solve`, which returns a copy of it as well."""
+    if grad is None:
+        return grad_copy
+    pulled = triangular_solve_other(grad, matrix, (), upper, transpose, unit)
+    full = result.conj() @ pulled.mT if transpose else pulled @ adjoint(result)
+    found = triangle(-full, upper, unit)
+    return found if grad_copy is None else found + grad_copy
+
+
+rule(
+    "triangular_solve",
+    grad_fn="TriangularSolveBackward0",
+    tensors="self A",
+    args="upper transpose unitriangular",
+    outputs="solution cloned_coefficient",
+    forward="triangular_solve(self, A, upper, transpose, unitriangular)",
+    self="triangular_solve_other(grad_solution, A, self_shape, upper, transpose, unitriangular)",
+    A=(
+        "triangular_solve_matrix(grad_solution, grad_cloned_coefficient, A, solution, upper, transpose, "
+        "unitriangular)"
+    ),
+    saves="A solution",
+)
+
+# --- inverses ---
+
+kernel("linalg_inv", torch.linalg.inv)
+rule(
+    "linalg_inv",
+    grad_fn="LinalgInvExBackward0",
+    tensors="self",
+    forward="linalg_inv(self)",
+    self="-(result.mH @ (grad @ result.mH))",
+    saves="result",
+)
+kernel("linalg_inv_ex", lambda matrix, check: tuple(torch.linalg.inv_ex(matrix, check_errors=check)))
+rule(
+    "linalg_inv_ex",
+    grad_fn="LinalgInvExBackward0",
+    tensors="A",
+    args="check",
+    outputs="inverse info",
+    forward="linalg_inv_ex(A, check)",
+    A="-(inverse.mH @ (grad_inverse @ inverse.mH))",
+    info=NON_DIFFERENTIABLE,
+    saves="inverse",
+)
+
+# --- linear systems of square matrices ---
+
+
+def _solve_adjoint(matrix: T, other: T, left: bool = True) -> T:
+    """Return X with A^H X = B, or X A^H = B.
+
+    For a singular matrix a first derivative is infinite or nan, and further ones raise
+    torch.linalg.LinAlgError: torch's first one goes on from the LU decomposition of the forward.
+    """
+    if isinstance(matrix, torch.Tensor):
+        return torch.linalg.solve_ex(matrix.mH, other, left=left)[0]
+    return solve(adjoint(matrix), other, left)
+
+
+@formula
+def solve_other(grad: T, matrix: T, left: bool, vector: bool) -> T:
+    """Return the gradient of the right-hand side of a linear system."""
+    return no_column(_solve_adjoint(matrix, column(grad, vector), left), vector)
+
+
+@formula
+def solve_matrix(grad: T, result: T, matrix: T, left: bool, vector: bool) -> T:
+    """Return the gradient of the matrix of a linear system."""
+    pulled = _solve_adjoint(matrix, column(grad, vector), left)
+    found = adjoint(column(result, vector))
+    return -(pulled @ found) if left else -(found @ pulled)
+
+
+def _solve_ex(matrix: torch.Tensor, other: torch.Tensor, left: bool, check: bool, strict: bool) -> Any:
+    """Return the solution and its info; `strict` is `torch.linalg.solve`, which raises."""
+    if strict:
+        result = torch.linalg.solve(matrix, other, left=left)
+        return result, matrix.new_zeros(matrix.shape[:-2], dtype=torch.int32)
+    return tuple(torch.linalg.solve_ex(matrix, other, left=left, check_errors=check))
+
+
+kernel("linalg_solve_ex", _solve_ex)
+rule(
+    "linalg_solve_ex",
+    grad_fn="LinalgSolveExBackward0",
+    tensors="A B",
+    args="left vector check strict",
+    outputs="result info",
+    forward="linalg_solve_ex(A, B, left, check, strict)",
+    A="solve_matrix(grad_result, result, A, left, vector)",
+    B="solve_other(grad_result, A, left, vector)",
+    info=NON_DIFFERENTIABLE,
+    saves="A result",
+)
+_solve = operation("linalg_solve_ex")
+
+
+def solve(matrix: T, other: T, left: bool = True) -> T:
+    """Return X with A X = B, or X A = B; raise torch.linalg.LinAlgError for a matrix without an inverse."""
+    if isinstance(matrix, torch.Tensor):
+        return torch.linalg.solve(matrix, other, left=left)
+    return _solve(matrix, other, left, False, False, True)[0]
+
+
+# --- determinants ---
+
+
+@formula
+def det_backward(grad: T, det: T, matrix: T) -> T:
+    """Return the gradient of a determinant, which exists for singular matrices too.
+
+    There it comes from the adjugate, by a singular value decomposition (`linalg_det_backward` in torch).
+    """
+    if matrix.numel() == 0:
+        return zeros_like(matrix)
+    if matrix.shape[-1] == 1:
+        return grad.unsqueeze(-1).unsqueeze(-1)
+    wanted = scaled_identity(grad * det.conj(), matrix.shape[-1])
+    singular = det.abs() < 100 * torch.finfo(det.dtype).eps
+    if not singular.any():
+        return _solve_adjoint(matrix, wanted)
+    if singular.all():
+        return _adjugate(grad, matrix)
+    regular = ~singular
+    found = zeros_like(matrix).index_put((singular,), _adjugate(grad[singular], matrix[singular]))
+    return found.index_put((regular,), _solve_adjoint(matrix[regular], wanted[regular]))
+
+
+def _adjugate(grad: T, matrix: T) -> T:
+    """Return the adjoint of the adjugate of singular matrices, times `grad`."""
+    left, values, right = svd(matrix, False, None)
+    scale = (det_of(left) * det_of(right)).conj() * grad
+    # The product of all singular values but one, without a division.
+    before = pad(values.narrow(-1, 0, values.shape[-1] - 1), (1, 0), 1).cumprod(-1)
+    after = pad(values.narrow(-1, 1, values.shape[-1] - 1), (0, 1), 1).flip(-1).cumprod(-1).flip(-1)
+    return (left * (scale.unsqueeze(-1) * (before * after)).unsqueeze(-2)) @ right
+
+
+kernel("linalg_det", torch.linalg.det)
+rule(
+    "linalg_det",
+    grad_fn="LinalgDetBackward0",
+    tensors="A",
+    forward="linalg_det(A)",
+    A="det_backward(grad, result, A)",
+    saves="A result",
+)
+det_of = operation("linalg_det")
+
+
+@formula
+def slogdet_backward(grad_sign: T, grad_log: T, matrix: T, sign: T) -> T:
+    """Return the gradient of sign and logarithm of a determinant; a real sign is constant."""
+    found = grad_log
+    if matrix.dtype.is_complex and grad_sign is not None:
+        turn = (grad_sign.conj() * sign).imag * 1j
+        found = -turn if found is None else found - turn
+    if found is None:
+        return None
+    return _solve_adjoint(matrix, scaled_identity(found.to(matrix.dtype), matrix.shape[-1]))
+
+
+kernel("linalg_slogdet", lambda matrix: tuple(torch.linalg.slogdet(matrix)))
+rule(
+    "linalg_slogdet",
+    grad_fn="LinalgSlogdetBackward0",
+    tensors="A",
+    outputs="sign logabsdet",
+    forward="linalg_slogdet(A)",
+    A="slogdet_backward(grad_sign, grad_logabsdet, A, sign)",
+    saves="A sign",
+)
+
+# --- systems of any shape: least squares and the pseudo-inverse ---
+
+
+@formula
+def pinv_backward(grad: T, inverse: T, matrix: T) -> T:
+    """Return the gradient of the pseudo-inverse of a matrix, where the rank is constant.
+
+    Source: G. Golub, V. Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems
+    whose variables separate" (1973).
+    """
+    back, pulled = adjoint(inverse), adjoint(grad)
+    if matrix.shape[-2] <= matrix.shape[-1]:
+        inner = pulled @ inverse
+        outer = inner @ back
+        rest = (back @ inverse) @ (pulled - inner @ matrix)
+        return -adjoint(inverse @ inner) + outer - (matrix @ inverse) @ outer + rest
+    inner = inverse @ pulled
+    outer = back @ inner
+    rest = (pulled - matrix @ inner) @ inverse @ back
+    return -adjoint(inner @ inverse) + rest + outer - outer @ inverse @ matrix
+
+
+kernel(
+    "linalg_pinv",
+    lambda matrix, atol, rtol, hermitian: torch.linalg.pinv(
+        matrix, atol=atol, rtol=rtol, hermitian=hermitian
+    ),
+)
+rule(
+    "linalg_pinv",
+    grad_fn="LinalgPinvBackward0",
+    tensors="self",
+    args="atol rtol hermitian",
+    forward="linalg_pinv(self, atol, rtol, hermitian)",
+    self="pinv_backward(grad, result, self)",
+    saves="self result",
+)
+_pinv = operation("linalg_pinv")
+
+
+@formula
+def lstsq_matrix(grad: T, grad_residuals: T, matrix: T, other: T, solution: T, vector: bool) -> T:  # noqa: PLR0917
+    """Return the gradient of the matrix of a least-squares problem (`linalg_lstsq_backward` in torch)."""
+    other, solution = column(other, vector), column(solution, vector)
+    found = None
+    if grad is not None:
+        pulled = column(grad, vector) @ adjoint(other)
+        found = pinv_backward(pulled, _pinv(matrix, None, None, False), matrix)
+    if _some(grad_residuals):
+        off = grad_residuals.unsqueeze(-2) * (matrix @ solution - other)
+        part = (off @ adjoint(solution)) * 2
+        found = part if found is None else found + part
+    return found
+
+
+@formula
+def lstsq_other(grad: T, grad_residuals: T, matrix: T, other: T, solution: T, vector: bool) -> T:  # noqa: PLR0917
+    """Return the gradient of the right-hand side of a least-squares problem."""
+    found = None
+    if grad is not None:
+        inverse = _pinv(matrix, None, None, False)
+        found = no_column(adjoint(inverse) @ column(grad, vector), vector)
+    if _some(grad_residuals):
+        off = matrix @ column(solution, vector) - column(other, vector)
+        part = no_column(grad_residuals.unsqueeze(-2) * off * -2, vector)
+        found = part if found is None else found + part
+    return found
+
+
+def _some(grad: T) -> bool:
+    """Whether there are residuals and a gradient arrived at them."""
+    return grad is not None and grad.numel() > 0
+
+
+kernel(
+    "linalg_lstsq",
+    lambda matrix, other, rcond, driver: tuple(torch.linalg.lstsq(matrix, other, rcond, driver=driver)),
+)
+rule(
+    "linalg_lstsq",
+    grad_fn="LinalgLstsqBackward0",
+    tensors="self b",
+    args="rcond driver vector",
+    outputs="solution residuals rank singular_values",
+    forward="linalg_lstsq(self, b, rcond, driver)",
+    self="lstsq_matrix(grad_solution, grad_residuals, self, b, solution, vector)",
+    b="lstsq_other(grad_solution, grad_residuals, self, b, solution, vector)",
+    rank=NON_DIFFERENTIABLE,
+    singular_values=NON_DIFFERENTIABLE,
+    saves="self b solution",
 )
