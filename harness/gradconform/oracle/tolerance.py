@@ -69,7 +69,8 @@ class Miss:
 
 def same_bits(expected: torch.Tensor, got: torch.Tensor) -> bool:
     """Whether two tensors of one shape and dtype hold the same numbers."""
-    if torch.equal(expected, got):
+    # torch compares no complex numbers of half precision.
+    if expected.dtype != torch.complex32 and torch.equal(expected, got):
         return True
     if expected.dtype not in TOLERANCES:
         return False
