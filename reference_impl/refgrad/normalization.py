@@ -14,6 +14,7 @@ import torch
 from .ops import apply
 from .optional import optional
 from .pooling import avg_pool2d, avg_pool3d
+from .rules.normalization import Geometry
 from .shapes import mean
 from .tensor import Tensor
 
@@ -38,9 +39,9 @@ def native_layer_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return `layer_norm` with the means and the reciprocal deviations, from which no gradient comes."""
-    found: Any = apply(
-        "native_layer_norm", input, optional(weight), optional(bias), tuple(normalized_shape), eps
-    )
+    shape = tuple(normalized_shape)
+    geometry = Geometry(tuple(input.shape), tuple(range(-len(shape), 0)), shape, eps)
+    found: Any = apply("native_layer_norm", input, optional(weight), optional(bias), geometry, (shape, eps))
     return found  # type: ignore[no-any-return]
 
 
@@ -110,7 +111,11 @@ def native_group_norm(  # noqa: PLR0917 - torch's signature
 
     Gradients of those two count if both of them have one; torch drops a single one.
     """
-    found: Any = apply("native_group_norm", input, optional(weight), optional(bias), (N, C, HxW, group, eps))
+    each = C // group if group else 0
+    geometry = Geometry((N, group, each, HxW), (2, 3), (1, group, each, 1), eps)
+    found: Any = apply(
+        "native_group_norm", input, optional(weight), optional(bias), geometry, (N, C, HxW, group, eps)
+    )
     return found  # type: ignore[no-any-return]
 
 
@@ -196,8 +201,15 @@ def _batch_norm(  # noqa: PLR0917 - torch's signature
                 raise RuntimeError(f"{what} must be defined in evaluation mode")
         elif tensor.numel() != input.shape[1]:
             raise RuntimeError(f"{what} should contain {input.shape[1]} elements not {tensor.numel()}")
-    operands = (weight, bias, running_mean, running_var)
-    return apply(name, input, *map(optional, operands), training, momentum, eps)
+    geometry = Geometry(
+        tuple(input.shape),
+        (0, *range(2, input.ndim)),
+        (1, input.shape[1], *(1 for _ in input.shape[2:])),
+        eps,
+        own=training,
+    )
+    operands = map(optional, (weight, bias, running_mean, running_var))
+    return apply(name, input, *operands, geometry, (training, momentum, eps))
 
 
 def batch_norm(  # noqa: PLR0917 - torch's signature

@@ -1,83 +1,197 @@
 """Normalisation: values less their mean over their standard deviation, times a weight and plus a bias.
 
 What a layer, a group of channels or a batch normalises over differs, the mathematics does not. With
-x' = (x - mean) / deviation over n values, the gradient of x is (g - mean(g) - x' mean(g x')) / deviation for
-the gradient g of x'. torch's kernels compute it from the mean and the deviation that they have saved. Where
-it is to be differentiated again, both are functions of x and are computed again.
+x' = (x - mean) r over n values, r the reciprocal of the deviation, the Jacobian of x' in x is symmetric:
+
+    B(g) = r (g - mean(g) - x' mean(g x'))
+
+The gradient of x is B(g w), that of the weight w the sum of g x'. torch has kernels for the two that use the
+mean and the r that were saved; their own derivatives are written with mean and r as functions of x.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import torch
 
-from .formulas import composed, formula, kernel
+from .formulas import formula, kernel, sum_to
 from .registry import NON_DIFFERENTIABLE, rule
 
 T = Any
 _aten = torch.ops.aten
 
 
-def _normalized(value: T, dims: Sequence[int], eps: float) -> tuple[T, T]:
-    """Return `value` normalised over `dims`, and the reciprocal of the deviation."""
-    centred = value - value.mean(dims, True)
-    reciprocal = ((centred * centred).mean(dims, True) + eps).rsqrt()
+class Geometry(NamedTuple):
+    """What is normalised over: `dims` of the values seen in the shape `view`, where the weight has the shape
+    `weight`. The statistics are those of the values themselves, or else (`own` false) known beforehand.
+    """
+
+    view: tuple[int, ...]
+    dims: tuple[int, ...]
+    weight: tuple[int, ...]
+    eps: float
+    own: bool = True
+
+
+def _seen(value: T, shape: tuple[int, ...]) -> T:
+    """Return `value` in another shape; 16 bits are too few for sums of squares."""
+    seen = value.reshape(shape)
+    return seen.to(torch.float32) if value.dtype in (torch.float16, torch.bfloat16) else seen
+
+
+def _given_back(value: T, like: T) -> T:
+    return value.reshape(like.shape).to(like.dtype)
+
+
+def _normalized(value: T, known: tuple[T, T], geometry: Geometry) -> tuple[T, T]:
+    """Return x' and r for values seen in their shape."""
+    if geometry.own:
+        centred = value - value.mean(geometry.dims, True)
+        variance = (centred * centred).mean(geometry.dims, True)
+    else:
+        mean, variance = (_seen(one, geometry.weight) for one in known)
+        centred = value - mean
+    reciprocal = (variance + geometry.eps).rsqrt()
     return centred * reciprocal, reciprocal
 
 
-def _normalized_backward(grad: T, value: T, dims: Sequence[int], eps: float) -> T:
-    """Return the gradient of `value` for that of `value` normalised over `dims`."""
-    normal, reciprocal = _normalized(value, dims, eps)
-    return (grad - grad.mean(dims, True) - normal * (grad * normal).mean(dims, True)) * reciprocal
+def _less_common(grad: T, normal: T, dims: tuple[int, ...]) -> tuple[T, T]:
+    """Return B(grad) / r, and the mean of `grad` times x'."""
+    common = (grad * normal).mean(dims, True)
+    return grad - grad.mean(dims, True) - normal * common, common
 
 
-def _times(grad: T, weight: T, shape: Sequence[int]) -> T:
-    """Return `grad` times `weight` in `shape`; no weight counts as 1."""
-    return grad if weight is None else grad * weight.reshape(tuple(shape))
+def _jacobian(grad: T, value: T, known: tuple[T, T], geometry: Geometry) -> T:
+    """Return B(grad); known statistics only scale."""
+    normal, reciprocal = _normalized(value, known, geometry)
+    return (_less_common(grad, normal, geometry.dims)[0] if geometry.own else grad) * reciprocal
+
+
+def _scaled(grad: T, weight: T, geometry: Geometry) -> T:
+    return grad if weight is None else grad * _seen(weight, geometry.weight)
+
+
+@formula
+def scaled_jacobian(grad: T, value: T, weight: T, known: tuple[T, T], geometry: Geometry) -> T:
+    """Return w B(grad), the adjoint of g -> B(g w)."""
+    seen = _seen(grad, geometry.view)
+    product = _jacobian(seen, _seen(value, geometry.view), known, geometry)
+    return _given_back(_scaled(product, weight, geometry), value)
+
+
+@formula
+def jacobian_by_weight(  # noqa: PLR0917 - what B(g w) is made of
+    grad: T, grad_output: T, value: T, weight: T, known: tuple[T, T], geometry: Geometry
+) -> T:
+    """Return the gradient of the weight for the cotangent `grad` of B(g w)."""
+    seen = _jacobian(_seen(grad, geometry.view), _seen(value, geometry.view), known, geometry)
+    product = seen * _seen(grad_output, geometry.view)
+    return _given_back(sum_to(product, geometry.weight), weight)
+
+
+@formula
+def jacobian_by_value(grad: T, grad_output: T, value: T, weight: T, geometry: Geometry) -> T:
+    """Return the gradient of the values for the cotangent `grad` of B(g w): that of r (c - m1 m2) n.
+
+    Here c is the covariance of `grad` and g w, and m1, m2 are their means with x'.
+    """
+    if not geometry.own:
+        return None
+    dims = geometry.dims
+    normal, reciprocal = _normalized(_seen(value, geometry.view), (None, None), geometry)
+    left = _seen(grad, geometry.view)
+    right = _scaled(_seen(grad_output, geometry.view), weight, geometry)
+    (left_part, left_mean), (right_part, right_mean) = (
+        _less_common(one, normal, dims) for one in (left, right)
+    )
+    covariance = ((left - left.mean(dims, True)) * right).mean(dims, True)
+    total = normal * (covariance - left_mean * right_mean) + left_part * right_mean + right_part * left_mean
+    return _given_back(-total * reciprocal * reciprocal, value)
+
+
+@formula
+def spread_weight(grad: T, value: T, known: tuple[T, T], geometry: Geometry) -> T:
+    """Return x' times the cotangent `grad` of the sum of g x'."""
+    normal, _ = _normalized(_seen(value, geometry.view), known, geometry)
+    return _given_back(normal * _seen(grad, geometry.weight), value)
+
+
+@formula
+def weight_by_value(grad: T, grad_output: T, value: T, known: tuple[T, T], geometry: Geometry) -> T:
+    """Return the gradient of the values for the cotangent `grad` of the sum of g x'."""
+    product = _seen(grad_output, geometry.view) * _seen(grad, geometry.weight)
+    return _given_back(_jacobian(product, _seen(value, geometry.view), known, geometry), value)
+
+
+_STATISTICS = ("average", "rstd", "known_mean", "known_var")
+
+
+def _backward(name: str, label: str, overload: Any) -> None:
+    """Add the rows of the two parts of a backward, which `overload` computes for a mask of what is wanted."""
+    operands = f"input, weight, {', '.join(_STATISTICS)}, options"
+    known = "(known_mean, known_var), geometry"
+    derivatives = {
+        "input": {
+            "grad_output": f"scaled_jacobian(grad, input, weight, {known})",
+            "input": "jacobian_by_value(grad, grad_output, input, weight, geometry)",
+            "weight": f"jacobian_by_weight(grad, grad_output, input, weight, {known})",
+        },
+        "weight": {
+            "grad_output": f"spread_weight(grad, input, {known})",
+            "input": f"weight_by_value(grad, grad_output, input, {known})",
+            "weight": NON_DIFFERENTIABLE,
+        },
+    }
+    for part, (what, stated) in enumerate(derivatives.items()):
+        kernel(f"{name}_{what}", _part(overload, part))
+        saves = "grad_output input known_mean known_var" + (" weight" if what == "input" else "")
+        rule(
+            f"{name}_{what}",
+            grad_fn=f"{label}BackwardBackward0",
+            tensors=f"grad_output input weight {' '.join(_STATISTICS)}",
+            args="geometry options",
+            forward=f"{name}_{what}(grad_output, {operands})",
+            saves=saves,
+            **stated,
+            **dict.fromkeys(_STATISTICS, NON_DIFFERENTIABLE),
+        )
+
+
+def _part(overload: Any, part: int) -> Any:
+    mask = tuple(place == part for place in range(3))
+    return lambda *args: overload(*args, mask)[part]
+
+
+def _gradient(what: str, known: str) -> str:
+    """Return the formula for a part of a backward, with the statistics that are known beforehand."""
+    return f"{what}(grad_output, input, weight, average, rstd, {known}, geometry, options)"
 
 
 # --- over the last dimensions ---
 
-
-def _trailing(shape: Sequence[int]) -> tuple[int, ...]:
-    return tuple(range(-len(shape), 0))
-
-
-def _layer_norm_kernel(part: int) -> Any:
-    mask = tuple(place == part for place in range(3))
-
-    def backward(  # noqa: PLR0917 - what the row gives
-        grad: T, value: T, weight: T, mean: T, rstd: T, shape: tuple[int, ...], _: float
-    ) -> T:
-        return _aten.native_layer_norm_backward(grad, value, shape, mean, rstd, weight, None, mask)[part]
-
-    return backward
-
-
-def _layer_norm_input(grad: T, value: T, weight: T, _: T, __: T, shape: tuple[int, ...], eps: float) -> T:
-    return _normalized_backward(_times(grad, weight, shape), value, _trailing(shape), eps)
-
-
-def _layer_norm_weight(grad: T, value: T, _: T, __: T, ___: T, shape: tuple[int, ...], eps: float) -> T:
-    product = grad * _normalized(value, _trailing(shape), eps)[0]
-    lead = tuple(range(product.dim() - len(shape)))
-    return product.sum(lead) if lead else product
-
-
-kernel("native_layer_norm", _aten.native_layer_norm.default)
-composed("layer_norm_input", _layer_norm_kernel(0), _layer_norm_input)
-composed("layer_norm_weight", _layer_norm_kernel(1), _layer_norm_weight)
+kernel(
+    "native_layer_norm",
+    # options: shape, eps
+    lambda value, weight, bias, options: _aten.native_layer_norm(value, options[0], weight, bias, options[1]),
+)
+_backward(
+    "layer_norm",
+    "NativeLayerNorm",
+    lambda grad, value, weight, mean, rstd, _, __, options, mask: _aten.native_layer_norm_backward(
+        grad, value, options[0], mean, rstd, weight, None, mask
+    ),
+)
 rule(
     "native_layer_norm",
     grad_fn="NativeLayerNormBackward0",
     tensors="input weight bias",
-    args="shape eps",
+    args="geometry options",
     outputs="output average rstd",
-    forward="native_layer_norm(input, shape, weight, bias, eps)",
-    input="layer_norm_input(grad_output, input, weight, average, rstd, shape, eps)",
-    weight="layer_norm_weight(grad_output, input, weight, average, rstd, shape, eps)",
+    forward="native_layer_norm(input, weight, bias, options)",
+    input=_gradient("layer_norm_input", "None, None"),
+    weight=_gradient("layer_norm_weight", "None, None"),
     bias="sum_to(grad_output, bias_shape)",
     average=NON_DIFFERENTIABLE,
     rstd=NON_DIFFERENTIABLE,
@@ -86,129 +200,57 @@ rule(
 
 # --- over groups of channels ---
 
-# batch, channels, places, groups, eps
-_Groups = tuple[int, int, int, int, float]
 
-
-def _grouped(value: T, sizes: _Groups) -> T:
-    batch, channels, places, groups, _ = sizes
-    return value.reshape((batch, groups, channels // groups, places))
-
-
-def _group_norm_input(  # noqa: PLR0917 - what the row gives
-    grad: T, grad_average: T, grad_rstd: T, value: T, weight: T, _: T, __: T, sizes: _Groups
-) -> T:
-    batch, channels, places, groups, eps = sizes
-    shaped, total = _grouped(value, sizes), None
-    if grad is not None:
-        scaled = _times(_grouped(grad, sizes), weight, (1, groups, channels // groups, 1))
-        total = _normalized_backward(scaled, shaped, (2, 3), eps)
-    # As in torch, the gradients of mean and deviation count together or not at all.
-    if grad_average is not None and grad_rstd is not None:
-        normal, reciprocal = _normalized(shaped, (2, 3), eps)
-        column = (batch, groups, 1, 1)
-        slope = normal * reciprocal * reciprocal
-        part = grad_average.reshape(column) - slope * grad_rstd.reshape(column)
-        part = part / (channels // groups * places)
-        total = part if total is None else total + part
-    return None if total is None else total.reshape(value.shape)
-
-
-def _group_norm_input_data(  # noqa: PLR0917 - what the row gives
-    grad: T, grad_average: T, grad_rstd: T, value: T, weight: T, average: T, rstd: T, sizes: _Groups
-) -> T:
-    if grad is None or (grad_average is not None and grad_rstd is not None):
-        return _group_norm_input(grad, grad_average, grad_rstd, value, weight, average, rstd, sizes)
-    return _group_norm_kernel(grad, value, weight, average, rstd, sizes, 0)
-
-
-def _group_norm_kernel(  # noqa: PLR0917 - what the kernel takes
-    grad: T, value: T, weight: T, average: T, rstd: T, sizes: _Groups, part: int
-) -> T:
-    mask = tuple(place == part for place in range(3))
-    return _aten.native_group_norm_backward(
-        grad.contiguous(), value.contiguous(), average, rstd, weight, *sizes[:-1], mask
-    )[part]
-
-
-def _group_norm_weight(grad: T, value: T, _: T, __: T, ___: T, sizes: _Groups) -> T:
-    if grad is None:
+@formula
+def statistics_backward(grad_average: T, grad_rstd: T, value: T, geometry: Geometry) -> T:
+    """Return the gradient of the values for those of mean and r, which in torch count together or not at
+    all.
+    """
+    if grad_average is None or grad_rstd is None:
         return None
-    normal, _ = _normalized(_grouped(value, sizes), (2, 3), sizes[-1])
-    return (_grouped(grad, sizes) * normal).sum((0, 3)).reshape((sizes[1],))
-
-
-def _group_norm_weight_data(grad: T, value: T, weight: T, average: T, rstd: T, sizes: _Groups) -> T:  # noqa: PLR0917
-    return None if grad is None else _group_norm_kernel(grad, value, weight, average, rstd, sizes, 1)
+    normal, reciprocal = _normalized(_seen(value, geometry.view), (None, None), geometry)
+    slope = normal * reciprocal * reciprocal
+    total = grad_average.reshape(reciprocal.shape) - slope * grad_rstd.reshape(reciprocal.shape)
+    return _given_back(total / math.prod(geometry.view[dim] for dim in geometry.dims), value)
 
 
 @formula
-def group_norm_bias(grad: T, sizes: tuple[Any, ...]) -> T:
-    """Return the sum over all but the channels; None for no gradient."""
-    return None if grad is None else grad.reshape((sizes[0], sizes[1], sizes[2])).sum((0, 2))
+def both(first: T, second: T) -> T:
+    """Return the sum of two gradients, of which there may be one, or none."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first + second
 
 
-kernel("native_group_norm", _aten.native_group_norm.default)
-composed("group_norm_input", _group_norm_input_data, _group_norm_input)
-composed("group_norm_weight", _group_norm_weight_data, _group_norm_weight)
+kernel(
+    "native_group_norm",
+    # options: batch, channels, places, groups, eps
+    lambda value, weight, bias, options: _aten.native_group_norm(value, weight, bias, *options),
+)
+_backward(
+    "group_norm",
+    "NativeGroupNorm",
+    lambda grad, value, weight, mean, rstd, _, __, options, mask: _aten.native_group_norm_backward(
+        grad.contiguous(), value.contiguous(), mean, rstd, weight, *options[:-1], mask
+    ),
+)
 rule(
     "native_group_norm",
     grad_fn="NativeGroupNormBackward0",
     tensors="input weight bias",
-    args="sizes",
+    args="geometry options",
     outputs="output average rstd",
-    forward="native_group_norm(input, weight, bias, *sizes)",
-    input="group_norm_input(grad_output, grad_average, grad_rstd, input, weight, average, rstd, sizes)",
-    weight="group_norm_weight(grad_output, input, weight, average, rstd, sizes)",
-    bias="group_norm_bias(grad_output, sizes)",
+    forward="native_group_norm(input, weight, bias, options)",
+    input=(
+        f"both({_gradient('group_norm_input', 'None, None')} if grad_output is not None else None, "
+        "statistics_backward(grad_average, grad_rstd, input, geometry))"
+    ),
+    weight=f"{_gradient('group_norm_weight', 'None, None')} if grad_output is not None else None",
+    bias="sum_channels(grad_output) if grad_output is not None else None",
     saves="input weight average rstd",
 )
 
 # --- over a batch ---
-
-
-def _channels(value: T) -> tuple[int, ...]:
-    return (1, value.shape[1], *(1 for _ in value.shape[2:]))
-
-
-def _others(value: T) -> tuple[int, ...]:
-    return (0, *range(2, value.dim()))
-
-
-def _batch_norm_kernel(part: int) -> Any:
-    mask = tuple(place == part for place in range(3))
-
-    def backward(  # noqa: PLR0917 - what the row gives
-        grad: T, value: T, weight: T, known: tuple[T, T], average: T, rstd: T, training: bool, eps: float
-    ) -> T:
-        arguments = (grad, value, weight, *known, average, rstd, training, eps, mask)
-        return _aten.native_batch_norm_backward(*arguments)[part]
-
-    return backward
-
-
-def _batch_norm_input(  # noqa: PLR0917 - what the row gives
-    grad: T, value: T, weight: T, known: tuple[T, T], _: T, __: T, training: bool, eps: float
-) -> T:
-    shape = _channels(value)
-    scaled = _times(grad, weight, shape)
-    if training:
-        return _normalized_backward(scaled, value, _others(value), eps)
-    return scaled * (known[1] + eps).rsqrt().reshape(shape)
-
-
-def _batch_norm_weight(
-    grad: T, value: T, _: T, known: tuple[T, T], __: T, ___: T, training: bool, eps: float
-) -> T:
-    shape, dims = _channels(value), _others(value)
-    if training:
-        return (grad * _normalized(value, dims, eps)[0]).sum(dims)
-    normal = (value - known[0].reshape(shape)) * (known[1] + eps).rsqrt().reshape(shape)
-    return (grad * normal).sum(dims)
-
-
-composed("batch_norm_input", _batch_norm_kernel(0), _batch_norm_input)
-composed("batch_norm_weight", _batch_norm_kernel(1), _batch_norm_weight)
 
 
 def _batch_norm(name: str, label: str, overload: Any) -> None:
@@ -216,17 +258,18 @@ def _batch_norm(name: str, label: str, overload: Any) -> None:
 
     The kernel moves the running statistics, if it is given any in training. Those take no part in the graph.
     """
-    kernel(name, overload)
-    saved = "(running_mean, running_var), average, rstd, training, eps"
+    # options: training, momentum, eps
+    kernel(name, lambda *operands: overload(*operands[:-1], *operands[-1]))
+    known = "running_mean, running_var"
     rule(
         name,
         grad_fn=label,
         tensors="input weight bias running_mean running_var",
-        args="training momentum eps",
+        args="geometry options",
         outputs="output average rstd",
-        forward=f"{name}(input, weight, bias, running_mean, running_var, training, momentum, eps)",
-        input=f"batch_norm_input(grad_output, input, weight, {saved})",
-        weight=f"batch_norm_weight(grad_output, input, weight, {saved})",
+        forward=f"{name}(input, weight, bias, {known}, options)",
+        input=_gradient("batch_norm_input", known),
+        weight=_gradient("batch_norm_weight", known),
         bias="sum_channels(grad_output)",
         running_mean=NON_DIFFERENTIABLE,
         running_var=NON_DIFFERENTIABLE,
@@ -236,6 +279,15 @@ def _batch_norm(name: str, label: str, overload: Any) -> None:
     )
 
 
+_backward(
+    "batch_norm",
+    "NativeBatchNorm",
+    lambda grad, value, weight, mean, rstd, known_mean, known_var, options, mask: (
+        _aten.native_batch_norm_backward(
+            grad, value, weight, known_mean, known_var, mean, rstd, options[0], options[2], mask
+        )
+    ),
+)
 _legit: Any = _aten._native_batch_norm_legit
 _batch_norm("native_batch_norm", "NativeBatchNormBackward0", _aten.native_batch_norm.default)
 _batch_norm("_native_batch_norm_legit", "NativeBatchNormLegitBackward0", _legit.default)
