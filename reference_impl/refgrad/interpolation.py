@@ -42,7 +42,7 @@ _ANTIALIASED = {
     "bicubic": "_upsample_bicubic2d_aa",
     "lanczos": "_upsample_lanczos2d_aa",
 }
-_AREA = {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d, 3: adaptive_avg_pool3d}
+_AREA: dict[int, Any] = {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d, 3: adaptive_avg_pool3d}
 _RANKS = {"linear": 1, "bilinear": 2, "trilinear": 3}
 
 

@@ -169,9 +169,10 @@ def native_batch_norm(  # noqa: PLR0917 - torch's signature
 
     Both are empty unless `training`. Raises RuntimeError for statistics that are not there or do not fit.
     """
-    return _batch_norm(
+    found: tuple[Tensor, Tensor, Tensor] = _batch_norm(
         "native_batch_norm", input, weight, bias, (running_mean, running_var), training, momentum, eps
     )
+    return found
 
 
 def _native_batch_norm_legit(input: Tensor, weight: Tensor | None, bias: Tensor | None, *rest: Any) -> Any:

@@ -271,13 +271,6 @@ def kernel(name: str, on_data: Callable[..., Any]) -> None:
     _add(name, (on_data, name))
 
 
-def composed(name: str, on_data: Callable[..., Any], on_tensors: Callable[..., Any]) -> None:
-    """Let rows use the kernel `on_data` as `name`; over refgrad tensors `on_tensors` computes the same from
-    operations that have derivatives.
-    """
-    _add(name, (on_data, on_tensors))
-
-
 _operations: Mapping[str, Any] = {}
 
 

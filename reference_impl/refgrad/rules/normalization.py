@@ -132,7 +132,7 @@ def _backward(name: str, label: str, overload: Any) -> None:
     """Add the rows of the two parts of a backward, which `overload` computes for a mask of what is wanted."""
     operands = f"input, weight, {', '.join(_STATISTICS)}, options"
     known = "(known_mean, known_var), geometry"
-    derivatives = {
+    derivatives: dict[str, dict[str, Any]] = {
         "input": {
             "grad_output": f"scaled_jacobian(grad, input, weight, {known})",
             "input": "jacobian_by_value(grad, grad_output, input, weight, geometry)",
@@ -154,8 +154,7 @@ def _backward(name: str, label: str, overload: Any) -> None:
             args="geometry options",
             forward=f"{name}_{what}(grad_output, {operands})",
             saves=saves,
-            **stated,
-            **dict.fromkeys(_STATISTICS, NON_DIFFERENTIABLE),
+            **(stated | dict.fromkeys(_STATISTICS, NON_DIFFERENTIABLE)),
         )
 
 

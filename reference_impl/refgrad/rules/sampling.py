@@ -159,7 +159,7 @@ def _corners(
 
 def _weight(weights: tuple[tuple[T, T, T], ...], *dims: int) -> T:
     """Return the weight of a corner, differentiated by the coordinates of `dims`."""
-    product = None
+    product: T = None
     for dim, orders in enumerate(weights):
         factor = orders[dims.count(dim)]
         product = factor if product is None else product * factor
@@ -187,7 +187,7 @@ def samples_moved(direction: T, image: T, grid: T, options: Options) -> T:
     """Return how the samples change when the points move in `direction`."""
     if options[0] == _NEAREST:
         return None
-    total = None
+    total: T = None
     for index, inside, weights in _corners(grid, image.shape[2:], options):
         weight = _along(weights, direction).masked_fill(~inside, 0)
         part = _pixels(image, index) * weight.unsqueeze(1)
@@ -216,7 +216,7 @@ def points_of_moved(direction: T, grad: T, image: T, grid: T, options: Options) 
         return None
     rank = grid.shape[-1]
     flat = grad.reshape((*grad.shape[:2], math.prod(grad.shape[2:])))
-    total = None
+    total: T = None
     for index, inside, weights in _corners(grid, image.shape[2:], options):
         here = (_pixels(image, index) * flat).sum(1).masked_fill(~inside, 0)
         for dim in range(rank):
