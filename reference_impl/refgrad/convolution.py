@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/stable/nn.functional.html#convolution-func
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -124,6 +125,7 @@ def _forward(rank: int) -> Callable[..., Tensor]:
             # The kernel pads both sides alike; what one side gets more is put there beforehand.
             more = [high - low for low, high in zip(before, after, strict=True)]
             if any(more):
+                _warn_of_a_copy()
                 value = apply("pad_constant", value, tuple(n for size in more[::-1] for n in (0, size)), 0)
             return _real(value, weight, bias, (steps, before, spread, False, none, groups))
 
@@ -138,6 +140,15 @@ def _forward(rank: int) -> Callable[..., Tensor]:
         "and for 'same' with a stride."
     )
     return function
+
+
+def _warn_of_a_copy() -> None:
+    warnings.warn(
+        "Using padding='same' with even kernel lengths and odd dilation may require a zero-padded copy of "
+        "the input be created",
+        UserWarning,
+        stacklevel=5,
+    )
 
 
 def _named_padding(

@@ -130,7 +130,7 @@ _STATISTICS = ("average", "rstd", "known_mean", "known_var")
 
 def _backward(name: str, label: str, overload: Any) -> None:
     """Add the rows of the two parts of a backward, which `overload` computes for a mask of what is wanted."""
-    operands = f"input, weight, {', '.join(_STATISTICS)}, options"
+    operands = f"input, weight, {', '.join(_STATISTICS)}, geometry, options"
     known = "(known_mean, known_var), geometry"
     derivatives: dict[str, dict[str, Any]] = {
         "input": {
@@ -159,8 +159,14 @@ def _backward(name: str, label: str, overload: Any) -> None:
 
 
 def _part(overload: Any, part: int) -> Any:
+    """Return the kernel of one part of a backward; the geometry is for formulas alone."""
     mask = tuple(place == part for place in range(3))
-    return lambda *args: overload(*args, mask)[part]
+
+    def call(*operands: Any) -> T:
+        *tensors, _, options = operands
+        return overload(*tensors, options, mask)[part]
+
+    return call
 
 
 def _gradient(what: str, known: str) -> str:
