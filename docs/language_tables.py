@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from gradconform.program.library import learn_shipped
 from gradconform.program.vocabulary import (
     ATTRIBUTES,
     AUTOGRAD_BACKWARD,
@@ -46,6 +47,7 @@ def tables() -> str:
 
 def page(text: str) -> str:
     """The page with its tables written anew. Raises ValueError where it lacks the marks."""
+    learn_shipped()
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):

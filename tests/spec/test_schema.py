@@ -45,7 +45,8 @@ def test_no_part_takes_unknown_keys() -> None:
 
 
 def test_the_words_of_dtypes_are_the_same_everywhere() -> None:
-    assert get_args(model.DtypeName) == DTYPES == vocabulary.DTYPES
+    assert get_args(model.DtypeName) == DTYPES
+    assert vocabulary.DTYPES == DTYPES
     assert get_args(model.DtypeWord) == (*RELATIVE, *DTYPES)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from gradconform.errors import Problem, SpecError
@@ -14,6 +15,12 @@ from gradconform.spec.corpus import operator_files
 from gradconform.spec.load import load_files
 
 
+@cache
+def learn_shipped() -> tuple[Problem, ...]:
+    """Makes the operators of the shipped tables words of the language, for the specs of others too."""
+    return tuple(learn(load_files(operator_files()).operators))
+
+
 def load_library(paths: Iterable[Path]) -> tuple[Template, ...]:
     """The templates of all scenarios in the files, in file order.
 
@@ -21,8 +28,7 @@ def load_library(paths: Iterable[Path]) -> tuple[Template, ...]:
     """
     loaded = load_files(paths)
     problems: list[Problem] = list(loaded.problems)
-    if not loaded.operators:  # their words are there for the specs of others too
-        loaded = replace(loaded, operators=load_files(operator_files()).operators)
+    problems.extend(learn_shipped())
     problems.extend(learn(loaded.operators))
     templates = []
     for scenario in loaded.scenarios:
