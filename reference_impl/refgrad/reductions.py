@@ -13,7 +13,11 @@ from .selection import picked
 from .shapes import expand
 from .tensor import Tensor
 
+TORCH = ("aminmax", "std_mean", "var_mean")
+METHODS = ("aminmax",)
 IN_PLACE = ("cumprod", "cumsum")
+
+_types: Any = torch.return_types
 
 
 def _extreme(name: str, of_two: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Any]:
@@ -136,7 +140,12 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     return nansum(input, dim, keepdim) / numbers
 
 
-def _spread(name: str) -> Callable[..., Tensor]:
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return the smallest and the largest elements of all, or along `dim`; ties share the gradient."""
+    return _types.aminmax(apply("aminmax", input, dim, keepdim))
+
+
+def _spread(name: str) -> Callable[..., Any]:
     def function(
         input: Tensor,
         dim: Any = None,
@@ -144,7 +153,7 @@ def _spread(name: str) -> Callable[..., Tensor]:
         keepdim: bool = False,
         *,
         correction: float | None = None,
-    ) -> Tensor:
+    ) -> Any:
         if isinstance(dim, bool):
             dim, unbiased = None, dim
         taken = (1 if unbiased in (None, True) else 0) if correction is None else correction
@@ -152,14 +161,16 @@ def _spread(name: str) -> Callable[..., Tensor]:
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = (
-        f"Return the {name} over `dim` (all by default), with `correction` (1 by default, 0 if not "
-        "`unbiased`) taken off the number of elements."
+        f"Return the {name.replace('_', ' and ')} over `dim` (all by default), with `correction` (1 by "
+        "default, 0 if not `unbiased`) taken off the number of elements."
     )
     return function
 
 
 std = _spread("std")
+std_mean = _spread("std_mean")
 var = _spread("var")
+var_mean = _spread("var_mean")
 
 
 def vector_norm(
@@ -182,12 +193,33 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     return vector_norm(input - other, p)
 
 
-def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
+_BY_PRODUCT = {
+    "use_mm_for_euclid_dist": True,
+    "donot_use_mm_for_euclid_dist": False,
+    "use_mm_for_euclid_dist_if_necessary": None,
+}
+
+
+def cdist(
+    x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary"
+) -> Tensor:
     """Return the distances of order `p` between the rows of two batches: [..., P, M], [..., R, M] to
     [..., P, R].
+
+    Those of order 2 are made of one product of matrices with "use_mm_for_euclid_dist", never with
+    "donot_use_mm_for_euclid_dist", and where P or R is above 25 by default. Only then is there a second
+    derivative. Raises ValueError for another mode.
     """
+    if compute_mode not in _BY_PRODUCT:
+        raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
     batch = torch.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])  # type: ignore[no-untyped-call]
-    return apply("cdist", *(expand(x, (*batch, *x.shape[-2:])).contiguous() for x in (x1, x2)), p)
+    left, right = (expand(x, (*batch, *x.shape[-2:])) for x in (x1, x2))
+    by_product = _BY_PRODUCT[compute_mode]
+    if by_product is None:
+        by_product = max(x1.shape[-2], x2.shape[-2]) > 25
+    if p == 2 and by_product and left.numel() and right.numel():
+        return apply("euclidean_dist", left, right)
+    return apply("cdist", left.contiguous(), right.contiguous(), p)
 
 
 def _of_data(name: str) -> Callable[..., Any]:

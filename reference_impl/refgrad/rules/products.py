@@ -78,3 +78,30 @@ rule(
     saves="self other",
     elementwise=True,
 )
+
+# --- distances of rows from a product: |a - b|^2 = |a|^2 - 2 a.b + |b|^2 ---
+
+kernel("euclidean_dist", torch.ops.aten._euclidean_dist.default)
+
+
+@formula
+def per_distance(grad: T, result: T) -> T:
+    """Return the gradient divided by the distances, and 0 where those are 0."""
+    return (grad / result).masked_fill(result == 0, 0)
+
+
+@formula
+def euclidean_dist_backward(ratio: T, x1: T, x2: T) -> T:
+    """Return the gradient of `x1`, given that of the distances divided by them."""
+    return x1 * ratio.sum(-1, keepdim=True) - ratio @ x2
+
+
+rule(
+    "euclidean_dist",
+    grad_fn="EuclideanDistBackward0",
+    tensors="x1 x2",
+    forward="euclidean_dist(x1, x2)",
+    x1="euclidean_dist_backward(per_distance(grad, result), x1, x2)",
+    x2="euclidean_dist_backward(per_distance(grad, result).transpose(-2, -1), x2, x1)",
+    saves="x1 x2 result",
+)
