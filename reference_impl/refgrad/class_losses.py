@@ -58,7 +58,7 @@ def nll_loss(  # noqa: PLR0917 - torch's signature
         folded = (1, -1) if input.numel() else (0, 0)
         input = reshape(input, (batch, classes, *folded))  # noqa: A001 - torch's name
         target = Tensor._of(target._data.reshape(batch, *folded))
-    share = _share(target._data, data_of(weight), input._data, ignore_index, reduction)
+    share = share_of(target._data, data_of(weight), input._data, ignore_index, reduction)
     places = Tensor._of(target._data.long().masked_fill(target._data == ignore_index, 0))
     picked = loss.reshape(target.shape) if reduction == "none" else loss
     row, dim = ("nll_loss", input.ndim - 1) if input.ndim < 3 else ("nll_loss2d", 1)
@@ -66,7 +66,7 @@ def nll_loss(  # noqa: PLR0917 - torch's signature
     return result if result.shape == loss.shape else view(result, shape)
 
 
-def _share(
+def share_of(
     target: torch.Tensor, weight: torch.Tensor | None, like: torch.Tensor, ignored: int, reduction: str
 ) -> torch.Tensor:
     """Return what each target counts for: its weight, over their sum in a mean, and 0 if it is ignored."""

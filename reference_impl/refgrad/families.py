@@ -17,6 +17,7 @@ from typing import Any
 from . import (
     activations,
     aliases,
+    attention,
     contraction,
     convolution,
     differences,
@@ -47,6 +48,7 @@ from .inplace import in_place
 FAMILIES: tuple[ModuleType, ...] = (
     activations,
     aliases,
+    attention,
     contraction,
     convolution,
     differences,

@@ -1,4 +1,4 @@
-"""`refgrad.nn.functional`: linear maps, embeddings and one-hot vectors, with torch's signatures.
+"""`refgrad.nn.functional`: linear maps and one-hot vectors, with torch's signatures.
 
 Source: https://docs.pytorch.org/docs/stable/nn.functional.html
 """
@@ -15,7 +15,6 @@ from .shapes import matmul, t
 from .tensor import Tensor
 
 __all__ = [
-    "embedding",
     "linear",
     "one_hot",
     "pad",
@@ -28,12 +27,6 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return apply("addmm", bias, input, t(weight), 1, 1)
     product = matmul(input, t(weight))
     return product if bias is None else product + bias
-
-
-def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
-    """Return the rows of `weight` at `input`; the row `padding_idx` gets no gradient."""
-    pad = -1 if padding_idx is None else padding_idx % weight.shape[0]
-    return apply("embedding", weight, input, pad)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:

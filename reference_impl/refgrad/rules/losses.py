@@ -307,3 +307,50 @@ rule(
     targets=NON_DIFFERENTIABLE,
     saves="",
 )
+
+# --- linear maps with cross entropy, by torch's kernels that save memory ---
+
+
+@formula
+def first_time(grad: T, used: set[str] | None, name: str) -> T:
+    """Return `grad`, or raise torch's RuntimeError if the gradient of `name` has been asked for before."""
+    if used is not None:
+        if name in used:
+            raise RuntimeError(
+                "linear_cross_entropy chunked backward called twice; retain_graph=True / double backward are "
+                "not supported."
+            )
+        used.add(name)
+    return grad
+
+
+@formula
+def rows_of(grad: T) -> T:
+    """Return `grad` as a column, or raise RuntimeError if it is recorded, as torch's kernels do."""
+    if not isinstance(grad, torch.Tensor):
+        raise RuntimeError(  # noqa: TRY004 - torch's class
+            "linear_cross_entropy: functions with out=... arguments don't support automatic differentiation, "
+            "but one of the arguments requires grad."
+        )
+    return grad.unsqueeze(1)
+
+
+# `slope` [N, C] is the derivative by the logits, and `loss` what the kernel found. The gradients are
+# constants to whoever differentiates them.
+for _name, _grad, _scaled in (
+    ("linear_cross_entropy", "first_time(grad, used, {!r})", "{0} * ({1})"),
+    ("linear_cross_entropy_of_each", "rows_of(grad)", "{1}"),
+):
+    _slope = "slope" if "{0}" in _scaled else f"({_grad} * slope)"
+    rule(
+        _name,
+        grad_fn="GeneratedBackwardFor_torch_nn__linear_cross_entropy_batch_chunked_defaultBackward",
+        tensors="self weight bias slope",
+        args="used loss",
+        forward="loss",
+        self=_scaled.format(_grad.format("self"), f"{_slope}.matmul(weight.detach())"),
+        weight=_scaled.format(_grad.format("weight"), f"{_slope}.t().matmul(self.detach())"),
+        bias=_scaled.format(_grad.format("bias"), f"{_slope}.sum(0)"),
+        slope=NON_DIFFERENTIABLE,
+        saves="self weight slope",
+    )

@@ -118,27 +118,6 @@ rule(
 )
 
 
-@formula
-def embedding_backward(grad: T, indices: T, shape: tuple[int, ...], padding: int) -> T:
-    """Return the sum of the gradients of each row's uses; the row that pads gets none."""
-    places = indices.reshape(-1)
-    rows = grad.reshape(places.shape[0], shape[1])
-    rows = rows.masked_fill((places == padding).unsqueeze(1), 0)
-    return zeros_of(grad, shape).index_add(0, places, rows)
-
-
-rule(
-    "embedding",
-    grad_fn="EmbeddingBackward0",
-    tensors="weight indices",
-    args="padding_idx",
-    forward="weight[indices]",
-    weight="embedding_backward(grad, indices, weight_shape, padding_idx)",
-    indices=NON_DIFFERENTIABLE,
-    saves="indices",
-)
-
-
 # --- values that come with their indices: the gradient goes where they were taken from ---
 
 
