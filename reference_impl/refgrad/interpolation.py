@@ -14,13 +14,14 @@ from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool
 from .tensor import Tensor
 
 __all__ = [
+    "affine_grid",
     "grid_sample",
     "interpolate",
     "upsample",
     "upsample_bilinear",
     "upsample_nearest",
 ]
-TORCH = ("grid_sampler", "grid_sampler_2d", "grid_sampler_3d")
+TORCH = ("affine_grid_generator", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d")
 
 # The operation for each mode and number of spatial dimensions.
 _NEAREST = {
@@ -200,15 +201,21 @@ def grid_sample(
             "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', "
             f"but got: '{padding_mode}'"
         )
+    aligned = _aligned(align_corners)
+    return grid_sampler(input, grid, _MODES[mode], _PADDINGS[padding_mode], aligned)
+
+
+def _aligned(align_corners: bool | None) -> bool:
+    """Return whether corners are aligned; warn as torch does if the caller leaves it open."""
     if align_corners is None:
         warnings.warn(
             "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. "
             "Please specify align_corners=True if the old behavior is desired. See the documentation of "
             "grid_sample for details.",
-            stacklevel=2,
+            stacklevel=3,
         )
-        align_corners = False
-    return grid_sampler(input, grid, _MODES[mode], _PADDINGS[padding_mode], align_corners)
+        return False
+    return align_corners
 
 
 def grid_sampler(
@@ -231,3 +238,40 @@ def grid_sampler_3d(
 ) -> Tensor:
     """Return `grid_sampler` for [N, C, D, H, W] and [N, ..., 3]; raise RuntimeError for other shapes."""
     return apply("grid_sampler_3d", input, grid, (interpolation_mode, padding_mode, align_corners))
+
+
+def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
+    """Return the points for `grid_sample` that the maps `theta` [N, rank, rank + 1] send an image's own to.
+
+    `size` [N, C, ...] is that of the image that is wanted. Raises ValueError for shapes that do not fit and
+    NotImplementedError for a `size` that is not of 2 or 3 spatial dimensions.
+    """
+    aligned = _aligned(align_corners)
+    if not theta.dtype.is_floating_point:
+        raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
+    rank = len(size) - 2
+    if rank not in (2, 3):
+        raise NotImplementedError(
+            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got "
+            f"size {size}."
+        )
+    if theta.ndim != 3 or tuple(theta.shape[1:]) != (rank, rank + 1):
+        raise ValueError(
+            f"Expected a batch of {rank}D affine matrices of shape Nx{rank}x{rank + 1} for size {size}. Got "
+            f"{theta.shape}."
+        )
+    if aligned and min(size[2:]) == 1:
+        warnings.warn(
+            "Since version 1.3.0, affine_grid behavior has changed for unit-size grids when "
+            "align_corners=True. This is not an intended use case of affine_grid. See the documentation of "
+            "affine_grid for details.",
+            stacklevel=2,
+        )
+    elif min(size) <= 0:
+        raise ValueError(f"Expected non-zero, positive output size. Got {size}")
+    return affine_grid_generator(theta, size, aligned)
+
+
+def affine_grid_generator(theta: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
+    """Return what `affine_grid` returns; raise RuntimeError for shapes that do not fit."""
+    return apply("affine_grid_generator", theta, tuple(size), align_corners)

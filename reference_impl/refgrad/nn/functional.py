@@ -15,6 +15,7 @@ from refgrad import functional as _functional
 from refgrad import interpolation as _interpolation
 from refgrad import linear_cross_entropy as _linear_cross_entropy
 from refgrad import losses as _losses
+from refgrad import lp_pooling as _lp_pooling
 from refgrad import multi_head_attention as _multi_head_attention
 from refgrad import normalization as _normalization
 from refgrad import pooling as _pooling
@@ -29,6 +30,7 @@ from refgrad.functional import *  # noqa: F403 - one module to its users
 from refgrad.interpolation import *  # noqa: F403 - one module to its users
 from refgrad.linear_cross_entropy import *  # noqa: F403 - one module to its users
 from refgrad.losses import *  # noqa: F403 - one module to its users
+from refgrad.lp_pooling import *  # noqa: F403 - one module to its users
 from refgrad.multi_head_attention import *  # noqa: F403 - one module to its users
 from refgrad.normalization import *  # noqa: F403 - one module to its users
 from refgrad.pooling import *  # noqa: F403 - one module to its users
@@ -50,6 +52,7 @@ __all__ += _embedding.__all__
 __all__ += _attention.__all__
 __all__ += _interpolation.__all__
 __all__ += _losses.__all__
+__all__ += _lp_pooling.__all__
 __all__ += _normalization.__all__
 __all__ += _pooling.__all__
 __all__ += _rearrangement.__all__

@@ -279,3 +279,35 @@ for _rank in (2, 3):
         grid="points_of_moved(grad, grad_output, input, grid, options)",
         saves="grad_output input grid",
     )
+
+
+def _affine_grid_backward(grad: torch.Tensor, size: tuple[int, ...], aligned: bool) -> torch.Tensor:
+    """Return the gradient of the maps: the points of the image, with a 1 for the shift, times `grad`."""
+    rank = len(size) - 2
+    same = torch.eye(rank, rank + 1, dtype=grad.dtype, device=grad.device).unsqueeze(0)
+    points = torch.affine_grid_generator(same, [1, *size[1:]], aligned).reshape(-1, rank)
+    points = torch.cat([points, points.new_ones(points.shape[0], 1)], 1)
+    return grad.reshape(size[0], points.shape[0], rank).transpose(1, 2) @ points
+
+
+kernel("affine_grid_generator", torch.affine_grid_generator)
+kernel("affine_grid_backward", _affine_grid_backward)
+rule(
+    "affine_grid_generator",
+    grad_fn="AffineGridGeneratorBackward0",
+    tensors="theta",
+    args="size aligned",
+    forward="affine_grid_generator(theta, size, aligned)",
+    theta="affine_grid_backward(grad, size, aligned)",
+    saves="",
+)
+# torch puts the backward together from products.
+rule(
+    "affine_grid_backward",
+    grad_fn="TransposeBackward0",
+    tensors="grad_output",
+    args="size aligned",
+    forward="affine_grid_backward(grad_output, size, aligned)",
+    grad_output="affine_grid_generator(grad, size, aligned)",
+    saves="",
+)
