@@ -14,7 +14,7 @@ from .loss_arguments import chosen, reduced
 from .ops import apply
 from .pointwise import minimum, where
 from .pointwise import sqrt as root
-from .reductions import norm
+from .reductions import vector_norm
 from .shapes import expand
 from .shapes import sum as total
 
@@ -44,7 +44,7 @@ def normalize(
     """Return `input` divided by its norm along `dim`, which counts as `eps` if it is smaller."""
     if out is not None:
         raise NotImplementedError("normalize: out is not implemented")
-    return input / expand(clamp_min(norm(input, p, dim, True), eps), input.shape)
+    return input / expand(clamp_min(vector_norm(input, p, dim, True), eps), input.shape)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -57,7 +57,7 @@ def pairwise_distance(
     x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
     """Return the norm of order `p` of `x1 - x2 + eps` along the last dimension; the two broadcast."""
-    return norm(x1 - x2 + eps, p, max(x1.ndim, x2.ndim) - 1, keepdim)
+    return vector_norm(x1 - x2 + eps, p, max(x1.ndim, x2.ndim) - 1, keepdim)
 
 
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:

@@ -134,8 +134,8 @@ def _fused(  # noqa: PLR0917 - what attention is made of
     """Return attention [L, N, heads, E / heads] by the function that may choose the fused kernel."""
     if mask is not None:
         mask = mask.unsqueeze(0) if mask.shape[0] == 1 else mask.view(batch, -1, mask.shape[1], k.shape[1])
-    parts = (one.view(batch, -1, *one.shape[1:]) for one in (q, k, v))
-    return scaled_dot_product_attention(*parts, mask, rate, is_causal).permute(2, 0, 1, 3)
+    q, k, v = (one.view(batch, -1, *one.shape[1:]) for one in (q, k, v))
+    return scaled_dot_product_attention(q, k, v, mask, rate, is_causal).permute(2, 0, 1, 3)
 
 
 def _check(  # noqa: PLR0917 - what is checked
