@@ -187,9 +187,22 @@ class _Row:
         return self._scenario(changed, f"promotion-{_kebab(name)}", says, backward(self._call(form)), dtypes)
 
     def _in_place(self, form: _Form) -> Table:
-        lines = in_place(form.tensors[0], str(self.row.in_place))
+        first = form.tensors[0]
+        lines = in_place(first, str(self.row.in_place))
+        for name, entry in form.entries.items():
+            # What is written to keeps its shape, so nothing may broadcast it to a larger one.
+            if isinstance(entry, TensorEntry) and entry.tensor == f"broadcastable({first})":
+                form = form.having(name, self._like(form.let[name], first))
         says = "the in-place form writes the same value, with the same gradients."
         return self._scenario(form, "in-place", says, lines, self._wide())
+
+    def _like(self, field: Field, other: str) -> Field:
+        """A tensor's domain, with the shape of another variable in place of its own."""
+        node = field.value
+        fields = dict(node.fields) if isinstance(node, Table) else {}
+        fields.pop("tensor", None)
+        fields["like"] = field_at("like", other, self.node.place)
+        return Field(field.key, Table(self.node.place, fields))
 
     def _wide(self) -> tuple[str, ...]:
         """The widest real and complex dtype of the row: what derivatives of derivatives are told in."""
