@@ -249,7 +249,6 @@ from .reductions import (
     nanmean,
     nanmedian,
     nansum,
-    norm,
     prod,
     softmax,
     std,

@@ -49,7 +49,7 @@ _FUNCTIONS = (
 )  # fmt: skip
 _REDUCTIONS = (
     "amax", "amin", "cummax", "cummin", "cumprod", "cumsum", "dist", "log_softmax", "logcumsumexp",
-    "logsumexp", "max", "median", "min", "nanmean", "nanmedian", "nansum", "norm", "prod",
+    "logsumexp", "max", "median", "min", "nanmean", "nanmedian", "nansum", "prod",
     "softmax", "std", "var",
 )  # fmt: skip
 _SELECTION = (

@@ -181,13 +181,6 @@ def vector_norm(
     return apply("vector_norm", value, ord, _dims(dim), keepdim)
 
 
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Return the norm of order `p` over `dim` (all by default); "fro" is the norm of order 2."""
-    if isinstance(p, str) and p != "fro":
-        raise NotImplementedError(f"norm: p={p!r} is not implemented; numbers and 'fro' are")
-    return vector_norm(input, 2 if p in (None, "fro") else p, dim, keepdim)
-
-
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """Return the norm of order `p` of the difference of two tensors, which broadcast."""
     return vector_norm(input - other, p)

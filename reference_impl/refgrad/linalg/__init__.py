@@ -23,6 +23,7 @@ from .decompositions import (
     svd,
     svdvals,
 )
+from .norms import matrix_norm, norm
 from .products import cross, diagonal, matrix_power, multi_dot, vander, vdot, vecdot
 from .systems import (
     det,
@@ -58,8 +59,10 @@ __all__ = [
     "lu_factor_ex",
     "lu_solve",
     "matrix_exp",
+    "matrix_norm",
     "matrix_power",
     "multi_dot",
+    "norm",
     "pinv",
     "qr",
     "slogdet",
