@@ -36,7 +36,10 @@ def _options(given: Mapping[str, Any]) -> Options:
         here = Path.cwd()
     except OSError as error:
         raise UsageError(f"the working directory cannot be used: {error.strerror}; go to another") from None
-    return options(here, given)
+    named = {name: value for name, value in given.items() if name != "no_corpus"}
+    if given.get("no_corpus"):
+        named["corpus"] = "none"
+    return options(here, named)
 
 
 class FilePath(click.Path):
@@ -52,7 +55,7 @@ class FilePath(click.Path):
 def _spec_options(command: Command) -> Command:
     """Which spec files a command works on."""
     for option in (
-        click.option("--no-corpus", "corpus", flag_value="none", help="Leaves the shipped scenarios out."),
+        click.option("--no-corpus", is_flag=True, help="Leaves the shipped scenarios out."),
         click.option(
             "--corpus",
             is_flag=False,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -28,16 +29,16 @@ PARTS = ("first order", "second order", "in place", "error")
 def programs(entry: Entry, dtype: str, seed: int, device: str = "cpu", *, errors: bool) -> Iterator[Given]:
     """The programs of an entry in a dtype. seed: of the samples and cotangents. errors: whether the calls
     that torch refuses, which have dtypes of their own, are among them."""
-    with seeded(seed):
+    with _quietly(seed):
         samples = entry.samples(dtype)
     for number, sample in enumerate(samples):
         yield from _given(sample, number, device, seed, PARTS[:2])
-    with seeded(seed):
-        changing = entry.in_place(dtype)
-    for number, sample in changing:
-        yield from _given(sample, number, device, seed, PARTS[2:3])
+    for number, sample in enumerate(samples):
+        changing = entry.in_place(sample)
+        if changing is not None:
+            yield from _given(changing, number, device, seed, PARTS[2:3])
     if errors:
-        with seeded(seed):
+        with _quietly(seed):
             refused = entry.errors()
         for number, sample in enumerate(refused):
             yield from _given(sample, number, device, seed, PARTS[3:])
@@ -46,14 +47,22 @@ def programs(entry: Entry, dtype: str, seed: int, device: str = "cpu", *, errors
 def _given(sample: Sample, number: int, device: str, seed: int, parts: Sequence[str]) -> Iterator[Given]:
     for part in parts:
         try:
-            with seeded(SEED), warnings.catch_warnings():
+            with warnings.catch_warnings(), torch.random.fork_rng(devices=()):
                 warnings.simplefilter("ignore")
+                torch.default_generator.manual_seed(SEED)
                 program = _Case(sample, device, seed + number).program(part)
         except Unrecordable as lack:
             yield Given(part, number, Program((), ()), f"recording {lack}")
             return  # the other parts lack the same
         if program is not None:
             yield Given(part, number, program)
+
+
+@contextmanager
+def _quietly(seed: int) -> Iterator[None]:
+    with seeded(seed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 class _Case:

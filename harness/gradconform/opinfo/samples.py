@@ -20,13 +20,14 @@ from gradconform.errors import UsageError
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One call: `run` makes it with an input, positional and keyword arguments of these structures.
-    operator: the function that is sampled."""
+    operator: the function that is sampled. given: torch's own sample."""
 
     operator: Callable[..., Any]
     input: Any
     arguments: tuple[Any, ...]
     options: dict[str, Any]
     run: Callable[..., Any]
+    given: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +44,17 @@ class Entry:
         found = self.info.sample_inputs("cpu", getattr(torch, dtype), requires_grad=True)
         return [self._sample(one, self.info.op) for one in found]
 
-    def in_place(self, dtype: str) -> list[tuple[int, Sample]]:
-        """The samples of the in-place form with their numbers among `samples`; none where there is no such
-        form that autograd supports. One whose input is broadcast has no in-place form."""
+    def in_place(self, sample: Sample) -> Sample | None:
+        """The same in place, on a clone of the input. None where autograd has no such form, and where the
+        input is broadcast, which no form in place can do."""
         change = self.info.inplace_variant
-        if change is None or not self.info.supports_inplace_autograd:
-            return []
+        if change is None or not self.info.supports_inplace_autograd or sample.given.broadcasts_input:
+            return None
 
         def run(input: torch.Tensor, *arguments: Any, **options: Any) -> Any:
             return change(input.clone(), *arguments, **options)
 
-        found = self.info.sample_inputs("cpu", getattr(torch, dtype), requires_grad=True)
-        return [
-            (number, self._sample(one, run)) for number, one in enumerate(found) if not one.broadcasts_input
-        ]
+        return self._sample(sample.given, run)
 
     def errors(self) -> list[Sample]:
         """Calls that torch refuses."""
@@ -70,7 +68,7 @@ class Entry:
             finish = given.output_process_fn_grad
             return result if finish is None else finish(result)
 
-        return Sample(operator, given.input, tuple(given.args), dict(given.kwargs), run)
+        return Sample(operator, given.input, tuple(given.args), dict(given.kwargs), run, given)
 
 
 @cache
