@@ -209,7 +209,7 @@ def cdist(
     left, right = (expand(x, (*batch, *x.shape[-2:])) for x in (x1, x2))
     by_product = _BY_PRODUCT[compute_mode]
     if by_product is None:
-        by_product = max(x1.shape[-2], x2.shape[-2]) > 25
+        by_product = x1.shape[-2] > 25 or x2.shape[-2] > 25
     if p == 2 and by_product and left.numel() and right.numel():
         return apply("euclidean_dist", left, right)
     return apply("cdist", left.contiguous(), right.contiguous(), p)
