@@ -185,7 +185,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
     Raises RuntimeError for a dimension of odd size.
     """
-    return apply("glu", input, dim)
+    return apply("glu", input, dim % max(input.ndim, 1))
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:

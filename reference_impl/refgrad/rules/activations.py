@@ -27,12 +27,18 @@ rule(
     grad_fn="ThresholdBackwardBackward0",
     tensors="grad_output self closed",
     forward="gate(grad_output, self, closed)",
-    grad_output="grad.masked_fill(closed, 0)",
+    grad_output="gate(grad, self, closed)",
     self="zeros_like(grad)",
     closed=NON_DIFFERENTIABLE,
-    saves="closed",
+    saves="self closed",
     elementwise=True,
 )
+
+
+@formula
+def wide(value: T) -> T:
+    """Return a number in single precision if it has less, as torch's kernels compute."""
+    return value.float() if value.dtype.itemsize < 4 else value
 
 
 def _activation(name: str, function: Callable[..., Any], stated: str, args: str = "") -> None:
@@ -111,15 +117,39 @@ _in_place("elu", _ELU.format("result", "exponential_slope_from"), "alpha scale s
 _activation("celu", _aten.elu.default, _ELU.format("self", "exponential_slope"), "alpha scale steep")
 _in_place("celu", _ELU.format("result", "exponential_slope_from"), "alpha scale steep")
 
+# At 0 the gradient is that of the left side, and second derivatives and tangents are those of the right.
 kernel("prelu", _aten._prelu_kernel.default)
+kernel("prelu_backward", lambda grad, value, weight: torch.where(value > 0, grad, weight * grad))
+kernel("prelu_weight_backward", lambda grad, value: (grad * value).masked_fill(value > 0, 0))
 rule(
     "prelu",
     grad_fn="PreluKernelBackward0",
     tensors="self weight",
     forward="prelu(self, weight)",
-    self="gate(grad, self, ~(self > 0)) + gate(grad * weight, self, self > 0)",
-    weight="(grad * self).masked_fill(self > 0, 0)",
+    self="prelu_backward(grad, self, weight)",
+    weight="prelu_weight_backward(grad, self)",
     saves="self weight",
+    elementwise=True,
+)
+rule(
+    "prelu_backward",
+    grad_fn="PreluKernelBackwardBackward0",
+    tensors="grad_output self weight",
+    forward="prelu_backward(grad_output, self, weight)",
+    grad_output="where(self >= 0, grad, weight * grad)",
+    self="zeros_like(grad)",
+    weight="(grad * grad_output).masked_fill(self >= 0, 0)",
+    saves="grad_output self weight",
+    elementwise=True,
+)
+rule(
+    "prelu_weight_backward",
+    grad_fn="PreluKernelBackwardBackward0",
+    tensors="grad_output self",
+    forward="prelu_weight_backward(grad_output, self)",
+    grad_output="(grad * self).masked_fill(self >= 0, 0)",
+    self="(grad * grad_output).masked_fill(self >= 0, 0)",
+    saves="grad_output self",
     elementwise=True,
 )
 
@@ -183,17 +213,19 @@ def sigmoid_slope(value: T) -> T:
 _activation(
     "gelu",
     lambda value, approximate: _nn.gelu(value, approximate=approximate),
-    "grad * gelu_slope(self, approximate)",
+    "(wide(grad) * gelu_slope(wide(self), approximate)).to(self_dtype)",
     "approximate",
 )
-_activation("silu", _nn.silu, "grad * silu_slope(self)")
+_activation("silu", _nn.silu, "(wide(grad) * silu_slope(wide(self))).to(self_dtype)")
 _activation(
     "softplus",
     _nn.softplus,
     "where(self * beta > threshold, grad, grad * (self * beta).sigmoid())",
     "beta threshold",
 )
-_activation("mish", _nn.mish, "grad * mish_slope(self, softplus(self, 1.0, 20.0))")
+_activation(
+    "mish", _nn.mish, "(wide(grad) * mish_slope(wide(self), softplus(wide(self), 1.0, 20.0))).to(self_dtype)"
+)
 _activation("log_sigmoid", _nn.logsigmoid, "grad * (-self).sigmoid()")
 
 # --- piecewise linear and quadratic ones ---
@@ -214,7 +246,7 @@ _activation("hardtanh", _nn.hardtanh, "gate(grad, self, (self <= low) | (self >=
 _activation(
     "hardswish",
     _nn.hardswish,
-    "where(self < 3, grad * (self / 3 + 0.5), grad).masked_fill(self <= -3, 0)",
+    "where(self < 3, (wide(grad) * (wide(self) / 3 + 0.5)).to(grad.dtype), grad).masked_fill(self <= -3, 0)",
 )
 _activation("hardsigmoid", _nn.hardsigmoid, "hardsigmoid_backward(grad, self)")
 _activation("softshrink", _nn.softshrink, "gate(grad, self, (self >= -lambd) & (self <= lambd))", "lambd")
