@@ -162,8 +162,8 @@ def complex(real: Tensor, imag: Tensor) -> Tensor:  # noqa: A001 - torch's name
 
 
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
-    """Return a complex tensor with these absolute values and angles."""
-    return complex(abs * angle.cos(), abs * angle.sin())
+    """Return a complex tensor with these absolute values and angles; a negative one has no right gradient."""
+    return apply("polar", abs, angle)
 
 
 def is_conj(input: Tensor) -> bool:

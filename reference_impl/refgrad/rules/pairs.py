@@ -13,6 +13,7 @@ T = Any
 
 kernel("atan2", torch.atan2)
 kernel("complex", torch.complex)
+kernel("polar", torch.polar)
 kernel("xlogy", torch.xlogy)
 kernel("lerp", torch.lerp)
 kernel("fmod", torch.fmod)
@@ -53,6 +54,16 @@ rule(
     real="grad.real",
     imag="grad.imag",
     saves="",
+)
+# torch takes the direction of the result, which is the opposite one for a negative length, and 0 for none.
+rule(
+    "polar",
+    grad_fn="PolarBackward0",
+    tensors="abs angle",
+    forward="polar(abs, angle)",
+    abs="(conj(grad) * result.sgn()).real",
+    angle="(conj(grad) * (result * 1j)).real",
+    saves="result",
 )
 rule(
     "xlogy",
