@@ -41,7 +41,8 @@ class Entry:
 
     def samples(self, dtype: str) -> list[Sample]:
         """The samples in a dtype; random numbers are torch's, from where its generator stands."""
-        found = self.info.sample_inputs("cpu", getattr(torch, dtype), requires_grad=True)
+        kind = getattr(torch, dtype)
+        found = self.info.sample_inputs("cpu", kind, requires_grad=True, set_seed=False)
         return [self._sample(one, self.info.op) for one in found]
 
     def in_place(self, sample: Sample) -> Sample | None:
@@ -60,7 +61,10 @@ class Entry:
         """Calls that torch refuses."""
         if self.info.error_inputs_func is None:
             return []
-        return [self._sample(one.sample_input, self.info.op) for one in self.info.error_inputs("cpu")]
+        return [
+            self._sample(one.sample_input, self.info.op)
+            for one in self.info.error_inputs("cpu", set_seed=False)
+        ]
 
     def _sample(self, given: Any, operator: Callable[..., Any]) -> Sample:
         def run(*arguments: Any, **options: Any) -> Any:
