@@ -32,11 +32,11 @@ HEAD = """\
 
 <!-- Written by docs/operators.py from a run and docs/operators.yaml; do not edit. -->
 
-PyTorch {torch} tests its operators with samples of its own: entries for operators and their variants, each with
-inputs of many shapes and options. `gradconform run refgrad --corpus opinfo` runs every entry that autograd
-supports on refgrad and on PyTorch, in float64 on the CPU: values, flags and gradients (first order), gradients of
-the gradients by the inputs and by the cotangents (second order), the forms in place, and the calls that PyTorch
-refuses. A cell has the cases that conform, of those that are run.
+PyTorch {torch} tests its operators with samples of its own: entries for operators and their variants, each
+with inputs of many shapes and options. `gradconform run refgrad --corpus opinfo` runs every entry that
+autograd supports on refgrad and on PyTorch, in float64 on the CPU: values, flags and gradients (first order),
+gradients of the gradients by the inputs and by the cotangents (second order), the forms in place, and the
+calls that PyTorch refuses. A cell has the cases that conform, of those that are run.
 
 | of {entries} entries | conform on every sample | share |
 |---|---:|---:|

@@ -1,4 +1,4 @@
-"""The programs of PyTorch's samples, and what comes of them on torch, on refgrad and on an engine that errs."""
+"""The programs of PyTorch's samples, on torch, on refgrad and on engines that err."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from gradconform.cases import CaseResult
 from gradconform.cli import main
@@ -32,6 +32,10 @@ FEW = ("atan2", "cumsum", "linalg.det", "expand", "mul", "nn.functional.dropout"
 
 def cases(engine: Engine, one: OperatorSamples, dtype: str = "float64") -> list[CaseResult]:
     return list(Session(engine, Settings()).check(Task(one, "cpu", dtype)))
+
+
+def opinfo(*options: str) -> Result:
+    return CliRunner().invoke(main, ["run", "torch", "--corpus", "opinfo", *options])
 
 
 def test_every_operator_that_autograd_supports_is_there(found: Found) -> None:
@@ -71,13 +75,12 @@ def test_the_programs_of_a_sample(found: Found) -> None:
 
 
 def test_one_seed_gives_one_run(found: Found) -> None:
-    one, again, other = (list(found["cumsum"].programs("float64", "cpu", seed)) for seed in (3, 3, 4))
-    assert [torch.equal(a.program.inputs[0].data, b.program.inputs[0].data) for a, b in zip(one, again)] == [
-        True
-    ] * len(one)
-    assert not all(
-        torch.equal(a.program.inputs[0].data, b.program.inputs[0].data) for a, b in zip(one, other)
+    one, again, other = (
+        [given.program.inputs[0].data for given in found["cumsum"].programs("float64", "cpu", seed)]
+        for seed in (3, 3, 4)
     )
+    assert all(map(torch.equal, one, again))
+    assert not all(map(torch.equal, one, other))
 
 
 def test_sampling_leaves_the_random_numbers_of_the_process_alone(found: Found) -> None:
@@ -159,7 +162,7 @@ def test_a_torch_without_samples_is_one_message(
     samples.entries.cache_clear()
     monkeypatch.setattr(builtins, "__import__", refuse)
     try:
-        result = CliRunner().invoke(main, ["run", "torch", "--corpus", "opinfo"])
+        result = opinfo()
     finally:
         samples.entries.cache_clear()
     assert result.exit_code == 2

@@ -34,8 +34,8 @@ def text(call: Callable[[Any], Any]) -> str:
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (lambda x: torch.exp(x), "y = exp(x)"),
-        (lambda x: x.exp(), "y = exp(x)"),
+        (torch.exp, "y = exp(x)"),
+        (torch.Tensor.exp, "y = exp(x)"),
         (lambda x: x + 2, "y = x + 2"),
         (lambda x: 2 - x, "y = 2 - x"),
         (lambda x: torch.add(x, x, alpha=2), "y = add(x, x, alpha=2)"),
@@ -48,8 +48,8 @@ def text(call: Callable[[Any], Any]) -> str:
         (lambda x: x.contiguous(memory_format=torch.contiguous_format), None),
         (lambda x: x.reshape(x.shape[0] * 2), "y = x.reshape(4)"),
         (lambda x: x.where(x > 1, x), "y = x > 1\ny1 = x.where(y, x)"),
-        (lambda x: torch.linalg.qr(x), "y_0, y_1 = linalg.qr(x)"),
-        (lambda x: x.tolist(), ""),
+        (torch.linalg.qr, "y_0, y_1 = linalg.qr(x)"),
+        (torch.Tensor.tolist, ""),
         (lambda x: x * torch.ones(2), "y = x * constant"),
     ],
 )
@@ -107,7 +107,7 @@ def test_a_call_that_is_refused_is_written_down_as_it_was_made() -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda x: x.to_sparse(),
+        torch.Tensor.to_sparse,
         lambda x: torch.stack([x, torch.ones(2, 2, device="meta")]),
         lambda x: torch.searchsorted(x, x, sorter=X.to_sparse()),
     ],
