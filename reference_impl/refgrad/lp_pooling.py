@@ -37,8 +37,8 @@ def _lp_pool(rank: int, means: Callable[..., Tensor], largest: Callable[..., Any
     function.__name__ = function.__qualname__ = f"lp_pool{rank}d"
     function.__doc__ = (
         f"Return (sum x ** p) ** (1 / p) of each window over the last {rank} dimension(s).\n\n"
-        "p is `norm_type`; an infinite one takes the extreme absolute value. Raises RuntimeError for another rank, and for windows "
-        "that do not fit."
+        "p is `norm_type`; an infinite one takes the extreme absolute value. Raises RuntimeError for another "
+        "rank, and for windows that do not fit."
     )
     return function
 

@@ -58,14 +58,15 @@ rule(
     bias="sum_channels(grad)",
     saves="input weight",
 )
+# As in torch, whose second backward of a convolution without elements passes nothing on.
 rule(
     "convolution_input",
     grad_fn="ConvolutionBackwardBackward0",
     tensors="grad_output weight",
     args="shape options",
     forward="convolution_input(grad_output, weight, shape, options)",
-    grad_output="convolution(grad, weight, None, options)",
-    weight="convolution_weight(grad_output, grad, weight_shape, options)",
+    grad_output="convolution(grad, weight, None, options) if grad.numel() else None",
+    weight="convolution_weight(grad_output, grad, weight_shape, options) if grad.numel() else None",
     saves="grad_output weight",
 )
 rule(
@@ -74,7 +75,7 @@ rule(
     tensors="grad_output input",
     args="shape options",
     forward="convolution_weight(grad_output, input, shape, options)",
-    grad_output="convolution(input, grad, None, options)",
-    input="convolution_input(grad_output, grad, input_shape, options)",
+    grad_output="convolution(input, grad, None, options) if input.numel() else None",
+    input="convolution_input(grad_output, grad, input_shape, options) if grad_output.numel() else None",
     saves="grad_output input",
 )
