@@ -11,7 +11,7 @@ import math
 import torch
 
 from .arrangement import repeat_interleave
-from .dropout import dropout
+from .dropouts import dropout
 from .loss_arguments import data_of
 from .ops import apply
 from .optional import optional

@@ -11,7 +11,7 @@ import warnings
 import torch
 
 from .attention import scaled_dot_product_attention
-from .dropout import dropout
+from .dropouts import dropout
 from .functional import linear
 from .matrix_products import baddbmm
 from .multiple import cat
