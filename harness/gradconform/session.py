@@ -26,7 +26,7 @@ from gradconform.randomize import draws, with_hypothesis
 from gradconform.randomize.chooser import Chooser, raised_at
 from gradconform.randomize.reduce import reduce
 from gradconform.report.listing import program_lines
-from gradconform.sources import Samples
+from gradconform.sources import Given, Samples
 from gradconform.spec.shapes import MAX_ELEMENTS
 from gradconform.verdict import Conforms, Crashed, Divergence, Diverges, Inconclusive, Unsupporting, Verdict
 
@@ -91,14 +91,21 @@ class Session:
             self._given(task, task.origin, report)
 
     def _given(self, task: Task, samples: Samples, report: Callable[[CaseResult], None]) -> None:
-        """Every program, whatever comes of those before it."""
+        """Every program, whatever comes of those before it: where the adapter fails, that one has crashed."""
         for given in samples.programs(task.dtype, task.device, self.seed(task)):
-            verdict: Verdict = Unsupporting(given.lack)
-            if not given.lack:
-                verdict = self.judge(given.program, task.device, Detail.END)
-            if isinstance(verdict, Diverges):
-                verdict = self._located(given.program, verdict, task.device)
+            verdict: Verdict
+            try:
+                verdict = self._whole(given, task.device)
+            except AdapterError as error:
+                verdict = Crashed(str(error))
             report(self._result(task, given.sample, given.program, verdict, given.part))
+
+    def _whole(self, given: Given, device: str) -> Verdict:
+        """The verdict on a program as it is given."""
+        if given.lack:
+            return Unsupporting(given.lack)
+        verdict = self.judge(given.program, device, Detail.END)
+        return self._located(given.program, verdict, device) if isinstance(verdict, Diverges) else verdict
 
     def _drawn(self, task: Task, template: Template, report: Callable[[CaseResult], None]) -> None:
         scenario = template.scenario
