@@ -1,0 +1,154 @@
+"""Plant wrong rows in refgrad's table of derivatives, one at a time: which of them does the corpus notice?
+
+Usage: python benchmarks/wrong_rules.py [--rows NAME ...] [--every N] [--jobs N] [--limit N] [--write]
+
+For every row, and every slip that can be made in its formulas (a factor or a term dropped, a sign, a conj, a
+mask, an index off by one, two formulas swapped, zeros), the scenarios that reach the row are run as
+`gradconform run refgrad` runs them, until one diverges. Formulas that give the same gradients for all numbers
+are told apart from survivors, and not counted. `--write` writes docs/wrong-rules.md.
+"""
+
+# ruff: noqa: E402 - the path is mended before a package is imported from it
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from fnmatch import fnmatchcase
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+# A script beside this one has the name of a package, and Python looks beside a script first.
+sys.path = [place for place in sys.path if Path(place or ".").resolve() != Path(__file__).resolve().parent]
+sys.path.append(str(ROOT / "tests" / "meta"))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+from wrong_rules import hunt  # type: ignore[import-not-found]
+
+from gradconform.plan import Task, tasks_of
+from gradconform.program.library import load_library
+from gradconform.spec.corpus import corpus_files
+from refgrad.rules import TABLE
+
+PAGE = ROOT / "docs" / "wrong-rules.md"
+
+_hunter: Any
+"""What worker processes have from the one that they were forked from."""
+
+
+def learn(tasks: Sequence[Task]) -> hunt.Reach:
+    """Which rows the tests reach; calls that cannot be sent to another process are left out."""
+    reach = hunt.Reach()
+    reach.learn(tasks)
+    reach.calls = {
+        name: {key: call for key, call in calls.items() if hunt.sendable(call)}
+        for name, calls in reach.calls.items()
+    }
+    return reach
+
+
+def row(number: int, name: str) -> list[hunt.Found]:
+    """What becomes of the faults of a row."""
+    return _hunter.row(name, number % _hunter.every)  # type: ignore[no-any-return]
+
+
+def hunted(
+    rows: Sequence[str], tasks: Sequence[Task], *, jobs: int, limit: int, every: int
+) -> Iterator[list[hunt.Found]]:
+    """What becomes of the faults of these rows, row by row."""
+    global _hunter  # noqa: PLW0603 - what is forked has to be global
+    fork = get_context("fork")
+    reach = hunt.Reach()
+    with ProcessPoolExecutor(jobs, mp_context=fork) as pool:
+        for part in pool.map(learn, [tasks[start::64] for start in range(64)]):
+            reach.add(part)
+    _hunter = hunt.Hunter(tasks, reach, limit, every)
+    with ProcessPoolExecutor(jobs, mp_context=fork) as pool:
+        yield from pool.map(row, range(len(rows)), rows)
+
+
+def report(found: Sequence[hunt.Found]) -> Iterator[str]:
+    """The page."""
+    reached = [each for each in found if each.reach]
+    counted = [each for each in reached if not each.equal]
+    caught = [each for each in counted if each.by]
+    survivors = [each for each in counted if not each.by]
+    rows = {each.fault.row for each in found}
+    unreached = sorted(rows - {each.fault.row for each in reached})
+    share = 100 * len(caught) / max(len(counted), 1)
+    yield "# Wrong rows of the derivative table"
+    yield ""
+    yield "Written by `python benchmarks/wrong_rules.py --write`: faults planted in refgrad's rows one at"
+    yield "a time, and whether the corpus notices, with the draws of `gradconform run refgrad`."
+    yield ""
+    yield f"torch {torch.__version__.partition('+')[0]}. {len(rows)} rows have formulas to plant faults in;"
+    yield f"scenarios reach {len(rows) - len(unreached)} of them."
+    yield f"**{len(caught)} of {len(counted)} faults in these are caught, {share:.1f} %.**"
+    same = len(reached) - len(counted)
+    yield f"Another {same} give the same gradients as the right formula for all numbers that were tried, real"
+    yield "and complex, and are not counted."
+    yield ""
+    yield "| fault | planted | caught |"
+    yield "|---|---|---|"
+    kinds = Counter(each.fault.kind for each in counted)
+    hits = Counter(each.fault.kind for each in caught)
+    yield from (f"| {kind} | {count} | {hits[kind]} |" for kind, count in sorted(kinds.items()))
+    yield ""
+    yield "## Survivors"
+    yield ""
+    if not survivors:
+        yield "None."
+    else:
+        yield "| row | fault | formula | tests tried | tests that reach the row |"
+        yield "|---|---|---|---|---|"
+    for each in survivors:
+        formula = "; ".join(f"{tensor}: `{text}`" for tensor, text in each.fault.formulas.items())
+        formula = formula.replace("|", "\\|")
+        yield f"| `{each.fault.row}` | {each.fault.kind} | {formula} | {each.tried} | {each.reach} |"
+    yield ""
+    yield "## Rows that no scenario reaches"
+    yield ""
+    yield ", ".join(f"`{name}`" for name in unreached) + "." if unreached else "None."
+
+
+def main() -> None:
+    """Plant, hunt, and print or write the page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", nargs="+", default=["*"], help="names of rows, or globs (default: all)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--limit", type=int, default=hunt.LIMIT, help="tests tried for one fault")
+    parser.add_argument(
+        "--every", type=int, default=1, help="plant one fault of so many of a row (default: 1)"
+    )
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    tasks = tasks_of(load_library(corpus_files()), ("cpu",), ())
+    rows = [name for name in TABLE if any(fnmatchcase(name, glob) for glob in options.rows)]
+    start = time.monotonic()
+    found: list[hunt.Found] = []
+    for each in hunted(rows, tasks, jobs=options.jobs, limit=options.limit, every=options.every):
+        found += each
+        for one in each:
+            said = one.by or (
+                "the same gradients" if one.equal else "SURVIVED" if one.reach else "not reached"
+            )
+            print(f"{one.fault} | {said} {one.how}".rstrip(), flush=True)
+    page = "\n".join(report(found)) + "\n"
+    print(f"\n{page}\n{time.monotonic() - start:.0f} s")
+    if options.write:
+        PAGE.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Which scenarios reach which rows, and which of them notice a wrong one."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gradconform.engines.refgrad import RefgradEngine
+from gradconform.errors import GradconformError
+from gradconform.execution.interpreter import Detail
+from gradconform.plan import Settings, Task
+from gradconform.program.steps import Program
+from gradconform.session import Session
+from gradconform.verdict import Crashed, Diverges, Verdict
+from refgrad.rules import TABLE
+
+from .faults import Fault, faults
+from .planting import Call, Seen, differs, planted, watched, whole_arguments, wrong
+
+DEFAULT = Settings()
+FEW = Settings(examples=1)
+"""Enough draws to learn which rows a scenario reaches."""
+
+LIMIT = 24
+"""So many tests are tried for one fault, the likeliest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What became of one fault.
+
+    by: the test that caught it, "" where none did. how: the first difference. tried, reach: how many tests
+    were run, and how many reach the row. equal: whether the formulas give the same gradients for all numbers
+    that were tried, so that there was nothing to catch.
+    """
+
+    fault: Fault
+    by: str
+    how: str
+    tried: int
+    reach: int
+    equal: bool = False
+
+
+class _CaughtError(BaseException):
+    """Ends a test at its first failure, unshrunk; hypothesis lets it through."""
+
+
+class _Hasty(Session):
+    def judge(self, program: Program, device: str, detail: Detail = Detail.CHANGES) -> Verdict:
+        verdict = super().judge(program, device, detail)
+        if isinstance(verdict, Diverges | Crashed):
+            raise _CaughtError(_told(verdict))
+        return verdict
+
+
+def _told(verdict: Diverges | Crashed) -> str:
+    if isinstance(verdict, Crashed):
+        return verdict.reason
+    first = verdict.divergences[0]
+    return f"{first.where}: {first.what}"
+
+
+def failure(task: Task, settings: Settings = DEFAULT) -> str:
+    """How refgrad fails a test, with the draws of `gradconform run`; "" where it does not."""
+    try:
+        _Hasty(RefgradEngine(), settings).run(task, lambda _: None)
+    except _CaughtError as caught:
+        return str(caught)
+    except GradconformError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+@dataclass(slots=True)
+class Reach:
+    """The rows that each test takes derivatives of, and calls of each row."""
+
+    rows: dict[str, frozenset[str]] = field(default_factory=dict)
+    calls: dict[str, dict[object, Call]] = field(default_factory=dict)
+
+    def learn(self, tasks: Iterable[Task]) -> None:
+        """Runs tests, each with a few draws."""
+        seen = Seen(calls=self.calls)
+        with watched(seen):
+            for task in tasks:
+                seen.rows.clear()
+                failure(task, FEW)
+                self.rows[task.id] = frozenset(seen.rows)
+
+    def add(self, other: Reach) -> None:
+        """What another process has learnt."""
+        self.rows |= other.rows
+        for name, calls in other.calls.items():
+            self.calls.setdefault(name, {}).update(calls)
+
+    def tasks(self, row: str, tasks: Iterable[Task]) -> list[Task]:
+        """Those of the tests that reach a row, the likeliest to notice it first: that of the row's own name,
+        and those with few others, in the dtypes with the most digits."""
+        reaching = [task for task in tasks if row in self.rows.get(task.id, ())]
+        return sorted(
+            reaching,
+            key=lambda task: (
+                f"/{row}/" not in f"{task.origin.id}/",
+                len(self.rows[task.id]),
+                "64" not in task.dtype,
+                task.dtype,
+            ),
+        )
+
+
+@dataclass(slots=True)
+class Hunter:
+    """Plants faults and runs tests.
+
+    limit: so many tests are tried for one fault. every: of the faults of a row, the first of each so many is
+    planted. sound: by test, whether refgrad passes it as it is.
+    """
+
+    tasks: Sequence[Task]
+    reach: Reach
+    limit: int = LIMIT
+    every: int = 1
+    sound: dict[str, bool] = field(default_factory=dict)
+
+    def faults(self, row: str) -> list[Fault]:
+        """The faults that apply to a row."""
+        rule = TABLE[row]
+        return [*faults(rule, whole_arguments(rule, self.calls(row)))]
+
+    def calls(self, row: str) -> list[Call]:
+        return [*self.reach.calls.get(row, {}).values()]
+
+    def row(self, row: str, first: int = 0) -> list[Found]:
+        """What becomes of the faults of a row, from the one of this number on."""
+        tasks = self.reach.tasks(row, self.tasks)
+        return [self.fault(fault, tasks) for fault in self.faults(row)[first :: self.every]]
+
+    def fault(self, fault: Fault, tasks: Sequence[Task]) -> Found:
+        """Runs tests until one fails that refgrad passes without the fault."""
+        rule = TABLE[fault.row]
+        other = wrong(rule, fault.formulas)
+        if fault.kind == "conj dropped":
+            tasks = sorted(tasks, key=lambda task: not task.dtype.startswith("complex"))
+        tried = 0
+        for task in tasks[: self.limit]:
+            tried += 1
+            with planted(other):
+                how = failure(task)
+            if how and self.is_sound(task):
+                return Found(fault, task.id, how, tried, len(tasks))
+        equal = bool(tasks) and differs(rule, other, self.calls(fault.row)) is False
+        return Found(fault, "", "", tried, len(tasks), equal)
+
+    def is_sound(self, task: Task) -> bool:
+        if task.id not in self.sound:
+            self.sound[task.id] = not failure(task)
+        return self.sound[task.id]
+
+
+def sendable(call: Call) -> bool:
+    """Whether a call can be sent to another process."""
+    try:
+        pickle.dumps(call)
+    except Exception:  # noqa: BLE001 - what cannot be pickled says so in ways of its own
+        return False
+    return True
+
+
+def rows_of(reach: Reach) -> Mapping[str, int]:
+    """How many tests reach each row of the table."""
+    counts = dict.fromkeys(TABLE, 0)
+    for rows in reach.rows.values():
+        for row in rows & counts.keys():
+            counts[row] += 1
+    return counts
