@@ -134,9 +134,9 @@ def broadcast_to(input: Tensor, *size: Any) -> Tensor:
 
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Return the tensors, all expanded to the shape that they broadcast to."""
+    """Return the tensors, all expanded to the shape that they broadcast to; one that has it as it is."""
     shape = torch.broadcast_shapes(*(tensor.shape for tensor in tensors))  # type: ignore[no-untyped-call]
-    return tuple(expand(tensor, shape) for tensor in tensors)
+    return tuple(tensor if tensor.shape == shape else expand(tensor, shape) for tensor in tensors)
 
 
 def view_as_real(input: Tensor) -> Tensor:

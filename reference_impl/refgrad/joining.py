@@ -126,7 +126,9 @@ class BlockDiagBackward0(Join):
             rows, columns = (1,) * (2 - len(shape)) + shape
             if needed:
                 block = grad[row : row + rows, column : column + columns]
-                grads.append(fit(block.reshape(shape), shape, dtype))
+                if not shape:
+                    block = block.squeeze(-1).squeeze(-1)
+                grads.append(fit(block, shape, dtype))
             row, column = row + rows, column + columns
         return grads[0] if len(grads) == 1 else tuple(grads)
 

@@ -9,25 +9,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .arrangement import diag_embed
+from .arrangement import diag_embed, movedim
 from .indexing import Indices
 from .ops import apply
-from .shapes import contiguous, reshape, view
+from .pointwise import conj
+from .shapes import contiguous, reshape, transpose, view
 from .tensor import Tensor
 
 TORCH = (
     "_unsafe_masked_index",
     "_unsafe_masked_index_put_accumulate",
+    "adjoint",
     "channel_shuffle",
     "diagflat",
     "fliplr",
     "flipud",
+    "moveaxis",
     "pixel_shuffle",
     "pixel_unshuffle",
     "ravel",
     "rot90",
+    "swapaxes",
+    "swapdims",
 )
-METHODS = ("diagflat", "fliplr", "flipud", "ravel", "reshape_as", "rot90")
+METHODS = (
+    "adjoint",
+    "diagflat",
+    "fliplr",
+    "flipud",
+    "moveaxis",
+    "ravel",
+    "reshape_as",
+    "rot90",
+    "swapaxes",
+    "swapdims",
+)
 __all__ = ["channel_shuffle", "fold", "pixel_shuffle", "pixel_unshuffle", "unfold"]
 
 
@@ -62,6 +78,26 @@ def ravel(input: Tensor) -> Tensor:
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """Return `input` in the shape of `other`: a view if the strides allow it, a copy otherwise."""
     return reshape(input, tuple(other.shape))
+
+
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """Return a view with two dimensions swapped."""
+    return transpose(input, axis0, axis1)
+
+
+def swapdims(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Return a view with two dimensions swapped."""
+    return transpose(input, dim0, dim1)
+
+
+def moveaxis(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """Return a view with dimensions moved to other places; the others keep their order."""
+    return movedim(input, source, destination)
+
+
+def adjoint(input: Tensor) -> Tensor:
+    """Return a view with the last two dimensions swapped, conjugated if it is complex."""
+    return conj(transpose(input, -2, -1))
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
