@@ -37,10 +37,7 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
         raise RuntimeError(
             "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
         )
-    shape = (1,) * (len(times) - input.ndim) + tuple(input.shape)
-    spaced = reshape(input, [n for size in shape for n in (1, size)])
-    copies = expand(spaced, [n for pair in zip(times, shape, strict=True) for n in pair])
-    return reshape(clone(copies), [time * size for time, size in zip(times, shape, strict=True)])
+    return apply("repeat", input, times)
 
 
 def tile(input: Tensor, *dims: Any) -> Tensor:

@@ -126,8 +126,8 @@ class BlockDiagBackward0(Join):
             rows, columns = (1,) * (2 - len(shape)) + shape
             if needed:
                 block = grad[row : row + rows, column : column + columns]
-                if not shape:
-                    block = block.squeeze(-1).squeeze(-1)
+                for _ in range(2 - len(shape)):
+                    block = block.squeeze(-1)  # what a vector then lacks, `fit` sums away
                 grads.append(fit(block, shape, dtype))
             row, column = row + rows, column + columns
         return grads[0] if len(grads) == 1 else tuple(grads)

@@ -73,7 +73,9 @@ def _wrapped_around(input: Tensor, sizes: tuple[int, ...]) -> Tensor:
         shape[dim] += before + after
         if shape[dim] < 0:
             raise RuntimeError("Negative padding value is resulting in an empty dimension")
-    out = input.new_empty(shape)
+    # Where one side is cut and the other one wraps around further than what is left, torch reads places that
+    # it has not written; here they are zeros.
+    out = input.new_zeros(shape)
     target, source = out, input
     for dim, before, after in sides:
         target = _between(target, dim, max(before, 0), shape[dim] - max(after, 0))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from . import arrangement
 from .arrangement import diag_embed, movedim
 from .indexing import Indices
 from .ops import apply
@@ -44,6 +45,7 @@ METHODS = (
     "swapaxes",
     "swapdims",
 )
+IN_PLACE = ("tril", "triu")
 __all__ = ["channel_shuffle", "fold", "pixel_shuffle", "pixel_unshuffle", "unfold"]
 
 
@@ -103,6 +105,9 @@ def adjoint(input: Tensor) -> Tensor:
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     """Return the matrix with the elements of `input` along a diagonal, zeros elsewhere."""
     return diag_embed(ravel(input), offset)
+
+
+tril, triu = arrangement.tril, arrangement.triu  # for their in-place forms
 
 
 # --- channels and places ---

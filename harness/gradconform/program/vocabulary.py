@@ -723,11 +723,15 @@ def holes(kind: str) -> tuple[str, ...]:
     return tuple(row.name for row in OPERATORS.values() if row.hole == kind)
 
 
+# What separates parameters: a comma that is not inside of a default such as `dim=(-2, -1)`.
+_COMMA = re.compile(r",(?![^([]*[)\]])")
+
+
 @cache
 def _signature(text: str) -> Signature:
     parameters: list[Parameter] = []
     keyword_only = False
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in filter(None, (part.strip() for part in _COMMA.split(text))):
         if part == "*":
             keyword_only = True
         elif part.startswith("**"):

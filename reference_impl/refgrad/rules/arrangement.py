@@ -36,12 +36,37 @@ def negative(pad: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(-size for size in pad)
 
 
+@formula
+def repeat_backward(grad: T, repeats: tuple[int, ...], shape: tuple[int, ...]) -> T:
+    """Return the sum of the gradients of all copies; of a single one its gradient itself."""
+    if 0 in repeats:
+        return grad.new_zeros(shape)
+    lead = len(repeats) - len(shape)
+    for _ in range(lead):
+        grad = grad.sum(0)
+    sizes: list[int] = []
+    copies = []
+    for times, size in zip(repeats[lead:], shape, strict=True):
+        if times != 1:
+            copies.append(len(sizes))
+            sizes.append(times)
+        sizes.append(size)
+    return grad.reshape(sizes).sum(copies) if copies else grad
+
+
 def _linear(name: str, grad_fn: str, forward: str, adjoint: str, args: str) -> None:
     rule(name, grad_fn=grad_fn, tensors="self", args=args, forward=forward, self=adjoint, saves="")
 
 
 _linear("flip", "FlipBackward0", "self.flip(dims)", "grad.flip(dims)", "dims")
 _linear("roll", "RollBackward0", "self.roll(shifts, dims)", "roll_back(grad, shifts, dims)", "shifts dims")
+_linear(
+    "repeat",
+    "RepeatBackward0",
+    "self.repeat(repeats)",
+    "repeat_backward(grad, repeats, self_shape)",
+    "repeats",
+)
 _linear("tril", "TrilBackward0", "self.tril(diagonal)", "grad.tril(diagonal)", "diagonal")
 _linear("triu", "TriuBackward0", "self.triu(diagonal)", "grad.triu(diagonal)", "diagonal")
 _linear(

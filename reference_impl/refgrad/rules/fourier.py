@@ -13,7 +13,6 @@ import torch
 
 from .formulas import formula, kernel
 from .registry import rule
-from .selection import zeros_of
 
 T = Any
 _aten = torch.ops.aten
@@ -24,13 +23,14 @@ kernel("fft_c2r", _aten._fft_c2r)
 
 
 @formula
-def filled_up(grad: T, size: int, dim: int) -> T:
-    """Return `grad` with zeros behind it along `dim`, for the frequencies that were left out."""
-    missing = size - grad.shape[dim]
-    if not missing:
-        return grad
-    zeros = zeros_of(grad, (*grad.shape[:dim], size, *grad.shape[dim + 1 :]))
-    return zeros.slice_scatter(grad, dim, 0, grad.shape[dim], 1)
+def left_out(grad: T, shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
+    """Return the padding that puts zeros in the place of the frequencies along `dim` that were left out.
+
+    shape: that of the real tensor.
+    """
+    pad = [0] * (2 * len(shape))
+    pad[2 * (len(shape) - 1 - dim) + 1] = shape[dim] - grad.shape[dim]
+    return tuple(pad)
 
 
 @formula
@@ -59,7 +59,9 @@ rule(
     tensors="self",
     args="dim normalization onesided",
     forward="fft_r2c(self, dim, normalization, onesided)",
-    self="fft_c2c(filled_up(grad, self_shape[dim[-1]], dim[-1]), dim, normalization, False).real",
+    self=(
+        "fft_c2c(pad_constant(grad, left_out(grad, self_shape, dim[-1]), 0), dim, normalization, False).real"
+    ),
     saves="",
 )
 rule(

@@ -87,7 +87,7 @@ for _kind in ("reflection", "replication"):
             args="padding",
             forward=f"{_name}_backward(grad_output, self, padding)",
             grad_output=f"{_name}(grad, padding)",
-            self="zeros_of(grad, self_shape)",
+            self="grad.new_zeros(self_shape)",
             saves="",
         )
 
@@ -110,7 +110,7 @@ rule(
     tensors="self mask indices",
     args="fill",
     forward="masked_index(self, mask, indices, fill)",
-    self="masked_index_put(zeros_of(grad, self_shape), mask, indices, grad)",
+    self="masked_index_put(grad.new_zeros(self_shape), mask, indices, grad)",
     mask=NON_DIFFERENTIABLE,
     indices=NON_DIFFERENTIABLE,
     saves="mask indices",

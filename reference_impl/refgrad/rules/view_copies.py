@@ -68,7 +68,7 @@ def _scatter(name: str, view: str, args: str) -> None:
         tensors="self src",
         args=args,
         forward=f"{name}(self, src, {places})",
-        self=f"{name}(grad, zeros_of(grad, src_shape), {places})",
+        self=f"{name}(grad, grad.new_zeros(src_shape), {places})",
         src=view,
         saves="",
     )
