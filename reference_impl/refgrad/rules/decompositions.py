@@ -143,8 +143,11 @@ rule(
     tensors="self input2",
     args="upper",
     forward="cholesky_solve(self, input2, upper)",
-    self="cholesky_solve(grad, input2, upper)",
-    input2=("of_product(twice_hermitian(cholesky_solve(grad, input2, upper) @ result.mH), input2, upper)"),
+    self="sum_to(cholesky_solve(grad, input2, upper), self_shape)",
+    input2=(
+        "sum_to(of_product(twice_hermitian(cholesky_solve(grad, input2, upper) @ result.mH), input2, upper), "
+        "input2_shape)"
+    ),
     saves="input2 result",
 )
 
@@ -288,8 +291,8 @@ rule(
     tensors="LU pivots B",
     args="left adjoint",
     forward="linalg_lu_solve(LU, pivots, B, left, adjoint)",
-    LU="lu_solve_factors(grad, LU, pivots, result, left, adjoint)",
+    LU="sum_to(lu_solve_factors(grad, LU, pivots, result, left, adjoint), LU_shape)",
     pivots=NON_DIFFERENTIABLE,
-    B="linalg_lu_solve(LU, pivots, grad, left, not adjoint)",
+    B="sum_to(linalg_lu_solve(LU, pivots, grad, left, not adjoint), B_shape)",
     saves="LU pivots result",
 )

@@ -68,8 +68,8 @@ rule(
     tensors="self B",
     args="upper left unitriangular",
     forward="linalg_solve_triangular(self, B, upper, left, unitriangular)",
-    self=f"triangular_matrix({_PULLED}, result, upper, left, unitriangular)",
-    B=_PULLED,
+    self=f"sum_to(triangular_matrix({_PULLED}, result, upper, left, unitriangular), self_shape)",
+    B=f"sum_to({_PULLED}, B_shape)",
     saves="self result",
 )
 
@@ -211,21 +211,31 @@ def solve(matrix: T, other: T, left: bool = True) -> T:
 def det_backward(grad: T, det: T, matrix: T) -> T:
     """Return the gradient of a determinant, which exists for singular matrices too.
 
-    There it comes from the adjugate, by a singular value decomposition (`linalg_det_backward` in torch).
+    There it comes from the adjugate, by a singular value decomposition, where it may be differentiated again.
+    The gradient alone is zero if the determinant is exactly 0, as torch has it: what is solved for is scaled
+    by the determinant, with the zeros of U nudged (`linalg_det_backward`).
     """
     if matrix.numel() == 0:
         return zeros_like(matrix)
     if matrix.shape[-1] == 1:
         return grad.unsqueeze(-1).unsqueeze(-1)
     wanted = scaled_identity(grad * det.conj(), matrix.shape[-1])
-    singular = det.abs() < 100 * torch.finfo(det.dtype).eps
+    eps = torch.finfo(det.dtype).eps
+    if isinstance(matrix, torch.Tensor):
+        # torch's forward has decomposed the transpose of a contiguous real matrix.
+        transposed = matrix.is_contiguous() and not matrix.is_complex()
+        factors, pivots, _ = torch.linalg.lu_factor_ex(matrix.mT if transposed else matrix)
+        zero = factors.diagonal(0, -2, -1) == 0
+        nudged = factors + (zero.to(factors.dtype) * eps).diag_embed()
+        return torch.linalg.lu_solve(nudged, pivots, wanted, adjoint=not transposed)
+    singular = det.abs() < 100 * eps
     if not singular.any():
-        return _solve_adjoint(matrix, wanted)
+        return solve(adjoint(matrix), wanted)
     if singular.all():
         return _adjugate(grad, matrix)
     regular = ~singular
     found = zeros_like(matrix).index_put((singular,), _adjugate(grad[singular], matrix[singular]))
-    return found.index_put((regular,), _solve_adjoint(matrix[regular], wanted[regular]))
+    return found.index_put((regular,), solve(adjoint(matrix[regular]), wanted[regular]))
 
 
 def _adjugate(grad: T, matrix: T) -> T:
