@@ -12,14 +12,15 @@ T = Any
 
 
 @formula
-def sinc_backward(grad: T, value: T) -> T:
-    """Return the gradient of sin(pi x) / (pi x), which is 0 at 0.
+def sinc_slope(value: T) -> T:
+    """Return the derivative of sin(pi x) / (pi x), which is 0 at 0.
 
-    As in torch, the choice is made after the cotangent has been multiplied: the second order is nan at 0.
+    There torch chooses after it has multiplied by the cotangent (`sinc_backward`): the derivative of its
+    gradient by the cotangent is nan, but its forward mode is 0 as well.
     """
     turn = value * math.pi
     slope = (turn * turn.cos() - turn.sin()) / (turn * value)
-    return (grad * conj(slope)).masked_fill(value == 0, 0)
+    return conj(slope).masked_fill(value == 0, 0)
 
 
 @formula
@@ -79,7 +80,7 @@ _function("erfinv", "grad * (0.886226925452758 * (result * result).exp())", "res
 _function("log2", "grad / (conj(self) * 0.6931471805599453)", "self")
 _function("log10", "grad / (conj(self) * 2.302585092994046)", "self")
 _function("frac", "grad", "")
-_function("sinc", "sinc_backward(grad, self)", "self")
+_function("sinc", "grad * sinc_slope(self)", "self")
 _function("angle", "angle_backward(grad, self)", "self")
 
 
