@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from refgrad.reductions import vector_norm
 
+from .conditioning import cond
 from .decompositions import (
     cholesky,
     cholesky_ex,
@@ -43,6 +44,7 @@ from .systems import (
 __all__ = [
     "cholesky",
     "cholesky_ex",
+    "cond",
     "cross",
     "det",
     "diagonal",

@@ -30,12 +30,12 @@ def linalg_qr_backward(grad_q: T, grad_r: T, q: T, r: T, kind: str) -> T:
     Raises RuntimeError for the kind "r", which has no Q, and for "complete" with more rows than columns: the
     columns that complete Q are no function of A.
     """
-    rows, columns = q.shape[-2], r.shape[-1]
     if kind == "r":
         raise RuntimeError(
             "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use "
             "linalg.qr(A, mode='reduced') if you are going to differentiate through linalg.qr."
         )
+    rows, columns = q.shape[-2], r.shape[-1]
     if kind == "complete" and rows > columns:
         raise RuntimeError(
             "The QR decomposition is not differentiable when mode='complete' and nrows > ncols."
