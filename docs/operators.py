@@ -3,6 +3,7 @@
     gradconform run refgrad --corpus opinfo --results operators.jsonl
     python docs/operators.py operators.jsonl
 
+Where several files are given, the last that has an entry counts, so that some can be run again (`--select`).
 Why an operator is not there whole is told in docs/operators.yaml, by the name of its entry.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,11 +64,12 @@ class Row:
         return all(kept == run for part, (kept, run) in self.counts.items() if part in parts)
 
 
-def rows(results: Results) -> tuple[Row, ...]:
-    """A row for each entry, in the order of the names."""
+def rows(runs: Sequence[Results]) -> tuple[Row, ...]:
+    """A row for each entry, in the order of the names, from the last run that has it."""
     cases: dict[str, list[CaseResult]] = {}
-    for case in results.cases:
-        cases.setdefault(case.feature, []).append(case)
+    for results in runs:
+        for name in {case.feature for case in results.cases}:
+            cases[name] = [case for case in results.cases if case.feature == name]
     return tuple(_row(name, cases[name]) for name in sorted(cases, key=str.lower))
 
 
@@ -85,14 +87,14 @@ def reasons() -> dict[str, str]:
     return yaml.safe_load(REASONS.read_text("utf-8")) or {}
 
 
-def page(results: Results, why: Mapping[str, str]) -> str:
+def page(runs: Sequence[Results], why: Mapping[str, str]) -> str:
     """The page as Markdown."""
-    found = rows(results)
+    found = rows(runs)
     first = sum(row.conforms(PARTS[:1]) for row in found)
     second = sum(row.conforms(PARTS[:2]) for row in found)
     whole = sum(row.conforms(PARTS) for row in found)
     head = HEAD.format(
-        torch=results.head.torch.partition("+")[0],
+        torch=runs[-1].head.torch.partition("+")[0],
         entries=len(found),
         first=first,
         second=second,
@@ -129,4 +131,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(read_results(Path(sys.argv[1])), reasons()), "utf-8")
+    PAGE.write_text(page([read_results(Path(name)) for name in sys.argv[1:]], reasons()), "utf-8")

@@ -49,6 +49,8 @@ def text(call: Callable[[Any], Any]) -> str:
         (lambda x: x.reshape(x.shape[0] * 2), "y = x.reshape(4)"),
         (lambda x: x.where(x > 1, x), "y = x > 1\ny1 = x.where(y, x)"),
         (torch.linalg.qr, "y_0, y_1 = linalg.qr(x)"),
+        (lambda x: torch.mm(x, x), "y = mm(x, x)"),
+        (lambda x: torch.cdist(x, x), "y = cdist(x, x)"),
         (torch.Tensor.tolist, ""),
         (lambda x: x * torch.ones(2), "y = x * constant"),
     ],

@@ -277,6 +277,12 @@ def _place(func: Any) -> tuple[str, str]:
     Raises Unrecordable for a function that torch has in no place that is known.
     """
     path = resolve_name(func) or ""
+    own = getattr(func, "__name__", "")
+    if path.startswith("torch.") and own and getattr(torch, own, None) is func:
+        return (
+            "torch",
+            own,
+        )  # as it is documented: torch.cdist stands in torch.functional too, torch.mm is spmm
     if path.endswith(".__get__"):
         return "get", path.split(".")[-2]
     if path.startswith("torch.Tensor."):
@@ -285,11 +291,10 @@ def _place(func: Any) -> tuple[str, str]:
         return "torch", path.removeprefix("torch.")
     if path.startswith("aten."):
         return "torch", f"ops.{path}"
-    name = getattr(func, "__name__", "")
     for owner, prefix in ((torch, ""), (torch.sparse, "sparse.")):
-        if name and hasattr(owner, name):
-            return "torch", prefix + name
-    raise Unrecordable(f"a call of {name or func!r}")
+        if own and hasattr(owner, own):
+            return "torch", prefix + own
+    raise Unrecordable(f"a call of {own or func!r}")
 
 
 def _constant(value: torch.dtype | torch.memory_format | torch.layout) -> Argument:
