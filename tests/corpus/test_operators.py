@@ -39,7 +39,8 @@ def _found(name: str) -> Callable[..., Any]:
     found: Any = torch
     for part in name.split("."):
         found = getattr(found, part, None)
-    return found or getattr(torch.Tensor, name)  # type: ignore[no-any-return]
+    # torch.float is a dtype, and Tensor.float a method.
+    return found if callable(found) else getattr(torch.Tensor, name)  # type: ignore[no-any-return]
 
 
 def _parameters(function: Callable[..., Any]) -> set[str]:
