@@ -50,7 +50,7 @@ def text(call: Callable[[Any], Any]) -> str:
         (lambda x: x.where(x > 1, x), "y = x > 1\ny1 = x.where(y, x)"),
         (torch.linalg.qr, "y_0, y_1 = linalg.qr(x)"),
         (lambda x: torch.mm(x, x), "y = mm(x, x)"),
-        (lambda x: torch.cdist(x, x), "y = cdist(x, x)"),
+        (lambda x: torch.cartesian_prod(x[0], x[1]), "y = x[0]\ny1 = x[1]\ny2 = cartesian_prod(y, y1)"),
         (torch.Tensor.tolist, ""),
         (lambda x: x * torch.ones(2), "y = x * constant"),
     ],
