@@ -57,7 +57,7 @@ def learn(tasks: Sequence[Task]) -> hunt.Reach:
 
 def row(number: int, name: str) -> list[hunt.Found]:
     """What becomes of the faults of a row."""
-    return _hunter.row(name, number % _hunter.every)  # type: ignore[no-any-return]
+    return _hunter.row(name, number)  # type: ignore[no-any-return]
 
 
 def hunted(
@@ -75,8 +75,8 @@ def hunted(
         yield from pool.map(row, range(len(rows)), rows)
 
 
-def report(found: Sequence[hunt.Found]) -> Iterator[str]:
-    """The page."""
+def report(found: Sequence[hunt.Found], every: int) -> Iterator[str]:
+    """The page. every: of so many faults of a row one was planted."""
     reached = [each for each in found if each.reach]
     counted = [each for each in reached if not each.equal]
     caught = [each for each in counted if each.by]
@@ -88,6 +88,8 @@ def report(found: Sequence[hunt.Found]) -> Iterator[str]:
     yield ""
     yield "Written by `python benchmarks/wrong_rules.py --write`: faults planted in refgrad's rows one at"
     yield "a time, and whether the corpus notices, with the draws of `gradconform run refgrad`."
+    if every > 1:
+        yield f"A sample: of {every} faults of a row one was planted (`--every {every}`)."
     yield ""
     yield f"torch {torch.__version__.partition('+')[0]}. {len(rows)} rows have formulas to plant faults in;"
     yield f"scenarios reach {len(rows) - len(unreached)} of them."
@@ -144,7 +146,7 @@ def main() -> None:
                 "the same gradients" if one.equal else "SURVIVED" if one.reach else "not reached"
             )
             print(f"{one.fault} | {said} {one.how}".rstrip(), flush=True)
-    page = "\n".join(report(found)) + "\n"
+    page = "\n".join(report(found, options.every)) + "\n"
     print(f"\n{page}\n{time.monotonic() - start:.0f} s")
     if options.write:
         PAGE.write_text(page, encoding="utf-8")

@@ -114,8 +114,8 @@ class Reach:
 class Hunter:
     """Plants faults and runs tests.
 
-    limit: so many tests are tried for one fault. every: of the faults of a row, the first of each so many is
-    planted. sound: by test, whether refgrad passes it as it is.
+    limit: so many tests are tried for one fault. every: of so many faults of a row one is planted. sound: by
+    test, whether refgrad passes it as it is.
     """
 
     tasks: Sequence[Task]
@@ -132,10 +132,13 @@ class Hunter:
     def calls(self, row: str) -> list[Call]:
         return [*self.reach.calls.get(row, {}).values()]
 
-    def row(self, row: str, first: int = 0) -> list[Found]:
-        """What becomes of the faults of a row, from the one of this number on."""
+    def row(self, row: str, number: int = 0) -> list[Found]:
+        """What becomes of the faults of a row. number: which of `every` comes first; a row that has any
+        gets one at least."""
         tasks = self.reach.tasks(row, self.tasks)
-        return [self.fault(fault, tasks) for fault in self.faults(row)[first :: self.every]]
+        found = self.faults(row)
+        first = number % max(min(self.every, len(found)), 1)
+        return [self.fault(fault, tasks) for fault in found[first :: self.every]]
 
     def fault(self, fault: Fault, tasks: Sequence[Task]) -> Found:
         """Runs tests until one fails that refgrad passes without the fault."""
