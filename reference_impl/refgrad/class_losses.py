@@ -71,9 +71,11 @@ def share_of(
 ) -> torch.Tensor:
     """Return what each target counts for: its weight, over their sum in a mean, and 0 if it is ignored."""
     skipped = target == ignored
-    share = torch.ones(target.shape, dtype=like.dtype, device=like.device)
+    # In single precision at least: a mean divides by a sum of many.
+    dtype = torch.promote_types(like.dtype, torch.float32)
+    share = torch.ones(target.shape, dtype=dtype, device=like.device)
     if weight is not None:
-        share = weight[target.long().masked_fill(skipped, 0)]
+        share = weight[target.long().masked_fill(skipped, 0)].to(dtype)
     share = share.masked_fill(skipped, 0)
     if reduction == "mean":
         share = (share / share.sum()).masked_fill(skipped, 0)

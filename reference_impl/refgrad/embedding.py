@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import torch
 
+from .levels import LEVELS
 from .loss_arguments import data_of
 from .ops import apply
-from .optional import optional
+from .optional import ABSENT, optional
 from .rules.embedding import Uses
+from .tangents import carry
 from .tensor import Tensor
 from .versions import bump
 
@@ -42,7 +44,11 @@ def embedding(  # noqa: PLR0917 - torch's signature
     padding = -1 if padding_idx is None else padding_idx % rows
     _renormalize(weight, input, max_norm, norm_type)
     scale = Tensor._of(_frequencies(input._data, weight._data)) if scale_grad_by_freq else None
-    return apply("embedding", weight, input, optional(scale), padding)
+    out = apply("embedding", weight, input, optional(scale), padding)
+    if LEVELS:
+        # What keeps gradients from a row, or scales them, is not there for tangents.
+        carry((out,), (weight,), lambda tangent: (apply("embedding", tangent, input, ABSENT, -1),))
+    return out
 
 
 def embedding_bag(  # noqa: PLR0917 - torch's signature

@@ -112,7 +112,7 @@ def _once(  # noqa: PLR0917 - the arguments of the loss
     )
     share = share_of(classes, data_of(weight), logits, ignored, reduction).unsqueeze(1)
     places = classes.masked_fill(classes == ignored, 0).unsqueeze(1)
-    slope = (logits.softmax(1) * share).scatter_add(1, places, -share)
+    slope = (logits.softmax(1) * share).scatter_add(1, places, -share).to(logits.dtype)
     used = None if options.allow_retain_graph else set[str]()
     row = "linear_cross_entropy_of_each" if reduction == "none" else "linear_cross_entropy"
     losses = apply(row, rows, linear_weight, optional(linear_bias), Tensor._of(slope), used, loss)

@@ -23,7 +23,7 @@ _nn = torch.nn.functional
 def of_each(grad: T, shape: tuple[int, ...], reduction: str, weight: T = None) -> T:
     """Return the gradient of each loss, of which there are `shape`, before reduction and weights."""
     if reduction == "mean":
-        grad = divide(grad, math.prod(shape))
+        grad = divide(grad, math.prod(shape) or 1)
     grad = grad.expand(shape)
     return grad if weight is None else grad * weight
 
@@ -202,7 +202,7 @@ rule(
     tensors="self target",
     args="reduction",
     forward="soft_margin_loss(self, target, reduction)",
-    self="of_each(grad, self_shape, reduction) * soft_margin_slope(self, target)",
+    self="(of_each(grad, self_shape, reduction) * soft_margin_slope(self, target)).to(self_dtype)",
     target=NON_DIFFERENTIABLE,
     saves="self target",
 )
@@ -248,7 +248,7 @@ for _name, _title in (
 kernel(
     "nll_loss_backward",
     lambda grad, value, places, counts, dim: torch.zeros_like(value).scatter_add(
-        dim, places.unsqueeze(dim), -(grad * counts).unsqueeze(dim)
+        dim, places.unsqueeze(dim), -(grad * counts).to(value.dtype).unsqueeze(dim)
     ),
 )
 for _name, _title in (("nll_loss", "NllLoss"), ("nll_loss2d", "NllLoss2D")):
@@ -269,7 +269,10 @@ rule(
     tensors="grad_output self places counts",
     args="dim",
     forward="nll_loss_backward(grad_output, self, places, counts, dim)",
-    grad_output="sum_to(-(grad.gather(dim, places.unsqueeze(dim)).squeeze(dim) * counts), grad_output_shape)",
+    grad_output=(
+        "sum_to(-(grad.gather(dim, places.unsqueeze(dim)).squeeze(dim) * counts), grad_output_shape)"
+        ".to(grad_output_dtype)"
+    ),
     self="zeros_like(grad)",
     places=NON_DIFFERENTIABLE,
     counts=NON_DIFFERENTIABLE,
