@@ -1,0 +1,63 @@
+"""Conventions of losses and activations at the ends of their domains; the literals are PyTorch's."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+import refgrad as rg
+
+F = rg.nn.functional
+
+
+def _leaf(*values: float) -> rg.Tensor:
+    return rg.tensor(values, dtype=torch.float64, requires_grad=True)
+
+
+def _slope(value: rg.Tensor, by: rg.Tensor) -> list[float]:
+    (grad,) = rg.autograd.grad(value.sum(), [by])
+    return [float(number) for number in grad.to_torch()]
+
+
+def test_binary_cross_entropy_is_cut_off_but_not_the_gradient_of_its_target() -> None:
+    x, target = _leaf(0.0, 1.0), _leaf(1.0, 0.0)
+    loss = F.binary_cross_entropy(x, target, reduction="none")
+    assert loss.to_torch().tolist() == [100.0, 100.0]
+    assert _slope(loss, x) == [-1e12, 1e12]
+    loss = F.binary_cross_entropy(x, target, reduction="none")
+    assert _slope(loss, target) == [math.inf, -math.inf]
+
+
+def test_a_mean_of_ignored_targets_alone_is_nan_with_gradients_of_zero() -> None:
+    x = _leaf(0.5, -1.0, 2.0)
+    loss = F.nll_loss(x, rg.tensor(-100))
+    assert math.isnan(loss.item())
+    assert _slope(loss, x) == [0.0, 0.0, 0.0]
+
+
+def test_a_weight_that_requires_grad_is_refused() -> None:
+    x, weight = _leaf(0.5, -1.0), _leaf(1.0, 1.0)
+    with pytest.raises(RuntimeError, match="not differentiable with respect to argument 'weight'"):
+        F.nll_loss(x, rg.tensor(0), weight)
+    with rg.no_grad():
+        assert F.nll_loss(x, rg.tensor(0), weight).item() == -0.5
+
+
+def test_elu_of_large_numbers_has_a_second_derivative() -> None:
+    x = _leaf(1000.0, -1.0)
+    (grad,) = rg.autograd.grad(F.elu(x).sum(), [x], create_graph=True)
+    assert _slope(grad, x) == [0.0, math.exp(-1.0)]
+
+
+def test_prelu_at_zero_has_the_slope_of_the_left_side() -> None:
+    x, weight = _leaf(0.0), _leaf(0.25)
+    assert _slope(F.prelu(x, weight), x) == [0.25]
+
+
+def test_leaky_relu_in_place_refuses_a_negative_slope_in_backward() -> None:
+    x = _leaf(1.0)
+    y = F.leaky_relu(x * 1, -0.5, inplace=True)
+    with pytest.raises(RuntimeError, match="In-place leakyReLu backward calculation"):
+        y.backward(rg.tensor([1.0], dtype=torch.float64))
