@@ -122,7 +122,7 @@ def _table(found: tuple[Row, ...], why: Mapping[str, str]) -> Iterator[str]:
     for row in found:
         cells = (f"{kept} of {run}" if run else "" for kept, run in row.counts.values())
         missing = "; ".join(filter(None, (_cell(row.missing), why.get(row.name, "") if row.missing else "")))
-        yield f"| {row.name} | {' | '.join(cells)} | {missing} |"
+        yield f"| `{row.name}` | {' | '.join(cells)} | {missing} |"
 
 
 def _cell(text: str) -> str:
