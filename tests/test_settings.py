@@ -69,7 +69,7 @@ def test_the_nearest_file_above_counts(project: Path) -> None:
         ("seed = true", "5:1", "'seed' is an integer; got True"),
         ("examples = -1", "5:1", "'examples' is a number of random draws, 0 or more; got -1"),
         ("device = [1]", "5:1", "'device' is a string or a list of strings; got [1]"),
-        ("corpus = 0", "5:1", "'corpus' is true or false; got 0"),
+        ("corpus = 0", "5:1", "'corpus' is true, false or the name of a corpus; got 0"),
         ("specs = [true]", "5:1", "'specs' is a path or a list of paths"),
         ("  'fail-fast' = 1", "5:4", "'fail-fast' is true or false"),
         ("engine = 'torch'", "5:1", "the settings are device, dtype,"),
@@ -125,7 +125,7 @@ def test_words_are_split_at_commas() -> None:
 
 
 def test_each_setting_is_an_option_of_run_and_the_other_way_round(project: Path) -> None:
-    named = {parameter.name for parameter in run.params} - {"engine"}
+    named = {parameter.name for parameter in run.params} - {"engine", "no_corpus"}
     assert named == {each.name for each in fields(Options)}
     project.write_text(table("nothing = 1"))
     with pytest.raises(UsageError) as caught:
