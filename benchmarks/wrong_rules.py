@@ -91,7 +91,8 @@ def report(found: Sequence[hunt.Found], every: int) -> Iterator[str]:
     if every > 1:
         yield f"A sample: of {every} faults of a row one was planted (`--every {every}`)."
     yield ""
-    yield f"torch {torch.__version__.partition('+')[0]}. {len(rows)} rows {'were sampled' if every > 1 else 'have formulas'};"
+    what = "were sampled" if every > 1 else "have formulas to plant faults in"
+    yield f"torch {torch.__version__.partition('+')[0]}. {len(rows)} rows {what};"
     yield f"scenarios reach {len(rows) - len(unreached)} of them."
     yield f"**{len(caught)} of {len(counted)} faults in these are caught, {share:.1f} %.**"
     same = len(reached) - len(counted)
