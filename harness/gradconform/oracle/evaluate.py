@@ -2,7 +2,8 @@
 
 Operators of the vocabulary do what they do in torch, on detached tensors; equality and sameness are those of
 `gradconform.oracle.relations`. An order (`<`, `<=`, `>`, `>=`) must hold for every element. `close` is `==`
-within the tolerance for the dtype. `in`: one of the items is equal.
+within the tolerance for the dtype, `exactly` is `==` without any, and `identical` asks for the signs of zeros
+too. `in`: one of the items is equal.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import torch
 
-from gradconform.oracle.relations import Misfit, UndecidedError, equal, plain, same, shares_storage, text
+from gradconform.oracle.relations import Misfit, UndecidedError, equal, exact, plain, same, shares_storage, text
 from gradconform.program.expressions import Constant, Expression, Operation, Shown
 from gradconform.program.vocabulary import DTYPES, OPERATORS
 from gradconform.trace import OpaqueSeen, Seen
@@ -100,6 +101,9 @@ class Evaluation:
                 return self.relation(not same(left, right), Misfit(f"not {text(right)}", text(left)))
             case "eq" | "close", (left, right):
                 misfit = equal(left, right, tolerant=self.tolerant or name == "close")
+                return self.relation(misfit is None, misfit)
+            case "exactly" | "identical", (left, right):
+                misfit = exact(left, right, signs=name == "identical")
                 return self.relation(misfit is None, misfit)
             case "ne", (left, right):
                 unequal = equal(left, right, tolerant=self.tolerant) is not None

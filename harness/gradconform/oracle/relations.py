@@ -20,7 +20,7 @@ import torch
 
 from gradconform.oracle.policy import compared
 from gradconform.oracle.text import describe, tensor
-from gradconform.oracle.tolerance import TOLERANCES, Miss
+from gradconform.oracle.tolerance import TOLERANCES, Miss, parts
 from gradconform.trace import OpaqueSeen, TensorSeen, Unseen
 
 
@@ -66,6 +66,24 @@ def equal(got: object, expected: object, *, tolerant: bool) -> Misfit | None:
         case _:
             known = type(a) is type(b) and not isinstance(a, OpaqueSeen)
             return None if known and a == b else Misfit(text(b), text(a))
+
+
+def exact(got: object, expected: object, *, signs: bool) -> Misfit | None:
+    """None where the two are equal to the last bit, otherwise why they are not; rounding is no excuse.
+
+    signs: whether zeros must have the same signs too. Raises UndecidedError.
+    """
+    misfit = equal(got, expected, tolerant=False)
+    if misfit:
+        return Misfit(misfit.expected, misfit.got, misfit.detail)
+    a, b = plain(got), plain(expected)
+    if not signs or not isinstance(a, torch.Tensor):
+        return None
+    b = _literal(b, a)
+    if not isinstance(b, torch.Tensor) or a.dtype not in TOLERANCES:
+        return None
+    zeros = [(value == 0) & value.signbit() for value in (parts(a), parts(b))]
+    return None if torch.equal(*zeros) else Misfit(text(b), text(a), "the signs of zeros differ")
 
 
 def same(left: object, right: object) -> bool:

@@ -180,6 +180,7 @@ class _Reader:
 
     def __init__(self, template: Template) -> None:
         self.tree = template.tree
+        self.own = words.bound(template.tree)
         self.choices: dict[str, tuple[str, ...]] = {}
         for name, domain in template.scenario.let.items():
             if isinstance(domain, OperatorDomain):
@@ -263,6 +264,8 @@ class _Reader:
             if word in {"autograd.grad", "autograd.backward"} or word.endswith("backward"):
                 yield Need({"autograd.grad": 3, "autograd.backward": 2}.get(word, 1), word)
                 yield from self.options(node)
+            elif word in self.own:
+                continue
             elif word in words.OPERATORS or word in words.MODES or word in WORDS:
                 yield from self.word(word)
             elif isinstance(node.func, ast.Attribute):

@@ -29,11 +29,17 @@ Lowered = tuple[list[Step], Argument]
 
 
 class Lowering:
-    """Lowers expressions of one program; `names` maps operator and choice variables to what was drawn."""
+    """Lowers expressions of one program; `names` maps operator and choice variables to what was drawn.
 
-    def __init__(self, constants: Constants, names: Mapping[str, str]) -> None:
+    own: the names that the program gives a value to.
+    """
+
+    def __init__(
+        self, constants: Constants, names: Mapping[str, str], own: frozenset[str] = frozenset()
+    ) -> None:
         self.constants = constants
         self.names = names
+        self.own = own
         self._count = 0
 
     def temporary(self) -> str:
@@ -145,7 +151,7 @@ class Lowering:
         if name == "autograd.grad":
             steps, arguments, options = self.arguments(node, line)
             return [*steps, Grad(target, arguments, options, line)]
-        if function in self.names or function in words.FUNCTIONS:
+        if function in self.names or (function in words.FUNCTIONS and function not in self.own):
             steps, arguments, options = self.arguments(node, line)
             return [*steps, self.apply(target, name, arguments, options, line)]
         if not isinstance(node.func, ast.Attribute):

@@ -185,4 +185,5 @@ def _scope(scenario: Scenario | Draft, tree: ast.Module, report: Report) -> Scop
         fixed=frozenset({*constants, *(target.id for target in targets if isinstance(target, ast.Name))}),
         choices=choices,
         given=frozenset(scenario.let),
+        own=words.bound(tree),
     )

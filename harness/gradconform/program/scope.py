@@ -73,7 +73,7 @@ class Scope:
     words that it may stand for. function: whether this is in the body of a definition. contexts: the names
     that stand for the context of a custom function, which has whatever attributes the program gives it.
     given: the variables of `let`. loops: the variables of the loops around this point. outer_loops: those of
-    the loops around the definition.
+    the loops around the definition. own: all names that the text gives a value to.
     """
 
     report: Report
@@ -86,6 +86,7 @@ class Scope:
     given: frozenset[str] = frozenset()
     loops: frozenset[str] = frozenset()
     outer_loops: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
 
     def is_constant(self, node: ast.expr) -> bool:
         """Whether an expression is known before the program runs."""

@@ -124,7 +124,9 @@ class Checker:
         names = self.scope.choices.get(function, (function,))
         if isinstance(value.func, ast.Attribute) and function not in words.FUNCTIONS:
             names = (value.func.attr,)
-        rows = [words.OPERATORS[name] for name in names if name in words.OPERATORS]
+        rows = [
+            words.OPERATORS[name] for name in names if name in words.OPERATORS and name not in self.scope.own
+        ]
         return all(row.effect != "write" for row in rows)
 
     def writable(self, node: ast.Attribute, what: str = "assigned") -> None:

@@ -119,7 +119,7 @@ class Expressions:
             scope.fits_signature(node, function, words.AUTOGRAD_BACKWARD)
         elif function == "autograd.grad":
             scope.fits_signature(node, function, words.AUTOGRAD_GRAD)
-        elif function in words.FUNCTIONS:
+        elif function in words.FUNCTIONS and function not in scope.own:
             scope.fits(node, words.OPERATORS[function])
         elif isinstance(node.func, ast.Attribute) and function.partition(".")[0] not in NAMESPACES:
             self.method(node, node.func)

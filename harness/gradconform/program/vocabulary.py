@@ -30,7 +30,8 @@ class Operator:
     """One operator of the language.
 
     domain: bounds the real inputs on which it is smooth (for `let` operators). hole: which kind of operator
-    variable may stand for it.
+    variable may stand for it. further: the signature in the operator tables, where a call may be of that one
+    too.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Operator:
     forms: Literal["both", "function", "method"] = "both"
     hole: Holes = ""
     domain: str = "real"
+    further: str = ""
 
     @property
     def call(self) -> Signature:
@@ -219,7 +221,12 @@ OPERATORS = _Operators(
         Operator("cummin", "input, dim", method=True, forms="method"),
         Operator("logcumsumexp", "input, dim", method=True, forms="method"),
         Operator("dist", "input, other, p=2", method=True, forms="method"),
-        Operator("cdist", "x1, x2, p=2.0", forms="function"),
+        Operator(
+            "cdist",
+            "x1, x2, p=2.0, compute_mode='use_mm_for_euclid_dist_if_necessary'",
+            forms="function",
+        ),
+        Operator("linalg.matrix_rank", "A, *, atol=None, rtol=None, hermitian=False", forms="function"),
         Operator("det", _UNARY, method=True, forms="method"),
         Operator("inverse", _UNARY, method=True, forms="method"),
         Operator("trace", _UNARY, method=True, forms="method"),
@@ -658,7 +665,7 @@ METHODS = {
 }
 """What is called as a method of a tensor: `x.exp()`."""
 
-FACT_WORDS = {"close": 2, "shares_storage": 2, "len": 1}
+FACT_WORDS = {"close": 2, "exactly": 2, "identical": 2, "shares_storage": 2, "len": 1}
 """Functions that only facts have, with the number of their arguments."""
 
 QUERIES = ("is_grad_enabled", "recorded")
@@ -695,7 +702,11 @@ def learn(rows: Iterable[Row]) -> Iterator[Problem]:
             known = Operator(row.name, row.signature, effect, method=row.method, forms=forms)
         elif known.effect not in {effect, "view"}:
             yield Problem(row.place, f"'{row.name}' is a word of the language, and not {effect}", row.name)
-        _add(replace(known, signature=row.signature) if known.symbol == "" else known)
+        _add(
+            known
+            if known.symbol or known.signature == row.signature
+            else replace(known, further=row.signature)
+        )
         written = _WRITES.match(row.in_place or "")
         if written and written[1] not in OPERATORS:
             _add(Operator(written[1], row.signature, "write", method=True))
@@ -753,7 +764,24 @@ def call_error(row: Operator, positional: int, keywords: tuple[str, ...]) -> str
         return f"its operands are given by position, not as '{keywords[0]}'"
     if "input" in keywords:
         return "its first argument is given by position, not as 'input'"
-    return arity_error(row.signature, positional, keywords)
+    error = arity_error(row.signature, positional, keywords)
+    if error and row.further and not arity_error(row.further, positional, keywords):
+        return ""
+    return error
+
+
+def bound(tree: ast.AST) -> frozenset[str]:
+    """The names that a program's text gives a value to; they come before the words of operator tables."""
+    names = {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.arg(arg=name):
+                names.add(name)
+    return frozenset(names)
 
 
 @lru_cache(maxsize=4096)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradconform.spec.operator_model import PointEntry
+from gradconform.spec.operator_model import PointEntry, RaisesEntry
 
 SEED = "k"
 """The variable that the cotangents of a derived program start from."""
@@ -95,35 +95,71 @@ def in_place(first: str, text: str) -> Iterator[str]:
 def point(call: Call, stated: PointEntry) -> Iterator[str]:
     """What is stated of a point, in reverse mode and in forward mode."""
     for name in stated.given:
-        yield f"{name} = tensor({literal(stated.at[name])})"
+        yield f"{name} = {made(stated.at[name])}"
+    for name in call.tensors if stated.fixed is not None else ():
+        yield f"{name} = tensor({literal(stated.at[name])}, dtype=dtype).requires_grad_()"
+    if stated.raises is not None:
+        yield from _raising(call, stated.raises)
+        return
     yield call.assigned()
     result = (*call.differentiable, *call.results)[0]
     reached = call.tensors and call.differentiable
     if reached:
         yield f"{result}.backward(ones_like({result}))"
     if stated.value is not None:
-        yield from _shown(result, stated.value, stated.signs)
+        yield _shown(result, stated.value, stated)
     for name, gradient in stated.gradient.items():
-        yield from _shown(f"{name}.grad", gradient, stated.signs)
+        yield _shown(f"{name}.grad", gradient, stated)
+    for name in stated.constant:
+        yield f"assert not {name}.requires_grad"
     if reached and stated.forward_mode:
         yield from _dual(call, {name: f"clone({name}.detach())" for name in call.tensors}, "ones_like({0})")
-        if stated.tangent is not None:
-            yield from _shown("t", stated.tangent, stated.signs)
+        if "tangent" in stated.model_fields_set:
+            yield _shown("t", stated.tangent, stated)
 
 
-def _shown(place: str, value: object, signs: bool) -> Iterator[str]:
+def _raising(call: Call, raises: RaisesEntry) -> Iterator[str]:
+    block = f'with raises({raises.error}, phase="{raises.phase}", match={raises.match!r}):'
+    if raises.phase == "backward":
+        yield call.assigned()
+        yield block
+        yield f"    {call.results[0]}.backward(ones_like({call.results[0]}))"
+    else:
+        yield block
+        yield f"    {call.assigned()}"
+
+
+def _shown(place: str, value: object, stated: PointEntry) -> str:
     if value is None:
-        yield f"assert {place} is None"
-        return
-    yield f"shows({place}, {literal(value)})"
-    if signs:
-        yield f"shows(signbit({place}), {literal(_signs(value))})"
+        return f"assert {place} is None"
+    if _is_complex(value):
+        place, value = f"view_as_real({place})", _parts(value)
+    if stated.rounded:
+        return f"shows({place}, {literal(value)})"
+    return f"shows({'identical' if stated.signs else 'exactly'}({place}, {literal(value)}), True)"
 
 
-def _signs(value: object) -> object:
+def _is_complex(value: object) -> bool:
     if isinstance(value, tuple | list):
-        return tuple(map(_signs, value))
-    return str(value).startswith("-")
+        return any(map(_is_complex, value))
+    return isinstance(value, str) and value.endswith("j")
+
+
+def _parts(value: object) -> object:
+    """Complex numbers as pairs, as view_as_real shows them: each part has a sign of its own, and may be nan."""
+    if isinstance(value, tuple | list):
+        return tuple(map(_parts, value))
+    number = complex(str(value))
+    return (number.real, number.imag)
+
+
+def made(value: object) -> str:
+    """A tensor of these numbers: integers and truth values as they are, others in the dtype of the case."""
+    return f"tensor({literal(value)}{'' if _whole(value) else ', dtype=dtype'})"
+
+
+def _whole(value: object) -> bool:
+    return all(map(_whole, value)) if isinstance(value, tuple | list) else isinstance(value, int)
 
 
 def renamed(text: str, name: str, other: str) -> str:

@@ -43,13 +43,25 @@ class FormEntry(Entry):
     ] = Field(default_factory=dict)
 
 
+class RaisesEntry(Entry):
+    """An error that is PyTorch's answer."""
+
+    error: Annotated[str, Field(pattern=VARIABLE_PATTERN, description="Its class: RuntimeError")]
+    phase: Annotated[Literal["forward", "backward"], Field(description="The call, or the backward after it.")]
+    match: Annotated[Text, Field(description="A piece of PyTorch's message, letter for letter.")]
+
+
 class PointEntry(Entry):
     """What happens at certain inputs: a kink, a border of the domain, a special value."""
 
     id: Annotated[str, Field(pattern=FORM_PATTERN, description="relu-at-zero; immutable, and each once.")]
     call: Annotated[Text, Field(description="The call, in the step language: relu(x)")]
     results: Annotated[
-        tuple[Name, ...], Field(description="The names of the results, where it gives more than one.")
+        tuple[Name, ...],
+        Field(
+            description="The names of the results, where it gives more than one; what is stated is of `y`, or "
+            "of the first that gradients flow into."
+        ),
     ] = ()
     constant: Annotated[
         tuple[Name, ...],
@@ -71,7 +83,21 @@ class PointEntry(Entry):
     ] = Field(default_factory=dict)
     tangent: Annotated[
         Literals | None,
-        Field(description="The tangent in forward mode, for tangents of ones; only where it is another."),
+        Field(
+            description="The tangent in forward mode, for tangents of ones, where it does not follow from the "
+            "gradients; null where there is none."
+        ),
+    ] = None
+    raises: Annotated[
+        RaisesEntry | None, Field(description="The error, where there is no answer; forward mode is left out.")
+    ] = None
+    rounded: Annotated[
+        bool,
+        Field(description="Whether the numbers are rounded ones; otherwise they are exact in every dtype."),
+    ] = False
+    fixed: Annotated[
+        Text | None,
+        Field(description="Why the numbers stay as they are, where special ones make no sense in their place."),
     ] = None
     signs: Annotated[
         bool, Field(description="Whether the sign of a zero among these numbers is part of the rule.")

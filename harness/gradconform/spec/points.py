@@ -1,7 +1,7 @@
 """Scenarios from a table of points: one each, with what is measured there as facts.
 
 The documented example is the point; other draws have other special values in its place, where torch is the
-oracle as ever. Reverse mode and forward mode are looked at both.
+oracle as ever, unless the row says why its numbers are fixed. Reverse mode and forward mode are looked at both.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ def _scenario(file: PointFile, row: PointEntry, node: Node) -> Table:
     place = node.place
     results = row.results or ("y",)
     inputs = tuple(name for name in row.at if name not in row.given)
-    call = Call(row.call, inputs, results, tuple(name for name in results if name not in row.constant))
+    reached = tuple(name for name in results if name not in row.constant)
+    looked = ("y",) if "y" in reached else reached[:1]
+    call = Call(row.call, inputs, results, looked)
+    drawn = inputs if row.fixed is None else ()
     where = " and ".join(f"{name} is {literal(value)}" for name, value in row.at.items())
     values = {
         "id": f"{ROOT}/{row.id}",
@@ -58,7 +61,8 @@ def _scenario(file: PointFile, row: PointEntry, node: Node) -> Table:
         "source": {"docs": file.docs, **({} if row.quirk is None else {"note": row.quirk})},
         "dtypes": row.dtypes,
         "program": "\n".join(point(call, row)) + "\n",
-        **({"let": {name: _domain(row.at[name]) for name in inputs}} if inputs else {}),
+        **({"let": {name: _domain(row.at[name]) for name in drawn}} if drawn else {}),
+        **({} if row.fixed is None else {"fixed": row.fixed}),
         **({} if row.torch is None else {"torch": row.torch}),
     }
     return Table(place, {key: field_at(key, value, place) for key, value in values.items()})
