@@ -15,7 +15,16 @@ from typing import Any
 
 import torch
 
-from gradconform.oracle.relations import Misfit, UndecidedError, equal, exact, plain, same, shares_storage, text
+from gradconform.oracle.relations import (
+    Misfit,
+    UndecidedError,
+    equal,
+    exact,
+    plain,
+    same,
+    shares_storage,
+    text,
+)
 from gradconform.program.expressions import Constant, Expression, Operation, Shown
 from gradconform.program.vocabulary import DTYPES, OPERATORS
 from gradconform.trace import OpaqueSeen, Seen

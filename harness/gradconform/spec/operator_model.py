@@ -89,7 +89,8 @@ class PointEntry(Entry):
         ),
     ] = None
     raises: Annotated[
-        RaisesEntry | None, Field(description="The error, where there is no answer; forward mode is left out.")
+        RaisesEntry | None,
+        Field(description="The error, where there is no answer; forward mode is left out."),
     ] = None
     rounded: Annotated[
         bool,
@@ -97,7 +98,9 @@ class PointEntry(Entry):
     ] = False
     fixed: Annotated[
         Text | None,
-        Field(description="Why the numbers stay as they are, where special ones make no sense in their place."),
+        Field(
+            description="Why the numbers stay as they are, where special ones make no sense in their place."
+        ),
     ] = None
     signs: Annotated[
         bool, Field(description="Whether the sign of a zero among these numbers is part of the rule.")
