@@ -146,7 +146,7 @@ def _is_complex(value: object) -> bool:
 
 
 def _parts(value: object) -> object:
-    """Complex numbers as pairs, as view_as_real shows them: each part has a sign of its own, and may be nan."""
+    """Complex numbers as pairs, as view_as_real shows them: each part has a sign of its own or is nan."""
     if isinstance(value, tuple | list):
         return tuple(map(_parts, value))
     number = complex(str(value))

@@ -59,8 +59,8 @@ class PointEntry(Entry):
     results: Annotated[
         tuple[Name, ...],
         Field(
-            description="The names of the results, where it gives more than one; what is stated is of `y`, or "
-            "of the first that gradients flow into."
+            description="The names of the results, where it gives more than one; what is stated is of `y`, "
+            "or of the first that gradients flow into."
         ),
     ] = ()
     constant: Annotated[
@@ -84,8 +84,8 @@ class PointEntry(Entry):
     tangent: Annotated[
         Literals | None,
         Field(
-            description="The tangent in forward mode, for tangents of ones, where it does not follow from the "
-            "gradients; null where there is none."
+            description="The tangent in forward mode, for tangents of ones, where it does not follow from "
+            "the gradients; null where there is none."
         ),
     ] = None
     raises: Annotated[

@@ -1,7 +1,8 @@
 """Scenarios from a table of points: one each, with what is measured there as facts.
 
 The documented example is the point; other draws have other special values in its place, where torch is the
-oracle as ever, unless the row says why its numbers are fixed. Reverse mode and forward mode are looked at both.
+oracle as ever, unless the row says why its numbers are fixed. Reverse mode and forward mode are looked at
+both.
 """
 
 from __future__ import annotations
