@@ -114,14 +114,15 @@ def select(origins: tuple[AnyOrigin, ...], selectors: tuple[str, ...]) -> tuple[
     if not selectors:
         return origins
     for selector in selectors:
-        if not any(_takes(selector, origin.scenario) for origin in origins):
+        if not any(takes(selector, origin.scenario) for origin in origins):
             known = [word for o in origins for word in (o.id, o.scenario.feature, *o.scenario.aliases)]
             hint = did_you_mean(selector, known) or "`gradconform list` shows ids, features and levels"
             raise UsageError(f"'{selector}' selects no scenario; {hint}")
-    return tuple(o for o in origins if any(_takes(selector, o.scenario) for selector in selectors))
+    return tuple(o for o in origins if any(takes(selector, o.scenario) for selector in selectors))
 
 
-def _takes(selector: str, scenario: Subject) -> bool:
+def takes(selector: str, scenario: Subject) -> bool:
+    """Whether a selector takes a scenario: its id, a glob of ids, its feature or its level."""
     level = _LEVEL.fullmatch(selector)
     if level:
         return int(level[1]) <= scenario.level <= int(level[2] or level[1])

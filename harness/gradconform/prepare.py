@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gradconform.plan import Origin, Plan, Settings
     from gradconform.program.parse import Template
     from gradconform.results import Head
+    from gradconform.spec.scenario import Scenario
 
 
 def files_of(options: Options) -> tuple[Path, ...]:
@@ -45,10 +46,21 @@ def files_of(options: Options) -> tuple[Path, ...]:
 
 
 def templates_of(options: Options) -> tuple[Template, ...]:
-    """The checked scenarios of those files. Raises SpecError with every problem of every file."""
+    """The checked scenarios of those files. Raises SpecError with every problem of every file.
+
+    Of the shipped scenarios only those are checked that the options select.
+    """
+    from gradconform.plan import takes
     from gradconform.program.library import load_library
 
-    return load_library(files_of(options))
+    # The level of a derived scenario is known when its program is.
+    known = bool(options.select) and not any(one.startswith("level:") for one in options.select)
+
+    def wanted(scenario: Scenario) -> bool:
+        return not known or any(takes(selector, scenario) for selector in options.select)
+
+    found = load_library(files_of(options), wanted)
+    return found or load_library(files_of(options))
 
 
 def origins_of(options: Options) -> tuple[Origin, ...]:

@@ -33,6 +33,8 @@ autograd has no part.
 Source: https://docs.pytorch.org/docs/stable/notes/autograd.html
 """
 
+from typing import Any as _Any
+
 import torch as _torch
 from torch import (
     Generator,
@@ -567,6 +569,6 @@ globals().update(families.functions())
 globals().update({name: value for name, value in vars(_torch).items() if isinstance(value, dtype)})
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> _Any:
     """Say what is missing: refgrad has many of torch's names, but not all."""
     raise AttributeError(f"module 'refgrad' has no attribute '{name}'; it has not all of torch's names")

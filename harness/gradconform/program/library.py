@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,8 +12,9 @@ from gradconform.errors import Problem, SpecError
 from gradconform.program.levels import level_of
 from gradconform.program.parse import Template, check_draft, parse
 from gradconform.program.vocabulary import learn
-from gradconform.spec.corpus import operator_files
+from gradconform.spec.corpus import operator_files, specs_root
 from gradconform.spec.load import load_files
+from gradconform.spec.scenario import Scenario
 
 
 @cache
@@ -21,9 +23,13 @@ def learn_shipped() -> tuple[Problem, ...]:
     return tuple(learn(load_files(operator_files()).operators))
 
 
-def load_library(paths: Iterable[Path]) -> tuple[Template, ...]:
+def load_library(
+    paths: Iterable[Path], wanted: Callable[[Scenario], bool] | None = None
+) -> tuple[Template, ...]:
     """The templates of all scenarios in the files, in file order.
 
+    wanted: which of the shipped scenarios are asked for; of the others the programs are not read. What is not
+    shipped is checked whole, whoever asks.
     Raises SpecError with all problems of all files, of the YAML and of the programs alike.
     """
     loaded = load_files(paths)
@@ -31,7 +37,10 @@ def load_library(paths: Iterable[Path]) -> tuple[Template, ...]:
     problems.extend(learn_shipped())
     problems.extend(learn(loaded.operators))
     templates = []
+    shipped = f"{specs_root()}{os.sep}"
     for scenario in loaded.scenarios:
+        if wanted is not None and scenario.place.file.startswith(shipped) and not wanted(scenario):
+            continue
         try:
             template = parse(scenario)
             if scenario.text.derived:
