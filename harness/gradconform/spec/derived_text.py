@@ -93,18 +93,14 @@ def in_place(first: str, text: str) -> Iterator[str]:
 
 
 def point(call: Call, stated: PointEntry) -> Iterator[str]:
-    """What is stated of a point, in reverse mode and in forward mode."""
-    for name in stated.given:
-        yield f"{name} = {made(stated.at[name])}"
-    for name in call.tensors if stated.fixed is not None else ():
-        yield f"{name} = tensor({literal(stated.at[name])}, dtype=dtype).requires_grad_()"
+    """What is stated of a point: its value, and its gradients for a cotangent of ones."""
+    yield from _given(stated, call.tensors if stated.fixed is not None else ())
     if stated.raises is not None:
         yield from _raising(call, stated.raises)
         return
     yield call.assigned()
     result = (*call.differentiable, *call.results)[0]
-    reached = call.tensors and call.differentiable
-    if reached:
+    if call.tensors and call.differentiable:
         yield f"{result}.backward(ones_like({result}))"
     if stated.value is not None:
         yield _shown(result, stated.value, stated)
@@ -112,10 +108,23 @@ def point(call: Call, stated: PointEntry) -> Iterator[str]:
         yield _shown(f"{name}.grad", gradient, stated)
     for name in stated.constant:
         yield f"assert not {name}.requires_grad"
-    if reached and stated.forward_mode:
-        yield from _dual(call, {name: f"clone({name}.detach())" for name in call.tensors}, "ones_like({0})")
-        if "tangent" in stated.model_fields_set:
-            yield _shown("t", stated.tangent, stated)
+
+
+def point_forward(call: Call, stated: PointEntry) -> Iterator[str]:
+    """What is stated of a point in forward mode: the tangent for tangents of ones."""
+    yield from _given(stated, ())
+    for name in call.tensors:
+        yield f"{name} = {_input(stated.at[name])}"
+    yield from _dual(call, {name: name for name in call.tensors}, "ones_like({0})")
+    if "tangent" in stated.model_fields_set:
+        yield _shown("t", stated.tangent, stated.model_copy(update={"signs": False}))
+
+
+def _given(stated: PointEntry, fixed: Sequence[str]) -> Iterator[str]:
+    for name in stated.given:
+        yield f"{name} = {made(stated.at[name])}"
+    for name in fixed:
+        yield f"{name} = {_input(stated.at[name])}.requires_grad_()"
 
 
 def _raising(call: Call, raises: RaisesEntry) -> Iterator[str]:
@@ -149,8 +158,21 @@ def _parts(value: object) -> object:
     """Complex numbers as pairs, as view_as_real shows them: each part has a sign of its own or is nan."""
     if isinstance(value, tuple | list):
         return tuple(map(_parts, value))
-    number = complex(str(value))
-    return (number.real, number.imag)
+    return tuple(_part(value, number) for number in (0, 1))
+
+
+def _input(value: object) -> str:
+    if not _is_complex(value):
+        return f"tensor({literal(value)}, dtype=dtype)"
+    real, imaginary = (literal(_part(value, number)) for number in (0, 1))
+    return f"complex(tensor({real}), tensor({imaginary})).to(dtype)"
+
+
+def _part(value: object, number: int) -> object:
+    if isinstance(value, tuple | list):
+        return tuple(_part(item, number) for item in value)
+    parts = complex(str(value))
+    return (parts.real, parts.imag)[number]
 
 
 def made(value: object) -> str:

@@ -1,21 +1,24 @@
 """Scenarios from a table of points: one each, with what is measured there as facts.
 
 The documented example is the point; other draws have other special values in its place, where torch is the
-oracle as ever, unless the row says why its numbers are fixed. Reverse mode and forward mode are looked at
-both.
+oracle as ever, unless the row says why its numbers are fixed. Forward mode is a scenario of its own, and
+at the point alone: what torch does there between and beyond its conventions differs from kernel to kernel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradconform.spec.derived_text import Call, literal, point
+from gradconform.spec.derived_text import Call, literal, point, point_forward
 from gradconform.spec.operator_model import PointEntry, PointFile
 from gradconform.spec.source import Report
 from gradconform.spec.tree import Node, Sequence, Table, field_at
 
 ROOT = "points"
 """What the ids of all points start with."""
+
+FORWARD_MODE = "forward-mode"
+"""What the ids of tangents end with."""
 
 
 def points(file: PointFile, root: Table, report: Report) -> Iterator[Table]:
@@ -26,7 +29,10 @@ def points(file: PointFile, root: Table, report: Report) -> Iterator[Table]:
     rows = root.get("rows")
     for row, node in zip(file.rows, rows.items if isinstance(rows, Sequence) else (), strict=True):
         if _sound(row, node, report.of(f"{ROOT}/{row.id}")):
-            yield _scenario(file, row, node)
+            call = _call(row)
+            yield _scenario(file, row, node, call)
+            if row.forward_mode and row.raises is None and call.tensors and call.differentiable:
+                yield _forward(row, node, call)
 
 
 def _sound(row: PointEntry, node: Node, report: Report) -> bool:
@@ -47,26 +53,48 @@ def _sound(row: PointEntry, node: Node, report: Report) -> bool:
     return len(report.problems) == before
 
 
-def _scenario(file: PointFile, row: PointEntry, node: Node) -> Table:
-    place = node.place
+def _call(row: PointEntry) -> Call:
     results = row.results or ("y",)
-    inputs = tuple(name for name in row.at if name not in row.given)
     reached = tuple(name for name in results if name not in row.constant)
-    looked = ("y",) if "y" in reached else reached[:1]
-    call = Call(row.call, inputs, results, looked)
-    drawn = inputs if row.fixed is None else ()
-    where = " and ".join(f"{name} is {literal(value)}" for name, value in row.at.items())
+    inputs = tuple(name for name in row.at if name not in row.given)
+    return Call(row.call, inputs, results, ("y",) if "y" in reached else reached[:1])
+
+
+def _scenario(file: PointFile, row: PointEntry, node: Node, call: Call) -> Table:
+    drawn = call.tensors if row.fixed is None else ()
     values = {
         "id": f"{ROOT}/{row.id}",
-        "says": row.says or f"{row.call}: what it is where {where}.",
-        "source": {"docs": file.docs, **({} if row.quirk is None else {"note": row.quirk})},
-        "dtypes": row.dtypes,
+        "says": row.says or f"{row.call}: what it is where {_where(row)}.",
+        "source": {"docs": file.docs},
         "program": "\n".join(point(call, row)) + "\n",
         **({"let": {name: _domain(row.at[name]) for name in drawn}} if drawn else {}),
         **({} if row.fixed is None else {"fixed": row.fixed}),
-        **({} if row.torch is None else {"torch": row.torch}),
     }
-    return Table(place, {key: field_at(key, value, place) for key, value in values.items()})
+    return _table(row, node, values)
+
+
+def _forward(row: PointEntry, node: Node, call: Call) -> Table:
+    values = {
+        "id": f"{ROOT}/{row.id}-{FORWARD_MODE}",
+        "says": f"{row.call}: its tangent in forward mode where {_where(row)}.",
+        "source": {"docs": "torch.autograd.forward_ad", **({} if row.quirk is None else {"note": row.quirk})},
+        "program": "\n".join(point_forward(call, row)) + "\n",
+        "fixed": row.fixed
+        or "Torch's tangents were measured at this point; at others they may disagree with "
+        "its gradients in another way.",
+    }
+    return _table(row, node, values)
+
+
+def _where(row: PointEntry) -> str:
+    return " and ".join(f"{name} is {literal(value)}" for name, value in row.at.items())
+
+
+def _table(row: PointEntry, node: Node, values: dict[str, object]) -> Table:
+    values["dtypes"] = row.dtypes
+    if row.torch is not None:
+        values["torch"] = row.torch
+    return Table(node.place, {key: field_at(key, value, node.place) for key, value in values.items()})
 
 
 def _domain(example: object) -> dict[str, object]:
