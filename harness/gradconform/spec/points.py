@@ -7,7 +7,7 @@ at the point alone: what torch does there between and beyond its conventions dif
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gradconform.spec.derived_text import Call, literal, point, point_forward
 from gradconform.spec.operator_model import PointEntry, PointFile
@@ -90,11 +90,10 @@ def _where(row: PointEntry) -> str:
     return " and ".join(f"{name} is {literal(value)}" for name, value in row.at.items())
 
 
-def _table(row: PointEntry, node: Node, values: dict[str, object]) -> Table:
-    values["dtypes"] = row.dtypes
-    if row.torch is not None:
-        values["torch"] = row.torch
-    return Table(node.place, {key: field_at(key, value, node.place) for key, value in values.items()})
+def _table(row: PointEntry, node: Node, values: Mapping[str, object]) -> Table:
+    common = {"dtypes": row.dtypes, **({} if row.torch is None else {"torch": row.torch})}
+    fields = {**values, **common}
+    return Table(node.place, {key: field_at(key, value, node.place) for key, value in fields.items()})
 
 
 def _domain(example: object) -> dict[str, object]:
