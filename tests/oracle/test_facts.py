@@ -97,6 +97,30 @@ def test_a_law_is_exact_and_a_shown_value_has_the_tolerance_of_its_dtype() -> No
     assert not kept(op("close", A, B), ONE, seen([1.1]))
 
 
+@pytest.mark.parametrize("law", [True, False])
+def test_rounding_is_no_excuse_for_exactly_and_identical(law: bool) -> None:
+    for name in ("exactly", "identical"):
+        assert kept(op(name, A, B), ONE, seen([1.0]), law=law)
+        missed = hold(op(name, A, B), ONE, NEAR, law=law)
+        assert (len(missed.rounded), len(missed.apart), len(missed.broken)) == (0, 0, 1)
+        assert not kept(op(name, A, B), ONE, seen([[1.0]]), law=law)
+
+
+@pytest.mark.parametrize(
+    ("value", "literal", "same"),
+    [
+        (seen([0.0, -0.0]), (0.0, -0.0), True),
+        (seen([0.0]), (-0.0,), False),
+        (seen(-0.0), 0.0, False),
+        (seen([math.nan, -1.0]), (-math.nan, -1.0), True),
+        (seen([complex(0.0, -0.0)], dtype=torch.complex64), (complex(0.0, 0.0),), False),
+    ],
+)
+def test_identical_asks_for_the_signs_of_zeros(value: TensorSeen, literal: object, same: bool) -> None:
+    assert kept(op("exactly", A, Constant(literal)), value)
+    assert kept(op("identical", A, Constant(literal)), value) is same
+
+
 def test_close_neither_broadcasts_nor_promotes() -> None:
     assert not kept(op("close", A, B), seen([1.0, 1.0]), ONE)
     assert not kept(op("close", A, B), ONE, seen([1.0], dtype=torch.float64))
