@@ -155,7 +155,7 @@ rule(
 @formula
 def clipped(difference: T, bound: float) -> T:
     """Return a difference that counts as `bound` at most; at the bound itself its derivative is 0."""
-    return (difference.sgn() * bound).where(~(difference.abs() < bound), difference)
+    return (difference.sgn() * bound).where(difference.abs() >= bound, difference)
 
 
 kernel(
