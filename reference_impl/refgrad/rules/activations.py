@@ -231,7 +231,7 @@ _activation("log_sigmoid", _nn.logsigmoid, "grad * (-self).sigmoid()")
 # --- piecewise linear and quadratic ones ---
 
 # torch's table has no derivative of it.
-kernel("hardsigmoid_backward", lambda grad, value: (grad / 6).masked_fill((value <= -3) | (value >= 3), 0))
+kernel("hardsigmoid_backward", lambda grad, value: (grad / 6).masked_fill(~((value > -3) & (value < 3)), 0))
 rule(
     "hardsigmoid_backward",
     grad_fn="torch::autograd::NotImplemented",

@@ -152,7 +152,8 @@ def logit_backward(grad: T, value: T, eps: float | None) -> T:
     """
     low, high = (0.0, 1.0) if eps is None else (eps, 1 - eps)
     outside = (value < low) | (value > high)
-    return (grad / (value * (1 - value))).masked_fill(outside, math.nan if eps is None else 0)
+    # A sum with 0 is never -0, at which the slope is inf too.
+    return (grad / ((value + 0.0) * (1 - value))).masked_fill(outside, math.nan if eps is None else 0)
 
 
 _function("logit", "Logit", "logit_backward(grad, self, eps)", "self", args="eps")
