@@ -100,9 +100,7 @@ def verdicts(
 def _on_engine(session: Session, tasks: Sequence[Task]) -> dict[str, str]:
     kinds: dict[str, Counter[str]] = {}
     for task in tasks:
-        kinds.setdefault(task.origin.id, Counter()).update(
-            case.verdict.kind for case in session.check(task)
-        )
+        kinds.setdefault(task.origin.id, Counter()).update(case.verdict.kind for case in session.check(task))
     return {scenario: _summary(counts) for scenario, counts in kinds.items()}
 
 

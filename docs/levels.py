@@ -15,7 +15,7 @@ from pathlib import Path
 from gradconform.program import levels
 from gradconform.program.library import load_library
 from gradconform.program.parse import Template
-from gradconform.spec.corpus import corpus_files
+from gradconform.spec.corpus import all_files
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "levels.md"
@@ -79,7 +79,7 @@ def _listed(names: Iterator[str] | list[str] | frozenset[str]) -> str:
 def write_specs(templates: Sequence[Template]) -> int:
     """Writes each scenario's level into its file; how many were other ones."""
     changed = 0
-    for path in corpus_files():
+    for path in all_files():
         text = path.read_text("utf-8")
         for template in templates:
             if template.scenario.place.file.rpartition("/")[2] != path.name:
@@ -105,7 +105,7 @@ def _with_level(text: str, name: str, level: int) -> str:
 
 
 if __name__ == "__main__":
-    corpus = load_library(corpus_files())
+    corpus = load_library(all_files())
     if "--specs" in sys.argv[1:]:
         sys.stdout.write(f"{write_specs(corpus)} levels written\n")
     PAGE.write_text(page(corpus), "utf-8")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gradconform import __version__
 from gradconform.errors import UsageError
-from gradconform.settings import Options
+from gradconform.settings import SHIPPED, Options
 from gradconform.spec.corpus import corpus_files, spec_files
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def files_of(options: Options) -> tuple[Path, ...]:
         raise UsageError(
             "PyTorch's operator samples stand in no files; --corpus opinfo is for `gradconform run`"
         )
-    files = [*(corpus_files() if options.corpus == "documented" else ())]
+    files = [*(corpus_files(options.corpus) if options.corpus in SHIPPED else ())]
     for path in options.specs:
         try:
             there = path.exists()
@@ -111,8 +111,9 @@ def head_of(engine: Engine, target: str, options: Options, planned: Plan) -> Hea
         dtypes=options.dtype,
         select=options.select,
         specs=() if options.corpus == "opinfo" else tuple(map(_shown, options.specs)),
-        corpus=options.corpus == "documented",
+        corpus=options.corpus in SHIPPED,
         samples="opinfo" if options.corpus == "opinfo" else "",
+        tables=options.corpus == "operators",
         tasks=len(planned.tasks),
     )
 

@@ -56,7 +56,8 @@ class Head:
     """What was run. engine: its own name; target: the name it was found by (`refgrad`,
     `package.module:attribute`). tasks: how many (scenario, device, dtype) the run set out to do. absent:
     devices asked for and not there. specs: spec files or folders beside the corpus, as they were given;
-    corpus: whether the corpus was run too; samples: "opinfo" where operator samples were run instead."""
+    corpus: whether the corpus was run too; samples: "opinfo" where operator samples were run instead;
+    tables: whether the corpus was that of operator tables."""
 
     gradconform: str
     torch: str
@@ -73,6 +74,7 @@ class Head:
     corpus: bool = True
     tasks: int = 0
     samples: str = ""
+    tables: bool = False
 
     @property
     def compared(self) -> str:

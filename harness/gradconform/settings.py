@@ -14,7 +14,10 @@ from typing import Any
 from gradconform.errors import Place, UsageError, did_you_mean
 
 TABLE = "tool.gradconform"
-CORPORA = ("documented", "opinfo")
+SHIPPED = ("documented", "operators")
+"""The corpora that are spec files: documented behaviours, and the tables of operators and of points."""
+
+CORPORA = (*SHIPPED, "opinfo")
 """The shipped scenarios, and PyTorch's own operator samples."""
 
 SHOWN = 100

@@ -9,7 +9,7 @@ import pytest
 
 from gradconform.program.library import load_library
 from gradconform.program.parse import Template
-from gradconform.spec.corpus import corpus_files
+from gradconform.spec.corpus import all_files
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -28,7 +28,7 @@ def load_script(name: str) -> ModuleType:
 @pytest.fixture(scope="session")
 def corpus() -> tuple[Template, ...]:
     """Every template of the shipped specs."""
-    return load_library(corpus_files())
+    return load_library(all_files())
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from gradconform.program.parse import Template
 from gradconform.program.steps import Program
 from gradconform.randomize import draws
 from gradconform.randomize.direct import DirectChooser
-from gradconform.spec.corpus import corpus_files
+from gradconform.spec.corpus import corpus_files, specs_root
 
 DRAWS = 3
 """Random draws of each scenario, besides its example."""
@@ -23,7 +23,7 @@ DRAWS = 3
 def corpus_draws() -> Mapping[str, tuple[Template, Draw]]:
     """Each scenario's example and some draws, by a name of their own."""
     found = {}
-    for template in load_library(corpus_files()):
+    for template in load_library((*corpus_files(), specs_root() / "operators" / "exponentials.yaml")):
         scenario = template.scenario
         found[template.id] = (template, draws.example(scenario, scenario.dtypes[0]))
         for seed in range(DRAWS):

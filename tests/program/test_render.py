@@ -229,6 +229,14 @@ def same_values(a: torch.Tensor, b: torch.Tensor) -> bool:
     return bits(clean[0]) == bits(clean[1]) and torch.equal(parts[0].isnan(), parts[1].isnan())
 
 
+def nearly(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Whether complex numbers differ by rounding alone: kernels choose by the alignment of memory, which
+    another process need not share."""
+    return (
+        a.is_complex() and a.shape == b.shape and torch.allclose(a, b, rtol=1e-6, atol=1e-7, equal_nan=True)
+    )
+
+
 def values_of(seen: object) -> torch.Tensor:
     assert isinstance(seen, TensorSeen)
     return seen.value
@@ -244,7 +252,7 @@ def assert_scripts_do_what_programs_do(programs: list[Program], folder: Path) ->
             if not isinstance(seen, TensorSeen):
                 continue
             value, grad, requires_grad, is_leaf, _ = values[name]
-            assert same_values(value, seen.value), (name, script)
+            assert same_values(value, seen.value) or nearly(value, seen.value), (name, script)
             for told, shown in ((requires_grad, seen.requires_grad), (is_leaf, seen.is_leaf)):
                 assert (told == "raises") if isinstance(shown, OpaqueSeen) else (told is shown), (
                     name,
@@ -252,7 +260,9 @@ def assert_scripts_do_what_programs_do(programs: list[Program], folder: Path) ->
                 )
             if seen.is_leaf is True:
                 assert (grad is None) == (seen.grad is None), (name, script)
-                assert grad is None or same_values(grad, values_of(seen.grad)), (name, script)
+                if grad is not None:
+                    theirs = values_of(seen.grad)
+                    assert same_values(grad, theirs) or nearly(grad, theirs), (name, script)
 
 
 SCRIPTS = [

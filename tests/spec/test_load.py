@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradconform.errors import Place, SpecError
-from gradconform.spec.corpus import corpus_files
+from gradconform.spec.corpus import all_files
 from gradconform.spec.dtypes import DTYPES
 from gradconform.spec.load import load_files
 from gradconform.spec.model import ENTRIES
@@ -172,7 +172,7 @@ def test_no_file_has_no_scenarios() -> None:
 
 
 def test_the_corpus_loads() -> None:
-    loaded = load_files(corpus_files())
+    loaded = load_files(all_files())
     assert [str(problem) for problem in loaded.problems] == []
     assert len(loaded.scenarios) > 50
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gradconform.errors import Place
-from gradconform.spec.corpus import corpus_files
+from gradconform.spec.corpus import all_files
 from gradconform.spec.load import Loaded, load_files
 from gradconform.spec.scenario import ProgramText, Scenario, in_order, references
 
@@ -54,7 +54,7 @@ def test_a_position_in_a_program_is_a_position_in_its_file(
 
 def test_every_name_of_the_corpus_is_found_in_its_file() -> None:
     count = 0
-    for path in corpus_files():
+    for path in all_files():
         lines = path.read_text(encoding="utf-8").splitlines()
         for scenario in load_files([path]).scenarios:
             if scenario.text.derived:

@@ -62,7 +62,8 @@ def _spec_options(command: Command) -> Command:
             flag_value="documented",
             default=None,
             type=click.Choice(CORPORA),
-            help="The shipped scenarios, or PyTorch's own operator samples.  [default: documented]",
+            help="The documented behaviours, the operators and their points, or PyTorch's own operator "
+            "samples.  [default: documented]",
         ),
         click.option(
             "--specs",

@@ -99,6 +99,8 @@ def rerun(head: Head, scenario: str, device: str, dtype: str) -> str:
     parts += ["--dtype", dtype, "--seed", str(head.seed)]
     if head.samples:
         return shlex.join([*parts, "--corpus", head.samples])
+    if head.tables:
+        parts += ["--corpus", "operators"]
     if head.examples != usual["examples"]:
         parts += ["--examples", str(head.examples)]
     for path in head.specs:

@@ -16,9 +16,20 @@ def specs_root() -> Path:
     )
 
 
-def corpus_files() -> tuple[Path, ...]:
-    """The shipped spec files, by name."""
-    return spec_files(specs_root())
+TABLES = ("operators", "points")
+"""The folders of the tables that scenarios are derived from."""
+
+
+def corpus_files(corpus: str = "documented") -> tuple[Path, ...]:
+    """The shipped spec files of a corpus by name: `documented` behaviours, or `operators` and their points."""
+    if corpus == "operators":
+        return tuple(file for folder in TABLES for file in spec_files(specs_root() / folder))
+    return tuple(file for file in spec_files(specs_root()) if file.parent == specs_root())
+
+
+def all_files() -> tuple[Path, ...]:
+    """All shipped spec files."""
+    return (*corpus_files(), *corpus_files("operators"))
 
 
 def operator_files() -> tuple[Path, ...]:
