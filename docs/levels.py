@@ -15,7 +15,7 @@ from pathlib import Path
 from gradconform.program import levels
 from gradconform.program.library import load_library
 from gradconform.program.parse import Template
-from gradconform.spec.corpus import all_files
+from gradconform.spec.corpus import all_files, corpus_files
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "levels.md"
@@ -79,10 +79,10 @@ def _listed(names: Iterator[str] | list[str] | frozenset[str]) -> str:
 def write_specs(templates: Sequence[Template]) -> int:
     """Writes each scenario's level into its file; how many were other ones."""
     changed = 0
-    for path in all_files():
+    for path in corpus_files():
         text = path.read_text("utf-8")
         for template in templates:
-            if template.scenario.place.file.rpartition("/")[2] != path.name:
+            if Path(template.scenario.place.file) != path:
                 continue
             level = levels.level_of(template)
             if template.scenario.level != level:

@@ -21,7 +21,7 @@ TABLES = ("operators", "points")
 
 
 def corpus_files(corpus: str = "documented") -> tuple[Path, ...]:
-    """The shipped spec files of a corpus by name: `documented` behaviours, or `operators` and their points."""
+    """The shipped spec files of a corpus by name: `documented` behaviours, or `operators` and points."""
     if corpus == "operators":
         return tuple(file for folder in TABLES for file in spec_files(specs_root() / folder))
     return tuple(file for file in spec_files(specs_root()) if file.parent == specs_root())
