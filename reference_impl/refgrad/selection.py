@@ -12,7 +12,6 @@ import torch
 
 from .indexing import Indices, getitem
 from .ops import apply
-from .pointwise import where
 from .shapes import expand, flatten, reshape
 from .tensor import Tensor
 
@@ -114,16 +113,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 
     Raises RuntimeError if `source` has too few elements.
     """
-    input._data.masked_scatter(mask._data, source._data)  # raises torch's errors
-    if not source.numel():
-        return input.clone()
-    shape = torch.broadcast_shapes(input.shape, mask.shape)  # type: ignore[no-untyped-call]
-    chosen = mask._data.expand(shape)
-    # Where nothing is put, the first element stands in; where() gives it no gradient.
-    order = (chosen.reshape(-1).cumsum(0) - 1).clamp(min=0).reshape(shape)
-    place = Tensor._of(order.where(chosen, torch.zeros_like(order)))
-    result: Tensor = where(Tensor._of(chosen), take(source, place), input)
-    return result
+    return apply("masked_scatter", input, mask, source)
 
 
 def picked(name: str, input: Tensor, found: Any, dim: int, keepdim: bool) -> Any:

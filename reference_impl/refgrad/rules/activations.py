@@ -98,15 +98,16 @@ _in_place("leaky_relu", _LEAKY.format("result", "refuse_negative(slope, 'leakyRe
 def exponential_slope(value: T, alpha: float, scale: float, steep: float) -> T:
     """Return the derivative of scale * alpha * (exp(steep * x) - 1), which counts up to 0.
 
-    Beyond, where the exponential overflows, it is cut off.
+    Beyond, where the exponential overflows, it is cut off; at 0 its own derivative is 0, as torch has it
+    (`elu_double_backward` in torch/csrc/autograd/FunctionsManual.cpp).
     """
-    return (value.clamp(max=0) * steep).exp() * (alpha * scale * steep)
+    return (value.masked_fill(value >= 0, 0) * steep).exp() * (alpha * scale * steep)
 
 
 @formula
 def exponential_slope_from(result: T, alpha: float, scale: float, steep: float) -> T:
     """Return the derivative of scale * alpha * (exp(steep * x) - 1) from its result."""
-    return (result + refuse_negative(alpha, "elu") * scale) * steep
+    return (result.masked_fill(result >= 0, 0) + refuse_negative(alpha, "elu") * scale) * steep
 
 
 # scale * x where x is positive, and scale * alpha * (exp(steep * x) - 1) elsewhere, 0 included: celu divides

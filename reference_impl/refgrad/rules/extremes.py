@@ -261,7 +261,7 @@ def logsumexp_backward(grad: T, value: T, result: T, dims: Any, keepdim: bool) -
     """Return the gradient of logsumexp: the softmax of the values."""
     if not keepdim:
         grad, result = unsqueeze_dims(grad, value.shape, dims), unsqueeze_dims(result, value.shape, dims)
-    return grad * (value - result).exp()
+    return grad * conj((value - result).exp())
 
 
 @formula

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
-from .formulas import formula, index_put, kernel
+from .formulas import formula, index_put, kernel, operation
 from .registry import NON_DIFFERENTIABLE, Missing, rule
 
 T = Any
 
+_pad = operation("pad_constant")
 kernel("index_put_accumulate", partial(index_put, accumulate=True))
 
 
@@ -28,6 +30,28 @@ rule(
     self="zeros_of(grad, self_shape).scatter_add(dim, index, grad)",
     index=NON_DIFFERENTIABLE,
     saves="index",
+)
+
+
+@formula
+def masked_scatter_source(grad: T, mask: T, shape: tuple[int, ...]) -> T:
+    """Return the gradient of what a masked_scatter took its elements from, zero for those that it left
+    (`masked_scatter_backward` in torch).
+    """
+    chosen = grad.masked_select(mask)
+    left = math.prod(shape) - chosen.shape[0]
+    return _pad(chosen, (0, left), 0).reshape(shape)
+
+
+rule(
+    "masked_scatter",
+    grad_fn="MaskedScatterBackward0",
+    tensors="self mask source",
+    forward="self.masked_scatter(mask, source)",
+    self="sum_to(grad.masked_fill(mask, 0), self_shape)",
+    mask=NON_DIFFERENTIABLE,
+    source="masked_scatter_source(grad, mask, source_shape)",
+    saves="mask",
 )
 # As in torch, src must have the shape of index, and with repeated indices its gradient is not right: the
 # documentation of Tensor.scatter_ warns of both.
