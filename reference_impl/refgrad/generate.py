@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 
 from .generate_nodes import Needs, chosen_tensors, class_name, node_class, rewrite
-from .rules.registry import Rule
+from .rules.registry import Rule, names_of
 
 
 def source(rule: Rule) -> str:
@@ -31,8 +31,9 @@ def pull_source(rule: Rule, name: str) -> str:
     """Return the text of `pull`: the formula of `rule` for the tensor `name` as a function on refgrad
     tensors, of the cotangents, the results, the tensors and the arguments.
     """
-    formula = rewrite(rule.formula(name) or "None", plain=False, graph=True)
-    used = rule.names_in(name) | {f"{name}_shape", f"{name}_dtype"}
+    stated = rule.pulled(name)
+    formula = rewrite(stated or "None", plain=False, graph=True)
+    used = names_of(stated) | {f"{name}_shape", f"{name}_dtype"}
     grads = [f"grad_{output}" for output in rule.differentiable_outputs] if rule.outputs else ["grad"]
     lines = [f"def pull({', '.join([*grads, *rule.results, *rule.tensors, *rule.args])}):"]
     for tensor in rule.tensors:

@@ -165,7 +165,7 @@ def _products(  # noqa: PLR0917 - an operation and what went into it
     ]
     totals: list[Tensor | None] = [None] * len(results)
     for name, tangent in given.items():
-        if rule.formula(name) is None:
+        if rule.pulled(name) is None:
             raise unsupported(rule.name, rule.derivatives[name] is NOT_IMPLEMENTED)
         pulled = functools.partial(_pulled, pull(name), (*out, *values, *args))
         for index, part in enumerate(transpose(pulled, tangent, results)):

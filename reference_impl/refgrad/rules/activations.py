@@ -41,8 +41,13 @@ def wide(value: T) -> T:
     return value.float() if value.dtype.itemsize < 4 else value
 
 
-def _activation(name: str, function: Callable[..., Any], stated: str, args: str = "") -> None:
-    """Add the row of a function of torch.nn.functional; all of them save their input."""
+def _activation(
+    name: str, function: Callable[..., Any], stated: str, args: str = "", pulled: str | None = None
+) -> None:
+    """Add the row of a function of torch.nn.functional; all of them save their input.
+
+    pulled: the formula that forward mode transposes, where it is another.
+    """
     kernel(name, function)
     rule(
         name,
@@ -53,6 +58,7 @@ def _activation(name: str, function: Callable[..., Any], stated: str, args: str 
         self=stated,
         saves="self",
         elementwise=True,
+        forward_mode=None if pulled is None else {"self": pulled},
     )
 
 
@@ -249,7 +255,12 @@ _activation(
     _nn.hardswish,
     "where(self < 3, (wide(grad) * (wide(self) / 3 + 0.5)).to(grad.dtype), grad).masked_fill(self <= -3, 0)",
 )
-_activation("hardsigmoid", _nn.hardsigmoid, "hardsigmoid_backward(grad, self)")
+_activation(
+    "hardsigmoid",
+    _nn.hardsigmoid,
+    "hardsigmoid_backward(grad, self)",
+    pulled="gate(grad / 6, self, ~((self > -3) & (self < 3)))",
+)
 _activation("softshrink", _nn.softshrink, "gate(grad, self, (self >= -lambd) & (self <= lambd))", "lambd")
 _activation("hardshrink", _nn.hardshrink, "gate(grad, self, (self >= -lambd) & (self <= lambd))", "lambd")
 kernel("floored", _nn.threshold)

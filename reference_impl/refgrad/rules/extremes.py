@@ -282,6 +282,20 @@ def logcumsumexp_backward(grad: T, value: T, result: T, dim: int) -> T:
     return part(grad > 0) - part(grad < 0)
 
 
+@formula
+def logcumsumexp_transposed(grad: T, value: T, dim: int) -> T:
+    """Return the gradient of logcumsumexp in a form that is linear in the cotangent.
+
+    Numbers are shifted by the largest along `dim`, and sums by a trifle, as in `logcumsumexp_jvp` in
+    torch/csrc/autograd/FunctionsManual.cpp.
+    """
+    if not value.dim() or not value.numel():
+        return grad
+    share = (value - value.detach().amax(dim, True)).exp()
+    part = grad / (share.cumsum(dim) + 1e-13)
+    return share * part.flip(dim).cumsum(dim).flip(dim)
+
+
 rule(
     "logsumexp",
     grad_fn="LogsumexpBackward0",
@@ -299,6 +313,7 @@ rule(
     forward="self.logcumsumexp(dim)",
     self="logcumsumexp_backward(grad, self, result, dim)",
     saves="self result",
+    forward_mode={"self": "logcumsumexp_transposed(grad, self, dim)"},
 )
 rule(
     "softmax",

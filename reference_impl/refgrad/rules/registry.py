@@ -41,6 +41,10 @@ result that no gradient comes from is stated to be so, `pivots=NON_DIFFERENTIABL
 has no number, and there is no `grad_pivots`. Operations of several results broadcast nothing by themselves;
 `apply` returns a tuple of tensors.
 
+Forward mode transposes the same formulas (see `tangents`), which are linear in the cotangent. Where torch has
+a rule of its own for forward mode that gives something else, or a formula is not linear as it is written,
+`forward_mode={"self": "..."}` states the one to transpose.
+
 A tensor that is left out is given as `ABSENT` (see `optional`): formulas and `forward` see None.
 
 Every tensor states its differentiability: a formula, `NON_DIFFERENTIABLE`, `NOT_IMPLEMENTED` or `Missing`.
@@ -54,7 +58,7 @@ from __future__ import annotations
 import ast
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from . import formulas
@@ -93,7 +97,8 @@ class Rule:
     result shares memory with the first tensor. `number` names a tensor that may also be a Python number.
     `releases` are arguments that go when the saved tensors go, so that the node runs again only if the graph
     is retained. `outputs` names the results where there are several, and `constants` those of them that no
-    gradient comes from.
+    gradient comes from. `forward_mode` has the formulas that forward mode transposes, for the tensors where
+    they must be others than those of backward.
     """
 
     name: str
@@ -109,6 +114,7 @@ class Rule:
     releases: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     constants: tuple[str, ...] = ()
+    forward_mode: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -130,10 +136,13 @@ class Rule:
         stated = self.derivatives[tensor]
         return stated if isinstance(stated, str) else None
 
+    def pulled(self, tensor: str) -> str | None:
+        """Return the formula for `tensor` that forward mode transposes, or None if there is none."""
+        return self.forward_mode.get(tensor) or self.formula(tensor)
+
     def names_in(self, tensor: str) -> set[str]:
         """Return the names that the formula for `tensor` uses, those of its functions left out."""
-        formula = self.formula(tensor)
-        return set() if formula is None else _names(formula) - formulas.FUNCTIONS.keys()
+        return names_of(self.formula(tensor))
 
 
 class RuleError(ValueError):
@@ -157,6 +166,7 @@ def rule(
     number: str | None = None,
     releases: str = "",
     outputs: str = "",
+    forward_mode: Mapping[str, str] | None = None,
     **derivatives: Derivative,
 ) -> Rule:
     """Add one row to the table and return it; raise `RuleError` if the row does not hold together."""
@@ -178,6 +188,7 @@ def rule(
         releases=tuple(releases.split()),
         outputs=results,
         constants=constants,
+        forward_mode=MappingProxyType(dict(forward_mode or {})),
     )
     problems = check(row)
     if name in _TABLE:
@@ -213,6 +224,14 @@ def check(row: Rule) -> list[str]:
             f"the formula for {tensor!r} uses {name!r}, which is no tensor, argument or function"
             for name in sorted(names - known - formulas.FUNCTIONS.keys())
         ]
+    for tensor, formula in row.forward_mode.items():
+        unknown = names_of(formula) - known
+        problems += [
+            f"forward mode's formula for {tensor!r} uses {name!r}, which is no tensor, argument or function"
+            for name in sorted(unknown)
+        ]
+        if tensor not in row.differentiable:
+            problems.append(f"forward_mode names {tensor!r}, which has no derivative")
     saved = used & {*row.tensors, *row.results}
     if saved != set(row.saves):
         problems.append(f"saves says {sorted(row.saves)}, and the formulas use {sorted(saved)}")
@@ -248,6 +267,11 @@ def _check_outputs(row: Rule) -> list[str]:
         if row.outputs and getattr(row, what)
     ]
     return problems
+
+
+def names_of(formula: str | None) -> set[str]:
+    """Return the names that a formula uses, those of its functions left out."""
+    return set() if formula is None else _names(formula) - formulas.FUNCTIONS.keys()
 
 
 def _names(expression: str) -> set[str]:
