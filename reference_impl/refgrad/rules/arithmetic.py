@@ -140,6 +140,11 @@ rule(
     other="split_ties(grad, self == other, self > other)",
     saves="self other",
     elementwise=True,
+    # Beside nan the tangent is that of the second tensor.
+    forward_mode={
+        "self": "split_ties(grad, self == other, ~(self >= other))",
+        "other": "split_ties(grad, self == other, self > other)",
+    },
 )
 rule(
     "minimum",
@@ -150,6 +155,10 @@ rule(
     other="split_ties(grad, self == other, self < other)",
     saves="self other",
     elementwise=True,
+    forward_mode={
+        "self": "split_ties(grad, self == other, ~(self <= other))",
+        "other": "split_ties(grad, self == other, self < other)",
+    },
 )
 rule(
     "where",

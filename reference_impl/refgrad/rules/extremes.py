@@ -194,9 +194,24 @@ def std_backward(  # noqa: PLR0917 - what a spread is made of
     return var_backward(slope, value, dims, correction, keepdim)
 
 
-for _name, _stated, _saves in (
-    ("var", "var_backward(grad, self, dim, correction, keepdim)", "self"),
-    ("std", "std_backward(grad, self, result, dim, correction, keepdim)", "self result"),
+@formula
+def std_transposed(  # noqa: PLR0917 - what a spread is made of
+    grad: T, value: T, result: T, dims: Any, correction: float, keepdim: bool
+) -> T:
+    """Return the same gradient without a division by 0 on the way, which transposition would meet."""
+    zero = result == 0
+    slope = grad.masked_fill(zero, 0) / (result * 2).masked_fill(zero, 1)
+    return var_backward(slope, value, dims, correction, keepdim)
+
+
+for _name, _stated, _saves, _pulled in (
+    ("var", "var_backward(grad, self, dim, correction, keepdim)", "self", None),
+    (
+        "std",
+        "std_backward(grad, self, result, dim, correction, keepdim)",
+        "self result",
+        {"self": "std_transposed(grad, self, result, dim, correction, keepdim)"},
+    ),
 ):
     rule(
         _name,
@@ -206,6 +221,7 @@ for _name, _stated, _saves in (
         forward=f"self.{_name}(dim, correction=correction, keepdim=keepdim)",
         self=_stated,
         saves=_saves,
+        forward_mode=_pulled,
     )
 
 # --- norms ---
