@@ -238,7 +238,7 @@ MUTANTS = (
         "copies_nothing",
         "A copy that is asked for on the same device and in the same dtype is the tensor itself.",
         "devices/copy-is-recorded",
-        ("shapes.py", "and dtype is input.dtype and not copy:", "and dtype is input.dtype:"),
+        ("shapes.py", "and dtype is input.dtype and not copy\n", "and dtype is input.dtype\n"),
     ),
     # --- zeroing ---
     mutant(

@@ -96,7 +96,11 @@ MUTANTS = (
         "every_operand_must_require_grad",
         "An operation is recorded only if all of its operands require grad.",
         "graph/any-input-requires",
-        ("generate.py", '    nothing = " and ".join(', '    nothing = " or ".join('),
+        (
+            "generate.py",
+            '    nothing = " and ".join(f"e_{name} is None" for name in rule.differentiable)\n    given',
+            '    nothing = " or ".join(f"e_{name} is None" for name in rule.differentiable)\n    given',
+        ),
     ),
     mutant(
         "an_accumulator_for_each_use",

@@ -18,7 +18,7 @@ MUTANTS = (
         "writes_keep_tangents",
         "A write to a dual tensor leaves its tangent as it was.",
         "forward-mode/writes",
-        ("inplace.py", "    if dual is not None:\n", "    if False:\n"),
+        ("inplace.py", "    if dual is not None:\n        push_write(", "    if False:\n        push_write("),
     ),
     mutant(
         "detach_keeps_tangents",
@@ -48,8 +48,8 @@ MUTANTS = (
         "forward-mode/two-operands",
         (
             "tangents.py",
-            "            total = part if total is None else total + part\n",
-            "            total = part\n",
+            "                totals[index] = part if total is None else total + part\n",
+            "                totals[index] = part\n",
         ),
     ),
     mutant(
