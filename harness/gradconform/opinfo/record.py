@@ -41,7 +41,14 @@ from gradconform.program.steps import (
     Slice,
     Step,
 )
-from gradconform.program.vocabulary import CONSTANTS, DTYPES, FURTHER_DTYPES, OPERATORS, call_error
+from gradconform.program.vocabulary import (
+    CONSTANTS,
+    DTYPES,
+    FURTHER_DTYPES,
+    OPERATORS,
+    arity_error,
+    call_error,
+)
 
 _REFLECTED = {
     "__radd__": "add",
@@ -266,6 +273,8 @@ def _word(place: str, name: str, arguments: tuple[Argument, ...], options: tuple
         return ""
     if row.method and not isinstance(arguments[0], Ref):
         return ""
+    if row.method and place != "Tensor" and arity_error(row.signature, len(arguments), options):
+        return ""  # what a table says of the function need not hold for the method
     return "" if size_error(word, arguments, {}) else word
 
 
