@@ -35,6 +35,8 @@ def test_every_row_holds_together() -> None:
         ({"saves": "self other result"}, "saves says"),
         ({"number": "self"}, "number names 'self'"),
         ({"forward": "self * scale"}, "forward uses 'scale'"),
+        ({"forward_mode": {"self": "grad * alpha"}}, "forward mode's formula for 'self' uses 'alpha'"),
+        ({"forward_mode": {"third": "grad"}}, "forward_mode names 'third'"),
     ],
 )
 def test_a_bad_row_is_refused(change: dict[str, Any], complaint: str) -> None:
