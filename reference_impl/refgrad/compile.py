@@ -51,13 +51,14 @@ class Operation:
     returns NotImplemented for an operand that is neither tensor nor number. `record(out, *tensors, *args)`
     only records, with `out` as the result of the operation; an operation with several results is recorded
     by `apply` alone, and has None there. `pull(name)` returns the formula for the tensor
-    `name` as a function on refgrad tensors, of the cotangent, the result, the tensors and the arguments.
+    `name` as a function on refgrad tensors, of the cotangent, the result, the tensors and the arguments;
+    `pull(name, fitted=False)` what it is before it is made a gradient of that tensor.
     """
 
     rule: Rule
     apply: Callable[..., Any]
     record: Any
-    pull: Callable[[str], Callable[..., Any]]
+    pull: Callable[..., Callable[..., Any]]
 
 
 def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
@@ -111,9 +112,9 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
     return Operation(rule, space["apply"], space.get("record"), pull)
 
 
-def _pull(rule: Rule, space: dict[str, Any], name: str) -> Callable[..., Any]:
+def _pull(rule: Rule, space: dict[str, Any], name: str, *, fitted: bool = True) -> Callable[..., Any]:
     """Compile the formula of `rule` for the tensor `name` by itself, with the names in `space`."""
-    text = pull_source(rule, name)
+    text = pull_source(rule, name, fitted=fitted)
     filename = f"<refgrad rule {rule.name}, {name}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     made: dict[str, Any] = {}

@@ -27,19 +27,21 @@ def source(rule: Rule) -> str:
     return "\n".join(lines) + "\n"
 
 
-def pull_source(rule: Rule, name: str) -> str:
+def pull_source(rule: Rule, name: str, *, fitted: bool = True) -> str:
     """Return the text of `pull`: the formula of `rule` for the tensor `name` as a function on refgrad
     tensors, of the cotangents, the results, the tensors and the arguments.
+
+    fitted: whether what it gives is made a gradient of that tensor, of its shape and dtype.
     """
     stated = rule.pulled(name)
     formula = rewrite(stated or "None", plain=False, graph=True)
-    used = names_of(stated) | {f"{name}_shape", f"{name}_dtype"}
+    used = names_of(stated) | ({f"{name}_shape", f"{name}_dtype"} if fitted else set())
     grads = [f"grad_{output}" for output in rule.differentiable_outputs] if rule.outputs else ["grad"]
     lines = [f"def pull({', '.join([*grads, *rule.results, *rule.tensors, *rule.args])}):"]
     for tensor in rule.tensors:
         metadata = [what for what in ("shape", "dtype") if f"{tensor}_{what}" in used]
         lines += [f"    {tensor}_{what} = {tensor}._{what}" for what in metadata]
-    lines.append(f"    return fit({formula}, {name}_shape, {name}_dtype)")
+    lines.append(f"    return fit({formula}, {name}_shape, {name}_dtype)" if fitted else f"    return {formula}")
     return "\n".join(lines) + "\n"
 
 

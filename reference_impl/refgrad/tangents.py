@@ -6,7 +6,8 @@ states is linear in the cotangent, g -> J^H g, so its own vector-Jacobian produc
 formula of the row down for a cotangent that nothing is known of, and pulls the tangent back through it. One
 formula thus serves both modes, with the same conventions where a function bends, with complex numbers, and
 with everything recorded that can be differentiated again. Source: J. Townsend, "A new trick for calculating
-Jacobian vector products" (2017), which torch.autograd.functional.jvp uses as well.
+Jacobian vector products" (2017), which torch.autograd.functional.jvp uses as well. A diagonal J needs no
+transposing: there the formula is applied to the tangent (`_times_diagonal`).
 
 Views take the same view of the tangent, so that it shares memory as the primal does, and a write to a dual
 tensor writes to its tangent in place: base and views see it. Source: "Forward Mode AD and views" in
@@ -29,6 +30,7 @@ from .backward import Capture, execute
 from .grad_mode import mode
 from .levels import LEVELS, Level, below, set_tangent, tangent_of
 from .node import Node
+from .rules.formulas import conj
 from .rules.registry import NOT_IMPLEMENTED, Rule
 from .tensor import Tensor
 from .views import views_of
@@ -40,7 +42,7 @@ Pull = Callable[..., Any]
 
 
 def push(
-    rule: Rule, pull: Callable[[str], Pull], out: Tensor, operands: Sequence[Any], args: Sequence[Any]
+    rule: Rule, pull: Callable[..., Pull], out: Tensor, operands: Sequence[Any], args: Sequence[Any]
 ) -> None:
     """Give `out`, the result of the operation `rule`, its tangents.
 
@@ -56,7 +58,7 @@ def push(
 
 def push_several(
     rule: Rule,
-    pull: Callable[[str], Pull],
+    pull: Callable[..., Pull],
     out: Sequence[Tensor],
     operands: Sequence[Any],
     args: Sequence[Any],
@@ -71,7 +73,7 @@ def push_several(
 
 def _push(
     rule: Rule,
-    pull: Callable[[str], Pull],
+    pull: Callable[..., Pull],
     out: Sequence[Tensor],
     operands: Sequence[Any],
     args: Sequence[Any],
@@ -150,7 +152,7 @@ def _given(rule: Rule, operands: Sequence[Any], level: Level) -> dict[str, Tenso
 
 def _products(  # noqa: PLR0917 - an operation and what went into it
     rule: Rule,
-    pull: Callable[[str], Pull],
+    pull: Callable[..., Pull],
     given: dict[str, Tensor],
     out: Sequence[Tensor],
     operands: Sequence[Any],
@@ -167,11 +169,19 @@ def _products(  # noqa: PLR0917 - an operation and what went into it
     for name, tangent in given.items():
         if rule.pulled(name) is None:
             raise unsupported(rule.name, rule.derivatives[name] is NOT_IMPLEMENTED)
-        pulled = functools.partial(_pulled, pull(name), (*out, *values, *args))
-        for index, part in enumerate(transpose(pulled, tangent, results)):
+        if rule.diagonal and name not in rule.forward_mode:
+            formula = functools.partial(_pulled, pull(name, fitted=False), (*out, *values, *args))
+            parts: Sequence[Tensor | None] = [_times_diagonal(formula, tangent, results[0])]
+        else:
+            pulled = functools.partial(_pulled, pull(name), (*out, *values, *args))
+            parts = transpose(pulled, tangent, results)
+        for index, part in enumerate(parts):
             if part is not None:
                 total = totals[index]
                 totals[index] = part if total is None else total + part
+    if "grad" in rule.forward_mode and totals[0] is not None:
+        common = functools.partial(_pulled, pull("grad", fitted=False), (*out, *values, *args))
+        totals = [*transpose(common, totals[0], results)]
     return [
         (result, Tensor._of(torch.zeros_like(result._data)) if total is None else total)
         for result, total in zip(results, totals, strict=True)
@@ -181,6 +191,20 @@ def _products(  # noqa: PLR0917 - an operation and what went into it
 def _pulled(formula: Pull, rest: Sequence[Any], *grads: Tensor) -> Any:
     """Return what a formula makes of cotangents, which come first among its arguments."""
     return formula(*grads, *rest)
+
+
+def _times_diagonal(formula: Callable[[Tensor], Tensor], tangent: Tensor, like: Tensor) -> Tensor:
+    """Return J t, a tensor like `like`, where J is diagonal and `formula` maps cotangents g to J^H g.
+
+    Where J is complex, conj(J^H conj(t)) is J t. The result of a real function of complex numbers is the real
+    part of that.
+    """
+    product = conj(formula(conj(tangent)))
+    if product._dtype.is_complex and not like._dtype.is_complex:
+        product = product.real
+    if product._dtype is not like._dtype:
+        product = product.to(like._dtype)
+    return product if product._shape == like._shape else product.expand(like._shape)
 
 
 def transpose(linear: Callable[..., Any], tangent: Tensor, like: Sequence[Tensor]) -> Sequence[Tensor | None]:

@@ -3,6 +3,11 @@
 from .registry import rule
 
 
+# sgn of a complex number is neither real nor holomorphic. What comes first to a cotangent comes last to a
+# tangent, which is 0 at 0.
+_SGN_PULLED = "sgn_backward(grad.masked_fill(self == 0, 0), self, result)"
+
+
 def _unary(name: str, formula: str, saves: str, grad_fn: str | None = None) -> None:
     rule(
         name,
@@ -12,6 +17,8 @@ def _unary(name: str, formula: str, saves: str, grad_fn: str | None = None) -> N
         self=formula,
         saves=saves,
         elementwise=True,
+        diagonal=name != "sgn",
+        forward_mode={"self": _SGN_PULLED} if name == "sgn" else None,
     )
 
 

@@ -53,6 +53,7 @@ def _function(name: str, stated: str, saves: str) -> None:
         self=stated,
         saves=saves,
         elementwise=True,
+        diagonal=True,
     )
 
 
@@ -93,6 +94,7 @@ rule(
     self="clamp_backward(grad, self, low, high)",
     saves="self",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "nan_to_num",
@@ -103,4 +105,5 @@ rule(
     self="grad * self.isfinite()",
     saves="self",
     elementwise=True,
+    diagonal=True,
 )

@@ -43,7 +43,13 @@ has no number, and there is no `grad_pivots`. Operations of several results broa
 
 Forward mode transposes the same formulas (see `tangents`), which are linear in the cotangent. Where torch has
 a rule of its own for forward mode that gives something else, or a formula is not linear as it is written,
-`forward_mode={"self": "..."}` states the one to transpose.
+`forward_mode={"self": "..."}` states the one to transpose. What such formulas have in common may be stated
+once, as that of `"grad"`, which makes the cotangent that the others see: `{"grad": "grad / conj(other)",
+"self": "grad", "other": "-grad * conj(result)"}` adds up two tangents and divides the sum.
+
+`diagonal=True` says of an elementwise row that its result is real, or holomorphic in each tensor. J is then
+diagonal, and conj(J^H conj(t)) is J t: forward mode has nothing to transpose and gives the formulas the
+tangents themselves, as torch does ("auto_element_wise" in derivatives.yaml).
 
 A tensor that is left out is given as `ABSENT` (see `optional`): formulas and `forward` see None.
 
@@ -98,7 +104,7 @@ class Rule:
     `releases` are arguments that go when the saved tensors go, so that the node runs again only if the graph
     is retained. `outputs` names the results where there are several, and `constants` those of them that no
     gradient comes from. `forward_mode` has the formulas that forward mode transposes, for the tensors where
-    they must be others than those of backward.
+    they must be others than those of backward. `diagonal` says that it transposes none of the others.
     """
 
     name: str
@@ -115,6 +121,7 @@ class Rule:
     outputs: tuple[str, ...] = ()
     constants: tuple[str, ...] = ()
     forward_mode: Mapping[str, str] = field(default_factory=dict)
+    diagonal: bool = False
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -137,8 +144,8 @@ class Rule:
         return stated if isinstance(stated, str) else None
 
     def pulled(self, tensor: str) -> str | None:
-        """Return the formula for `tensor` that forward mode transposes, or None if there is none."""
-        return self.forward_mode.get(tensor) or self.formula(tensor)
+        """Return the formula for `tensor`, or "grad", that forward mode transposes, or None if there is none."""
+        return self.forward_mode.get(tensor) or (None if tensor == "grad" else self.formula(tensor))
 
     def names_in(self, tensor: str) -> set[str]:
         """Return the names that the formula for `tensor` uses, those of its functions left out."""
@@ -167,6 +174,7 @@ def rule(
     releases: str = "",
     outputs: str = "",
     forward_mode: Mapping[str, str] | None = None,
+    diagonal: bool = False,
     **derivatives: Derivative,
 ) -> Rule:
     """Add one row to the table and return it; raise `RuleError` if the row does not hold together."""
@@ -189,6 +197,7 @@ def rule(
         outputs=results,
         constants=constants,
         forward_mode=MappingProxyType(dict(forward_mode or {})),
+        diagonal=diagonal,
     )
     problems = check(row)
     if name in _TABLE:
@@ -230,11 +239,13 @@ def check(row: Rule) -> list[str]:
             f"forward mode's formula for {tensor!r} uses {name!r}, which is no tensor, argument or function"
             for name in sorted(unknown)
         ]
-        if tensor not in row.differentiable:
+        if tensor not in row.differentiable and (tensor != "grad" or row.outputs):
             problems.append(f"forward_mode names {tensor!r}, which has no derivative")
     saved = used & {*row.tensors, *row.results}
     if saved != set(row.saves):
         problems.append(f"saves says {sorted(row.saves)}, and the formulas use {sorted(saved)}")
+    if row.diagonal and not row.elementwise:
+        problems.append("diagonal is for an elementwise operation")
     if row.number is not None and row.number not in row.tensors[1:]:
         problems.append(f"number names {row.number!r}, which is not a tensor after the first")
     problems += [

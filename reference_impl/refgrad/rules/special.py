@@ -51,6 +51,7 @@ def _function(name: str, node: str, stated: str, saves: str, args: str = "") -> 
         self=stated,
         saves=saves,
         elementwise=True,
+        diagonal=True,
     )
 
 
@@ -80,6 +81,7 @@ rule(
     other="grad * -self * zeta(self + 1, other)",
     saves="self other",
     elementwise=True,
+    diagonal=True,
 )
 
 # --- error functions and the normal distribution ---
@@ -167,4 +169,5 @@ rule(
     other="grad * self / (other + 1)",
     saves="self other",
     elementwise=True,
+    diagonal=True,
 )
