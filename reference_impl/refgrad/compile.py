@@ -28,6 +28,7 @@ from .accumulate import accumulator, beside
 from .generate import pull_source, source
 from .levels import LEVELS
 from .node import LEAF, OBSERVERS, SEQUENCE, check_version, freed, note_version, observe
+from .operands import refuse_operands
 from .optional import optional
 from .outputs import separate
 from .rules.formulas import FUNCTIONS, fit
@@ -93,6 +94,7 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
         "partial": functools.partial,
         "track": track,
         "observe": observe,
+        "refuse_operands": refuse_operands,
         "result_data": result_data,
         "separate": separate,
         "unpack": unpack,

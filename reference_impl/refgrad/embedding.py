@@ -35,9 +35,12 @@ def embedding(  # noqa: PLR0917 - torch's signature
 
     The row `padding_idx` gets no gradient. With `max_norm` the rows that are used and whose norm is larger
     are scaled down to it, in place and unrecorded. `scale_grad_by_freq` divides the gradient of each row by
-    how often it is used. Raises AssertionError for a `padding_idx` that is no row.
+    how often it is used. Raises AssertionError for a `padding_idx` that is no row, RuntimeError for a `weight`
+    that is no matrix.
     """
     _refuse_sparse("embedding", sparse)
+    if weight.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
     rows = weight.shape[0]
     if padding_idx is not None and not -rows <= padding_idx < rows:
         raise AssertionError("Padding_idx must be within num_embeddings")

@@ -5,13 +5,14 @@ Source: https://docs.pytorch.org/docs/stable/nn.functional.html
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 
 from .ops import apply
 from .padding import pad
-from .shapes import matmul, t
+from .shapes import matmul, t, view
 from .tensor import Tensor
 
 __all__ = [
@@ -22,9 +23,17 @@ __all__ = [
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return `input @ weight.T + bias`: [..., K], [N, K], [N] to [..., N]."""
+    """Return `input @ weight.T + bias`: [..., K], [N, K], [N] to [..., N].
+
+    Rows that lie one after the other are one matrix to it, as in torch: `_flatten_nd_linear` in
+    aten/src/ATen/native/Linear.cpp.
+    """
     if bias is not None and input.ndim == 2:
         return apply("addmm", bias, input, t(weight), 1, 1)
+    if bias is not None and bias.ndim and input.is_contiguous():
+        lead = tuple(input.shape[:-1])
+        rows = view(input, math.prod(lead), input.shape[-1])
+        return view(apply("addmm", bias, rows, t(weight), 1, 1), *lead, weight.shape[0])
     product = matmul(input, t(weight))
     return product if bias is None else product + bias
 

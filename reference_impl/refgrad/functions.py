@@ -72,7 +72,7 @@ def fmod(input: Any, other: Any) -> Tensor:
     """Return the remainder of a division, with the sign of `input`."""
     if isinstance(input, Tensor) and not isinstance(other, Tensor):
         return apply("fmod_number", input, other)
-    return _pair("fmod", input, other)
+    return apply("fmod", input, other)
 
 
 def remainder(input: Any, other: Any) -> Tensor:
@@ -116,7 +116,7 @@ def fmin(input: Tensor, other: Tensor) -> Tensor:
 
 def copysign(input: Tensor, other: Any) -> Tensor:
     """Return `input` with the sign of `other`."""
-    return _pair("copysign", input, other)
+    return apply("copysign", input, as_tensor_operand(other, input))
 
 
 def nextafter(input: Tensor, other: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ def nan_to_num(
 
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """Return `input + weight * (end - input)`; `weight` is a tensor or a number."""
-    return apply("lerp", input, end, as_tensor_operand(weight, input))
+    return apply("lerp" if isinstance(weight, Tensor) else "lerp_number", input, end, weight)
 
 
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:

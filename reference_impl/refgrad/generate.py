@@ -41,7 +41,9 @@ def pull_source(rule: Rule, name: str, *, fitted: bool = True) -> str:
     for tensor in rule.tensors:
         metadata = [what for what in ("shape", "dtype") if f"{tensor}_{what}" in used]
         lines += [f"    {tensor}_{what} = {tensor}._{what}" for what in metadata]
-    lines.append(f"    return fit({formula}, {name}_shape, {name}_dtype)" if fitted else f"    return {formula}")
+    lines.append(
+        f"    return fit({formula}, {name}_shape, {name}_dtype)" if fitted else f"    return {formula}"
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -96,7 +98,9 @@ def _apply(rule: Rule) -> list[str]:
         ]
     elif known:
         body.append(f"plain = {_same(rule, rule.tensors)}")
-    body += [f"data = {_on_data(rule)}", "out = new(Tensor)", "out._data = data", "out._counter = None"]
+    body += [f"data = {_on_data(rule)}"]
+    body = _refusing(rule, body)
+    body += ["out = new(Tensor)", "out._data = data", "out._counter = None"]
     if rule.view:
         body.append("out._node = None")
     if known:
@@ -132,6 +136,18 @@ def _apply(rule: Rule) -> list[str]:
     body += _record(rule, fresh=True)
     body += [*forward, "return out"]
     return lines + [f"    {line}" for line in body]
+
+
+def _refusing(rule: Rule, lines: list[str]) -> list[str]:
+    """Return `lines`, which read the operands, with the TypeError for one that is no tensor around them."""
+    operands = ", ".join(f"{name!r}: {name}" for name in rule.tensors)
+    return [
+        "try:",
+        *(f"    {line}" for line in lines),
+        "except AttributeError:",
+        f"    refuse_operands({rule.name!r}, {{{operands}}})",
+        "    raise",
+    ]
 
 
 def _view_functions(rule: Rule) -> list[str]:
@@ -186,7 +202,7 @@ def _apply_several(rule: Rule) -> list[str]:
     nothing = " and ".join(f"e_{name} is None" for name in rule.differentiable)
     forward = ["if LEVELS:", f"    push(out, {tensors}, {args})"]
     body = [
-        f"data = {_on_data(rule)}",
+        *_refusing(rule, [f"data = {_on_data(rule)}"]),
         f"out = {', '.join(f'fresh(data[{index}])' for index in range(len(rule.outputs)))}",
         *(f"e_{name} = {name}._node" for name in rule.differentiable),
         f"if ({nothing}) or not mode.enabled:",

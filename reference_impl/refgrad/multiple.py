@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -17,35 +17,49 @@ from .accumulate import edge_of, joins_graph
 from .grad_mode import mode
 from .levels import LEVELS
 from .node import SEQUENCE, Node
-from .outputs import Output, Parts
+from .ops import apply
+from .outputs import Output, separate
 from .rules.formulas import fit, take_slice
 from .shapes import select
 from .tangents import carry
 from .tensor import Tensor
-from .views import ONE_OF_SEVERAL, ViewOf
+from .views import ONE_OF_SEVERAL
 
 
 class Divide(Node):
-    """The node of an operation that divides a tensor into views."""
+    """The node of an operation that divides a tensor into parts along a dimension.
 
-    __slots__ = ("gives_back",)
+    The gradients of the parts are joined again, with zeros for a part that none has arrived at. Source:
+    `split_with_sizes_backward` and `unbind_backward` in torch/csrc/autograd/FunctionsManual.cpp.
+    """
 
-    gives_back: tuple[Callable[[Any], Any], ...]
+    __slots__ = ("dim", "dtype", "shapes")
+
+    dim: int
+    dtype: torch.dtype
+    shapes: tuple[tuple[int, ...], ...]
     mask = (True,)
 
     def output_count(self) -> int:
         """Return the number of parts."""
-        return len(self.gives_back)
+        return len(self.shapes)
 
-    def vjp(self, grad: Parts, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
-        """Return the sum of the gradients of the parts, each in its place."""
-        (first, part), *others = sorted(grad.grads.items())
-        total = self.gives_back[first](part)
-        for index, part in others:
-            total = total + self.gives_back[index](part)
-        return total
+    def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Return the gradient of the tensor that was divided."""
+        return torch.cat(self.parts(grad), self.dim)
 
-    vjp_graph = vjp
+    def vjp_graph(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Return the gradient of the tensor that was divided, recorded."""
+        return cat(self.parts(grad), self.dim)
+
+    def parts(self, grad: Any) -> list[Any]:
+        """Return the gradient of each part."""
+        found = separate(self, grad)
+        like = next(part for part in found if part is not None)
+        return [
+            like.new_zeros(shape, dtype=self.dtype) if part is None else part
+            for part, shape in zip(found, self.shapes, strict=True)
+        ]
 
 
 class UnbindBackward0(Divide):
@@ -53,6 +67,14 @@ class UnbindBackward0(Divide):
 
     __slots__ = ()
     label = "UnbindBackward0"
+
+    def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Return the gradient of the tensor that was divided."""
+        return torch.stack(self.parts(grad), self.dim)
+
+    def vjp_graph(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
+        """Return the gradient of the tensor that was divided, recorded."""
+        return stack(self.parts(grad), self.dim)
 
 
 class SplitBackward0(Divide):
@@ -76,13 +98,14 @@ class UnsafeSplitBackward0(Divide):
     label = "UnsafeSplitBackward0"
 
 
-def _divide(input: Tensor, parts: list[Tensor], kind: type[Divide]) -> tuple[Tensor, ...]:
+def _divide(input: Tensor, parts: list[Tensor], dim: int, kind: type[Divide]) -> tuple[Tensor, ...]:
     """Give views of `input` one common node instead of one each; in grad mode they must not be written to."""
     owner = None
     if mode.enabled and joins_graph((input,)):
         owner = kind.__new__(kind)
         owner.next, owner.seq, owner.hooks = edge_of(input) or (), next(SEQUENCE), None
-        owner.gives_back = tuple(_last_step(part) for part in parts)
+        owner.dim, owner.dtype = dim % input._data.ndim, input._dtype
+        owner.shapes = tuple(part._shape for part in parts)
     for index, part in enumerate(parts):
         view = part._view
         if view is not None and mode.enabled:
@@ -94,15 +117,11 @@ def _divide(input: Tensor, parts: list[Tensor], kind: type[Divide]) -> tuple[Ten
     return tuple(parts)
 
 
-def _last_step(part: Tensor) -> Callable[[Any], Any]:
-    return cast("ViewOf", part._view).path.give_back
-
-
 def unbind(input: Tensor, dim: int = 0, *, kind: type[Divide] = UnbindBackward0) -> tuple[Tensor, ...]:
     """Return a view of each index of a dimension; `kind` is the class of their node."""
     if input._data.ndim == 0:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
-    return _divide(input, [select(input, dim, index) for index in range(input.shape[dim])], kind)
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    return _divide(input, [select(input, dim, index) for index in range(input.shape[dim])], dim, kind)
 
 
 def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
@@ -161,7 +180,7 @@ def divide(input: Tensor, sizes: Sequence[int], dim: int, kind: type[Divide]) ->
     for size in sizes:
         parts.append(take_slice(input, dim, start, start + size, 1))
         start += size
-    return _divide(input, parts, kind)
+    return _divide(input, parts, dim, kind)
 
 
 class Join(Node):
@@ -182,7 +201,7 @@ class Join(Node):
                 size, part = 0, grad.new_zeros(shape)
             else:
                 size = shape[self.dim]
-                part = take_slice(grad, self.dim, start, start + size, 1)
+                part = _cut(grad, self.dim, start, start + size)
             start += size
             if needed:
                 grads.append(fit(part, shape, dtype))
@@ -197,6 +216,13 @@ class Join(Node):
     def input_mask(self) -> tuple[bool, ...]:
         """Return for each joined tensor whether it requires grad."""
         return self.needs
+
+
+def _cut(grad: Any, dim: int, start: int, end: int) -> Any:
+    """Return a part of a dimension as a new tensor, also where it is all of it, as `narrow` does."""
+    if isinstance(grad, Tensor):
+        return apply("slice", grad, dim, start, end, 1)
+    return take_slice(grad, dim, start, end, 1)
 
 
 class CatBackward0(Join):
@@ -239,9 +265,19 @@ def join(tensors: Sequence[Tensor], data: torch.Tensor, dim: int, kind: type[Joi
     return out
 
 
+def _data_of(name: str, tensors: Sequence[Tensor]) -> list[torch.Tensor]:
+    """Return the data of `tensors`; raise TypeError if there is anything else among them."""
+    for index, one in enumerate(tensors):
+        if not isinstance(one, Tensor):
+            raise TypeError(
+                f"{name}(): expected Tensor as element {index} in argument 0, but got {type(one).__name__}"
+            )
+    return [tensor._data for tensor in tensors]
+
+
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors along a dimension that they have."""
-    out = join(tensors, torch.cat([tensor._data for tensor in tensors], dim), dim, CatBackward0)
+    out = join(tensors, torch.cat(_data_of("cat", tensors), dim), dim, CatBackward0)
     if LEVELS:
         carry((out,), tensors, lambda *tangents: (cat(tangents, dim),))
     return out
@@ -249,7 +285,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors of one shape along a new dimension."""
-    out = join(tensors, torch.stack([tensor._data for tensor in tensors], dim), dim, StackBackward0)
+    out = join(tensors, torch.stack(_data_of("stack", tensors), dim), dim, StackBackward0)
     if LEVELS:
         carry((out,), tensors, lambda *tangents: (stack(tangents, dim),))
     return out

@@ -277,8 +277,10 @@ def to(
     **kwargs: Any,
 ) -> Tensor:
     """Return `input` in another dtype or on another device, with torch's signatures; itself if nothing
-    changes.
+    changes and no copy is asked for.
     """
+    flags = [arg for arg in args if isinstance(arg, bool)]  # non_blocking, copy
+    copy = copy or flags[1:] == [True]
     plain: list[Any] = [arg._data if isinstance(arg, Tensor) else arg for arg in args]
     target = input._data[:0] if input._data.ndim else input._data
     like = target.to(*plain, **kwargs)

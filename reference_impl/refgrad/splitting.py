@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .multiple import Divide, UnsafeSplitBackward0, apart, divide, split, unbind
+from .multiple import Divide, UnbindBackward0, UnsafeSplitBackward0, apart, divide, split, unbind
 from .ops import apply
 from .tensor import Tensor
 
@@ -36,13 +36,13 @@ METHODS = (
 )
 
 
-def _node(name: str) -> type[Divide]:
-    """Return a class of nodes like those of `split`, under another name."""
-    return type(name, (Divide,), {"__slots__": (), "label": name})
+def _node(name: str, like: type[Divide] = Divide) -> type[Divide]:
+    """Return a class of nodes like those of `split`, or of another class, under another name."""
+    return type(name, (like,), {"__slots__": (), "label": name})
 
 
 _UnsafeSplitWithSizes = _node("UnsafeSplitWithSizesBackward0")
-_UnbindCopy = _node("UnbindBackward0_copy")
+_UnbindCopy = _node("UnbindBackward0_copy", UnbindBackward0)
 _SplitCopy = _node("SplitBackward0_copy")
 _SplitWithSizesCopy = _node("SplitWithSizesBackward0_copy")
 

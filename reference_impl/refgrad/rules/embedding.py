@@ -24,13 +24,14 @@ def embedding_backward(grad: T, indices: T, shape: tuple[int, ...], padding: int
     return grad.new_zeros(shape).index_add(0, places, rows)
 
 
+kernel("embedding", torch.embedding)
 # `scale` has one number for each index: one over how often it occurs.
 rule(
     "embedding",
     grad_fn="EmbeddingBackward0",
     tensors="weight indices scale",
     args="padding_idx",
-    forward="weight[indices]",
+    forward="embedding(weight, indices)",
     weight="embedding_backward(grad, indices, weight_shape, padding_idx, scale)",
     indices=NON_DIFFERENTIABLE,
     scale=NON_DIFFERENTIABLE,

@@ -78,7 +78,13 @@ def divide(value: T, count: int) -> T:
 
 
 def sum_to(grad: T, shape: tuple[int, ...]) -> T:
-    """Sum `grad` over the dimensions that broadcasting added or stretched, so that it has `shape`."""
+    """Sum `grad` over the dimensions that broadcasting added or stretched, so that it has `shape`.
+
+    A number is always a new sum, also of a number; otherwise `grad` is returned as it is if it has `shape`.
+    Source: `sum_to` in aten/src/ATen/ExpandUtils.h.
+    """
+    if not shape:
+        return grad.sum()
     lead = grad.dim() - len(shape)
     have = grad.shape
     dims = [*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and have[lead + i] != 1)]

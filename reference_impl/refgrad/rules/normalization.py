@@ -176,6 +176,13 @@ def _gradient(what: str, known: str) -> str:
 
 # --- over the last dimensions ---
 
+
+@formula
+def sum_of_rows(grad: T, shape: tuple[int, ...]) -> T:
+    """Return the sum of what is of `shape` in `grad`, a new tensor also where there is one row."""
+    return grad.unsqueeze(0).sum(tuple(range(grad.dim() + 1 - len(shape))))
+
+
 kernel(
     "native_layer_norm",
     # options: shape, eps
@@ -197,7 +204,7 @@ rule(
     forward="native_layer_norm(input, weight, bias, options)",
     input=_gradient("layer_norm_input", "None, None"),
     weight=_gradient("layer_norm_weight", "None, None"),
-    bias="sum_to(grad_output, bias_shape)",
+    bias="sum_of_rows(grad_output, bias_shape)",
     average=NON_DIFFERENTIABLE,
     rstd=NON_DIFFERENTIABLE,
     saves="input weight average rstd",
