@@ -76,6 +76,7 @@ rule(
     other="grad * conj(self)",
     saves="self other",
     elementwise=True,
+    diagonal=True,
     number="other",
 )
 rule(
@@ -88,6 +89,8 @@ rule(
     saves="self other",
     elementwise=True,
     number="other",
+    # (t - u * result) / other
+    forward_mode={"grad": "grad / conj(other)", "self": "grad", "other": "-grad * conj(result)"},
 )
 # torch records it under this name, and says so when a gradient arrives.
 rule(
@@ -110,6 +113,7 @@ rule(
     self="pow_number_backward(grad, self, exponent)",
     saves="self",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "pow",
@@ -120,6 +124,7 @@ rule(
     exponent="pow_exponent_backward(grad, self, exponent, result)",
     saves="self exponent result",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "pow_number_base",
@@ -130,6 +135,7 @@ rule(
     exponent="pow_number_base_backward(grad, base, exponent, result)",
     saves="exponent result",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "maximum",

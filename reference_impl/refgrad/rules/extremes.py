@@ -34,6 +34,7 @@ for _name in ("max", "min", "median", "nanmedian"):
         forward=f"self.{_name}()",
         self="evenly(grad, self, result)",
         saves="self result",
+        forward_mode={"self": "(grad * (self == result)) / (self == result).sum()"},
     )
 
 

@@ -135,25 +135,26 @@ def pow_base_backward(grad: T, base: T, exponent: T) -> T:
 def pow_exponent_backward(grad: T, base: T, exponent: T, result: T) -> T:
     """Return the gradient of `base ** exponent` with respect to the exponent.
 
-    Where the base is 0 and the exponent is not negative, the derivative is 0 and not log(0) * 0.
+    Where the base is 0 and the exponent is real and not negative, the derivative is 0 and not log(0) * 0.
     """
-    positive = exponent >= 0 if not exponent.dtype.is_complex else exponent.real >= 0
     slope = conj(result * base.to(result.dtype).log())
-    return grad * slope.masked_fill((base == 0) & positive, 0)
+    return grad * slope.masked_fill((base == 0) & _real_from_zero(exponent), 0)
 
 
 def pow_number_base_backward(grad: T, base: complex, exponent: T, result: T) -> T:
     """Return the gradient of `base ** exponent` with respect to the exponent, for a Python number as base."""
     if base == 0:
-        settled = exponent.real >= 0
-        if exponent.dtype.is_complex:
-            settled = settled & (exponent.imag == 0)
-        return grad * conj(result * -math.inf).masked_fill(settled, 0)
+        return grad * conj(result * -math.inf).masked_fill(_real_from_zero(exponent), 0)
     if base.imag or base.real < 0:
         log = cmath.log(base)
         # A negative real base of a real result has no real logarithm: nan, as std::log gives.
         return grad * conj(result * (log if result.dtype.is_complex else math.nan))
     return grad * conj(result * math.log(base.real))
+
+
+def _real_from_zero(exponent: T) -> T:
+    """Return where an exponent is real and not negative."""
+    return (exponent.real >= 0) & (exponent.imag == 0) if exponent.dtype.is_complex else exponent >= 0
 
 
 def sgn_backward(grad: T, value: T, result: T) -> T:

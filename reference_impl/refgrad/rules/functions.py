@@ -12,15 +12,15 @@ T = Any
 
 
 @formula
-def sinc_slope(value: T) -> T:
-    """Return the derivative of sin(pi x) / (pi x), which is 0 at 0.
+def sinc_backward(grad: T, value: T) -> T:
+    """Return the gradient of sin(pi x) / (pi x), which is 0 at 0, and where the square of x is too small for
+    the dtype.
 
-    There torch chooses after it has multiplied by the cotangent (`sinc_backward`): the derivative of its
-    gradient by the cotangent is nan, but its forward mode is 0 as well.
+    There torch chooses after it has multiplied by the cotangent (`sinc_backward`): the derivative of the
+    gradient by the cotangent is nan.
     """
-    turn = value * math.pi
-    slope = (turn * turn.cos() - turn.sin()) / (turn * value)
-    return conj(slope).masked_fill(value == 0, 0)
+    turn, square = value * math.pi, value * value * math.pi
+    return (grad * conj((turn * turn.cos() - turn.sin()) / square)).masked_fill(square == 0, 0)
 
 
 @formula
@@ -81,7 +81,7 @@ _function("erfinv", "grad * (0.886226925452758 * (result * result).exp())", "res
 _function("log2", "grad / (conj(self) * 0.6931471805599453)", "self")
 _function("log10", "grad / (conj(self) * 2.302585092994046)", "self")
 _function("frac", "grad", "")
-_function("sinc", "grad * sinc_slope(self)", "self")
+_function("sinc", "sinc_backward(grad, self)", "self")
 _function("angle", "angle_backward(grad, self)", "self")
 
 

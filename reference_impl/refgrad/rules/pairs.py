@@ -43,6 +43,12 @@ rule(
     other="grad * -self * atan2_scale(self, other)",
     saves="self other",
     elementwise=True,
+    # (x t - y u) / (x^2 + y^2), which is nan at the origin
+    forward_mode={
+        "grad": "grad / (self * self + other * other)",
+        "self": "grad * other",
+        "other": "grad * -self",
+    },
 )
 
 
@@ -64,6 +70,10 @@ rule(
     abs="(conj(grad) * result.sgn()).real",
     angle="(conj(grad) * (result * 1j)).real",
     saves="result",
+    forward_mode={
+        "abs": "grad.real * angle.cos() + grad.imag * angle.sin()",
+        "angle": "grad.imag * angle.cos() * abs - grad.real * angle.sin() * abs",
+    },
 )
 rule(
     "xlogy",
@@ -74,6 +84,7 @@ rule(
     other="grad * self / other",
     saves="self other",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "lerp",
@@ -95,6 +106,7 @@ rule(
     other="-grad * self.div(other, rounding_mode='trunc')",
     saves="self other",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "remainder",
@@ -105,6 +117,7 @@ rule(
     other="-grad * self.div(other, rounding_mode='floor')",
     saves="self other",
     elementwise=True,
+    diagonal=True,
 )
 for _name, _title in (("fmod", "Fmod"), ("remainder", "Remainder")):
     rule(
@@ -128,6 +141,7 @@ rule(
     other="zeros_like(grad)",
     saves="",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "fmax",
@@ -138,6 +152,7 @@ rule(
     other="grad.masked_fill((self >= other) | other.isnan(), 0)",
     saves="self other",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "fmin",
@@ -148,6 +163,7 @@ rule(
     other="grad.masked_fill((self <= other) | other.isnan(), 0)",
     saves="self other",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "copysign",
@@ -158,6 +174,7 @@ rule(
     other="zeros_like(grad)",
     saves="self result",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "nextafter",
@@ -168,6 +185,7 @@ rule(
     other="zeros_like(grad)",
     saves="self other",
     elementwise=True,
+    diagonal=True,
 )
 # torch records these, and says that they have no derivative when a gradient arrives.
 rule(
@@ -198,6 +216,7 @@ rule(
     other="grad * gamma_density(self, other)",
     saves="self other",
     elementwise=True,
+    diagonal=True,
 )
 
 rule(
@@ -209,6 +228,7 @@ rule(
     other="-grad * gamma_density(self, other)",
     saves="self other",
     elementwise=True,
+    diagonal=True,
 )
 
 # Bounds that are tensors get the gradient where they are what is returned; at a tie the value gets it.
@@ -222,6 +242,7 @@ rule(
     high="grad.masked_fill(~((self > high) | (high < low)), 0)",
     saves="self low high",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "clamp_from",
@@ -232,6 +253,7 @@ rule(
     low="grad.masked_fill(~(self < low), 0)",
     saves="self low",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "clamp_to",
@@ -242,6 +264,7 @@ rule(
     high="grad.masked_fill(~(self > high), 0)",
     saves="self high",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "masked_fill_with",

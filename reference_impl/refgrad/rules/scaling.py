@@ -28,6 +28,7 @@ rule(
     self=f"grad * conj(result) * {math.log(2)}",
     saves="result",
     elementwise=True,
+    diagonal=True,
 )
 # torch takes two to the exponent in float32, which overflows above 127, in its own backward as well.
 rule(
@@ -51,6 +52,7 @@ rule(
     other=f"grad * conj(result) * {math.log(2)}",
     saves="other result",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "logaddexp",
@@ -61,6 +63,7 @@ rule(
     other="grad / conj(1 + (self - other).exp())",
     saves="self other",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "logaddexp2",
@@ -71,6 +74,7 @@ rule(
     other="grad / (1 + 2 ** (self - other))",
     saves="self other",
     elementwise=True,
+    diagonal=True,
 )
 rule(
     "hypot",
@@ -81,6 +85,7 @@ rule(
     other="grad * other / result",
     saves="self other result",
     elementwise=True,
+    diagonal=True,
 )
 for _name, _node, _factor in (
     ("deg2rad", "Deg2RadBackward0", math.pi / 180),
@@ -122,6 +127,7 @@ rule(
     self="zeros_like(grad)",
     saves="",
     elementwise=True,
+    diagonal=True,
 )
 # torch records it, and says that it has no derivative when a gradient arrives.
 rule(
