@@ -12,7 +12,9 @@ from typing import Any
 import torch
 
 from .creation import zeros_like
+from .dimensions import wrapped
 from .multiple import cat
+from .ops import apply
 from .reductions import cumsum
 from .rules.formulas import take_slice
 from .shapes import reshape, select, sum  # noqa: A004 - torch's name
@@ -69,9 +71,9 @@ def gradient(
         steps = [1 if spacing is None else spacing] * len(dims)
     _check_gradient(input, dims, steps, edge_order)
     return tuple(
-        _by_coordinates(input, step, one % input.ndim, edge_order)
+        _by_coordinates(input, step, wrapped(one, input.ndim), edge_order)
         if isinstance(step, Tensor)
-        else _by_distance(input, step, one % input.ndim, edge_order)
+        else _by_distance(input, step, wrapped(one, input.ndim), edge_order)
         for one, step in zip(dims, steps, strict=True)
     )
 
@@ -85,7 +87,7 @@ def _check_gradient(input: Tensor, dims: Sequence[int], steps: list[Any], edge_o
             f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length {len(dims)}, "
             f"but got a list of length {len(steps)}"
         )
-    if len({one % input.ndim for one in dims}) != len(dims):
+    if len({wrapped(one, input.ndim) for one in dims}) != len(dims):
         raise RuntimeError("dim appears multiple times in the list of dims")
     for one, step in zip(dims, steps, strict=True):
         if input.shape[one] < edge_order + 1:
@@ -97,6 +99,14 @@ def _check_gradient(input: Tensor, dims: Sequence[int], steps: list[Any], edge_o
             )
 
 
+def _times(value: Tensor, factor: complex) -> Tensor:
+    return apply("mul_number", value, factor)
+
+
+def _over(value: Tensor, divisor: complex) -> Tensor:
+    return apply("div_number", value, divisor)
+
+
 def _by_distance(value: Tensor, step: complex, dim: int, edge_order: int) -> Tensor:
     """Return the derivative along `dim` of samples that are `step` apart."""
 
@@ -104,12 +114,12 @@ def _by_distance(value: Tensor, step: complex, dim: int, edge_order: int) -> Ten
         return _cut(value, dim, start, end)
 
     if edge_order == 1:
-        first, last = (at(1, 2) - at(0, 1)) / step, (at(-1) - at(-2, -1)) / step
+        first, last = at(1, 2) - at(0, 1), at(-1) - at(-2, -1)
     else:
-        first = (at(0, 1) * -1.5 + at(1, 2) * 2 - at(2, 3) * 0.5) / step
-        last = (at(-3, -2) * 0.5 - at(-2, -1) * 2 + at(-1) * 1.5) / step
-    middle = (at(2) - at(0, -2)) / step / 2
-    return cat([first, middle, last], dim)
+        first = _times(at(0, 1), -1.5) + _times(at(1, 2), 2) - _times(at(2, 3), 0.5)
+        last = _times(at(-3, -2), 0.5) - _times(at(-2, -1), 2) + _times(at(-1), 1.5)
+    middle = _over(_over(at(2) - at(0, -2), step), 2)
+    return cat([_over(first, step), middle, _over(last, step)], dim)
 
 
 def _by_coordinates(value: Tensor, places: Tensor, dim: int, edge_order: int) -> Tensor:
@@ -160,8 +170,9 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: complex = 1, dim: int =
     if not y.shape[dim]:
         return sum(y.detach(), dim)
     if x is None:
-        return (sum(y, dim) - (select(y, dim, 0) + select(y, dim, -1)) * 0.5) * dx
-    return sum((_cut(y, dim, 0, -1) + _cut(y, dim, 1)) * _widths(y, x, dim), dim) / 2
+        ends = select(y, dim, 0) + select(y, dim, -1)
+        return _times(sum(y, dim) - _times(ends, 0.5), dx)
+    return _over(sum((_cut(y, dim, 0, -1) + _cut(y, dim, 1)) * _widths(y, x, dim), dim), 2)
 
 
 trapz = trapezoid
@@ -172,8 +183,8 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: complex = 1,
     _refuse_bool("cumulative_trapezoid", y, x)
     heights = _cut(y, dim, 0, -1) + _cut(y, dim, 1)
     if x is None:
-        return cumsum(heights * (dx / 2), dim)
-    return cumsum(heights * _widths(y, x, dim), dim) / 2
+        return cumsum(_times(heights, dx / 2), dim)
+    return _over(cumsum(heights * _widths(y, x, dim), dim), 2)
 
 
 def _widths(y: Tensor, x: Tensor, dim: int) -> Tensor:

@@ -182,10 +182,56 @@ def _products(  # noqa: PLR0917 - an operation and what went into it
     if "grad" in rule.forward_mode and totals[0] is not None:
         common = functools.partial(_pulled, pull("grad", fitted=False), (*out, *values, *args))
         totals = [*transpose(common, totals[0], results)]
+    if mode.enabled and any(
+        edge_of(operand) is not None for operand in values if isinstance(operand, Tensor)
+    ):
+        _keep_history(rule, pull, given, totals, results, (*out, *values), args)
     return [
         (result, Tensor._of(torch.zeros_like(result._data)) if total is None else total)
         for result, total in zip(results, totals, strict=True)
     ]
+
+
+def _keep_history(  # noqa: PLR0917 - an operation and what went into it
+    rule: Rule,
+    pull: Callable[..., Pull],
+    given: dict[str, Tensor],
+    totals: list[Tensor | None],
+    results: Sequence[Tensor],
+    values: Sequence[Any],
+    args: Sequence[Any],
+) -> None:
+    """Record in `totals` what the tangents of the operands that have none depend on.
+
+    To torch an operand without a tangent has one of zeros ("_efficientzerotensor" in
+    torchgen's gen_variable_type.py), and what that is multiplied with is recorded: the tangent of `x * 2`
+    requires grad if x does, although it is twice that of x. Such zeros stay zeros beside infinity and nan.
+    """
+    for place, name in enumerate(rule.tensors, len(rule.results)):
+        if name in given or rule.pulled(name) is None or values[place] is None:
+            continue
+        operand = _differentiable(values[place], results[0])
+        pulled = functools.partial(
+            _pulled, pull(name), (*values[:place], operand, *values[place + 1 :], *args)
+        )
+        zeros = Tensor._of(torch.zeros_like(operand._data))
+        for index, part in enumerate(transpose(pulled, zeros, results)):
+            total = totals[index]
+            if total is not None and part is not None and edge_of(part) is not None:
+                # The sum with -0 is bit for bit what it was.
+                everywhere = torch.ones((), dtype=torch.bool, device=part._data.device)
+                totals[index] = total + part.masked_fill(everywhere, -0.0)
+
+
+def _differentiable(operand: Any, like: Tensor) -> Tensor:
+    """Return an operand as a tensor that has derivatives; numbers and integers are constants of the dtype of
+    `like`.
+    """
+    if not isinstance(operand, Tensor):
+        return Tensor._of(torch.tensor(operand, dtype=like._dtype, device=like._data.device))
+    if operand._dtype.is_floating_point or operand._dtype.is_complex:
+        return operand
+    return Tensor._of(operand._data.to(like._dtype))
 
 
 def _pulled(formula: Pull, rest: Sequence[Any], *grads: Tensor) -> Any:

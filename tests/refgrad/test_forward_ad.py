@@ -100,6 +100,17 @@ PROGRAMS = {
         with fw.dual_level(): show(d, y, d * 2, fw.make_dual(d, b) * 2)
         print(fw.unpack_dual(a)[0] is a)
         """,
+    "history of zero tangents": """
+        x = leaf(a.tolist(), dtype=torch.float64)
+        with fw.dual_level():
+            d, c = fw.make_dual(x, b), fw.make_dual(a, b)
+            for y in (d * a, d * 2, d / 2, 2 / d, d + a, d @ b, d.lerp(a, .3), d.lerp(a, b), d.addcmul(a, b),
+                      c * x, c.maximum(x), nn.linear(d, b), d * index, d.clone().mul_(a), d.mean(), d.nanmean()):
+                t = fw.unpack_dual(y).tangent
+                print(t.requires_grad, t.tolist())
+            t = fw.unpack_dual(fw.make_dual(x, -b.abs() * 0) * torch.inf).tangent
+            print(t.tolist(), torch.autograd.grad(t.sum(), x)[0].tolist() if t.requires_grad else None)
+        """,
     "memory": """
         with fw.dual_level():
             d = fw.make_dual(a, b)

@@ -92,6 +92,27 @@ rule(
     # (t - u * result) / other
     forward_mode={"grad": "grad / conj(other)", "self": "grad", "other": "-grad * conj(result)"},
 )
+# Factors and divisors that are numbers to torch's own compositions; from Python they are 0-d tensors.
+rule(
+    "mul_number",
+    grad_fn="MulBackward1",
+    tensors="self",
+    args="other",
+    forward="self * other",
+    self="grad * conj(other)",
+    saves="",
+    elementwise=True,
+)
+rule(
+    "div_number",
+    grad_fn="DivBackward1",
+    tensors="self",
+    args="other",
+    forward="self / other",
+    self="grad / conj(other)",
+    saves="",
+    elementwise=True,
+)
 # torch records it under this name, and says so when a gradient arrives.
 rule(
     "floor_divide",

@@ -87,6 +87,17 @@ rule(
     diagonal=True,
 )
 rule(
+    "lerp_number",
+    grad_fn="LerpBackward0",
+    tensors="self end",
+    args="weight",
+    forward="lerp(self, end, weight)",
+    self="grad * conj(1 - weight)",
+    end="grad * conj(weight)",
+    saves="",
+    elementwise=True,
+)
+rule(
     "lerp",
     grad_fn="LerpBackward1",
     tensors="self end weight",
