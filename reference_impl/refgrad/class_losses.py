@@ -62,7 +62,8 @@ def nll_loss(  # noqa: PLR0917 - torch's signature
     places = Tensor._of(target._data.long().masked_fill(target._data == ignore_index, 0))
     picked = loss.reshape(target.shape) if reduction == "none" else loss
     row, dim = ("nll_loss", input.ndim - 1) if input.ndim < 3 else ("nll_loss2d", 1)
-    result = apply(row, input, places, Tensor._of(share), dim, picked)
+    any_left = Tensor._of((target._data != ignore_index).any()) if reduction == "mean" else None
+    result = apply(row, input, places, Tensor._of(share), dim, picked, any_left)
     return result if result.shape == loss.shape else view(result, shape)
 
 

@@ -148,12 +148,12 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
 
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """Return `input + value * tensor1 * tensor2`."""
-    return input + tensor1 * tensor2 * value
+    return apply("addcmul", input, tensor1, tensor2, value)
 
 
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """Return `input + value * tensor1 / tensor2`."""
-    return input + tensor1 / tensor2 * value
+    return apply("addcdiv", input, tensor1, tensor2, value)
 
 
 def complex(real: Tensor, imag: Tensor) -> Tensor:  # noqa: A001 - torch's name

@@ -147,6 +147,10 @@ def _given(rule: Rule, operands: Sequence[Any], level: Level) -> dict[str, Tenso
             tangent = tangent_of(operand, level)
             if tangent is not None:
                 found[name] = tangent
+    if found:
+        for name, operand in zip(rule.tensors, operands, strict=True):
+            if name in rule.zeros and name not in found and isinstance(operand, Tensor):
+                found[name] = Tensor._of(torch.zeros_like(operand._data))
     return found
 
 

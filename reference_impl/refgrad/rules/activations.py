@@ -59,6 +59,7 @@ def _activation(
         saves="self",
         elementwise=True,
         forward_mode=None if pulled is None else {"self": pulled},
+        diagonal=True,
     )
 
 
@@ -73,6 +74,7 @@ def _in_place(name: str, stated: str, args: str) -> None:
         self=stated,
         saves="result",
         elementwise=True,
+        diagonal=True,
     )
 
 
@@ -172,6 +174,7 @@ for _number, _name in enumerate(("rrelu", "rrelu_in_place")):
         slopes=NON_DIFFERENTIABLE,
         saves="self slopes",
         elementwise=True,
+        diagonal=True,
     )
 
 # --- smooth ones ---
@@ -274,6 +277,7 @@ for _number, _name in enumerate(("floored", "floored_in_place")):
         self="threshold_backward(grad, self, bound)",
         saves="self",
         elementwise=True,
+        diagonal=True,
     )
 
 # --- the product of one half with the sigmoid of the other ---

@@ -338,7 +338,7 @@ rule(
     tensors="self",
     args="dim",
     forward="self.softmax(dim)",
-    self="(grad - (grad * result).sum(dim, keepdim=True)) * result",
+    self="softmax_backward_data(grad, result, dim, self_dtype)",
     saves="result",
 )
 rule(
@@ -347,7 +347,7 @@ rule(
     tensors="self",
     args="dim",
     forward="self.log_softmax(dim)",
-    self="grad - result.exp() * grad.sum(dim, keepdim=True)",
+    self="log_softmax_backward_data(grad, result, dim, self_dtype)",
     saves="result",
 )
 rule(

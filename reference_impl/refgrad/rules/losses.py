@@ -67,6 +67,8 @@ rule(
     target="of_each(grad, self_shape, reduction, weight) * ((-self).log1p() - self.log())",
     weight=NON_DIFFERENTIABLE,
     saves="self target weight",
+    # torch multiplies the tangent of the target by the logits also if it is 0 throughout.
+    zeros="target",
 )
 
 rule(
@@ -244,7 +246,8 @@ for _name, _title in (
 # --- classes ---
 
 # `counts` is what each target counts for in the loss: its weight, over their sum in a mean, and 0 if it is
-# ignored. `loss` is what the kernel found.
+# ignored. `loss` is what the kernel found. `any_left` tells of a mean whether there is a target that is not
+# ignored: the mean of no tangents is nan, as that of no losses is, and its gradients are 0.
 kernel(
     "nll_loss_backward",
     lambda grad, value, places, counts, dim: torch.zeros_like(value).scatter_add(
@@ -256,12 +259,13 @@ for _name, _title in (("nll_loss", "NllLoss"), ("nll_loss2d", "NllLoss2D")):
         _name,
         grad_fn=f"{_title}Backward0",
         tensors="self places counts",
-        args="dim loss",
+        args="dim loss any_left",
         forward="loss",
         self="nll_loss_backward(grad, self, places, counts, dim)",
         places=NON_DIFFERENTIABLE,
         counts=NON_DIFFERENTIABLE,
         saves="self places counts",
+        forward_mode={"grad": "grad if any_left is None else grad / any_left"},
     )
 rule(
     "nll_loss_backward",

@@ -11,6 +11,8 @@ from .registry import NON_DIFFERENTIABLE, NOT_IMPLEMENTED, Missing, rule
 
 T = Any
 
+kernel("addcdiv", lambda value, one, two, factor: torch.addcdiv(value, one, two, value=factor))
+kernel("addcmul", lambda value, one, two, factor: torch.addcmul(value, one, two, value=factor))
 kernel("atan2", torch.atan2)
 kernel("complex", torch.complex)
 kernel("polar", torch.polar)
@@ -107,6 +109,34 @@ rule(
     weight="grad * conj(end - self)",
     saves="self end weight",
     elementwise=True,
+)
+rule(
+    "addcmul",
+    grad_fn="AddcmulBackward0",
+    tensors="self tensor1 tensor2",
+    args="value",
+    forward="addcmul(self, tensor1, tensor2, value)",
+    self="grad",
+    tensor1="grad * conj(tensor2 * value)",
+    tensor2="grad * conj(tensor1 * value)",
+    saves="tensor1 tensor2",
+    elementwise=True,
+    diagonal=True,
+)
+rule(
+    "addcdiv",
+    grad_fn="AddcdivBackward0",
+    tensors="self tensor1 tensor2",
+    args="value",
+    forward="addcdiv(self, tensor1, tensor2, value)",
+    self="grad",
+    tensor1="grad * conj(value / tensor2)",
+    tensor2="-grad * conj(value * tensor1 / (tensor2 * tensor2))",
+    saves="tensor1 tensor2",
+    elementwise=True,
+    diagonal=True,
+    # Divided twice: the square can be too small for the dtype.
+    forward_mode={"tensor2": "-grad * conj(value) / conj(tensor2) * conj(tensor1 / tensor2)"},
 )
 rule(
     "fmod",

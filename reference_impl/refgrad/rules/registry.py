@@ -51,6 +51,9 @@ once, as that of `"grad"`, which makes the cotangent that the others see: `{"gra
 diagonal, and conj(J^H conj(t)) is J t: forward mode has nothing to transpose and gives the formulas the
 tangents themselves, as torch does ("auto_element_wise" in derivatives.yaml).
 
+A tensor without a tangent adds nothing to that of the result. Those named in `zeros` count as having one of
+zeros, which makes a difference beside infinities.
+
 A tensor that is left out is given as `ABSENT` (see `optional`): formulas and `forward` see None.
 
 Every tensor states its differentiability: a formula, `NON_DIFFERENTIABLE`, `NOT_IMPLEMENTED` or `Missing`.
@@ -104,7 +107,8 @@ class Rule:
     `releases` are arguments that go when the saved tensors go, so that the node runs again only if the graph
     is retained. `outputs` names the results where there are several, and `constants` those of them that no
     gradient comes from. `forward_mode` has the formulas that forward mode transposes, for the tensors where
-    they must be others than those of backward. `diagonal` says that it transposes none of the others.
+    they must be others than those of backward. `diagonal` says that it transposes none of the others, and
+    `zeros` names the tensors whose tangent is zeros if they have none and another tensor has one.
     """
 
     name: str
@@ -122,6 +126,7 @@ class Rule:
     constants: tuple[str, ...] = ()
     forward_mode: Mapping[str, str] = field(default_factory=dict)
     diagonal: bool = False
+    zeros: tuple[str, ...] = ()
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -175,6 +180,7 @@ def rule(
     outputs: str = "",
     forward_mode: Mapping[str, str] | None = None,
     diagonal: bool = False,
+    zeros: str = "",
     **derivatives: Derivative,
 ) -> Rule:
     """Add one row to the table and return it; raise `RuleError` if the row does not hold together."""
@@ -198,6 +204,7 @@ def rule(
         constants=constants,
         forward_mode=MappingProxyType(dict(forward_mode or {})),
         diagonal=diagonal,
+        zeros=tuple(zeros.split()),
     )
     problems = check(row)
     if name in _TABLE:
@@ -255,6 +262,9 @@ def check(row: Rule) -> list[str]:
     ]
     problems += _check_outputs(row)
     problems += [f"releases names {name!r}, which is no argument" for name in {*row.releases} - {*row.args}]
+    problems += [
+        f"zeros names {name!r}, which has no derivative" for name in {*row.zeros} - {*row.differentiable}
+    ]
     unknown = _names(row.forward) - {*row.tensors, *row.args} - formulas.FUNCTIONS.keys()
     problems += [
         f"forward uses {name!r}, which is no tensor, argument or function" for name in sorted(unknown)
