@@ -37,6 +37,12 @@ def test_every_row_holds_together() -> None:
         ({"forward": "self * scale"}, "forward uses 'scale'"),
         ({"forward_mode": {"self": "grad * alpha"}}, "forward mode's formula for 'self' uses 'alpha'"),
         ({"forward_mode": {"third": "grad"}}, "forward_mode names 'third'"),
+        (
+            {"forward_mode": {"grad": "grad"}, "forward": "several(self, other)", "outputs": "one two"},
+            "forward_mode names 'grad'",
+        ),
+        ({"diagonal": True}, "diagonal is for an elementwise operation"),
+        ({"zeros": "third"}, "zeros names 'third'"),
     ],
 )
 def test_a_bad_row_is_refused(change: dict[str, Any], complaint: str) -> None:
