@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from . import reductions
+from .dimensions import wrapped
 from .inplace import write
 from .ops import apply
 from .pointwise import abs as absolute
@@ -122,6 +123,8 @@ def rrelu(
     In training each element draws its slope between `lower` and `upper` from torch's generator; in evaluation
     it is the middle of both. Raises RuntimeError if `lower` is above `upper`.
     """
+    if lower > upper:
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     data = input._data
     slopes = torch.zeros_like(data)
     values = torch.ops.aten.rrelu_with_noise(data, slopes, lower, upper, training)
@@ -183,9 +186,9 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """Return the first half of `input` along `dim` times the sigmoid of the second.
 
-    Raises RuntimeError for a dimension of odd size.
+    Raises RuntimeError for a dimension of odd size, and for a number.
     """
-    return apply("glu", input, dim % max(input.ndim, 1))
+    return apply("glu", input, wrapped(dim, input.ndim))
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from .dimensions import wrapped
 from .ops import apply
 from .shapes import clone, expand, permute, reshape, sum, unsqueeze, view  # noqa: A004 - torch's name
 from .tensor import Tensor
@@ -57,7 +58,7 @@ def repeat_interleave(
     """
     if repeats is None:
         return Tensor._of(torch.repeat_interleave(input._data, output_size=output_size))
-    values, along = (reshape(input, -1), 0) if dim is None else (input, dim % input.ndim)
+    values, along = (reshape(input, -1), 0) if dim is None else (input, wrapped(dim, input.ndim))
     if isinstance(repeats, int):
         before, size, after = values.shape[:along], values.shape[along], values.shape[along + 1 :]
         copies = expand(unsqueeze(values, along + 1), (*before, size, repeats, *after))
@@ -88,10 +89,15 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 
 
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Return the matrix with a vector as its diagonal, or the diagonal of a matrix as a new vector."""
+    """Return the matrix with a vector as its diagonal, or the diagonal of a matrix as a new vector.
+
+    Raises RuntimeError for what is neither.
+    """
+    if input.ndim not in (1, 2):
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
     if input.ndim == 1:
         return diag_embed(input, diagonal)
-    return clone(apply("diagonal", input, diagonal, 0, 1))
+    return apply("diagonal_copy", input, diagonal, 0, 1)
 
 
 def trace(input: Tensor) -> Tensor:
@@ -107,20 +113,34 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
 
 
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
-    """Return a view with dimensions moved to other places; the others keep their order."""
+    """Return a view with dimensions moved to other places; the others keep their order.
+
+    Raises RuntimeError for other numbers of sources than destinations and for one that is named twice.
+    """
     sources = (source,) if isinstance(source, int) else tuple(source)
     targets = (destination,) if isinstance(destination, int) else tuple(destination)
+    if len(sources) != len(targets):
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({list(sources)} dims) should contain the "
+            f"same number of dims as destination ({list(targets)} dims)"
+        )
     rank = input.ndim
+    moves = [[wrapped(dim, rank) for dim in dims] for dims in (sources, targets)]
+    for what, given, dims in zip(("source", "destination"), (sources, targets), moves, strict=True):
+        if len({*dims}) != len(dims):
+            raise RuntimeError(f"movedim: repeated dim in `{what}` ({list(given)})")
+    if not rank:
+        return input
     order: list[int | None] = [None] * rank
-    for at, to in zip(sources, targets, strict=True):
-        order[to % rank] = at % rank
-    rest = iter(sorted({*range(rank)} - {at % rank for at in sources}))
+    for at, to in zip(*moves, strict=True):
+        order[to] = at
+    rest = iter(sorted({*range(rank)} - {*moves[0]}))
     return permute(input, [next(rest) if at is None else at for at in order])
 
 
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Return a view in which one dimension is several; one of `sizes` may be -1."""
-    along = dim % input.ndim
+    along = wrapped(dim, input.ndim)
     shape = input._data.unflatten(dim, tuple(sizes)).shape[along : along + len(sizes)]  # type: ignore[no-untyped-call]
     return view(input, (*input.shape[:along], *shape, *input.shape[along + 1 :]))
 

@@ -62,12 +62,8 @@ def _of_parts(
     if not input.dtype.is_complex:
         return convolve(input, weight, bias)
     given = [input, weight] if bias is None else [input, weight, bias]
-    if any(tensor.dtype is not input.dtype for tensor in given):
-        raise RuntimeError(
-            f"Input type ({input.type()}) and weight type ({weight.type()}) should be the same"
-            if weight.dtype is not input.dtype
-            else f"Input type ({input.type()}) and bias type ({given[-1].type()}) should be the same"
-        )
+    for what, tensor in zip(("input", "weight", "bias"), given, strict=False):
+        _check_type(what, tensor, input)
     parts = [(tensor.real, tensor.imag) for tensor in given]
     (x_real, x_imag), (w_real, w_imag) = parts[:2]
     b_real, b_imag = parts[2] if bias is not None else (None, None)
@@ -76,6 +72,14 @@ def _of_parts(
     both = None if b_real is None or b_imag is None else b_real + b_imag
     c = convolve(x_real + x_imag, w_real + w_imag, both)
     return a - b + 1j * (c - a - b)
+
+
+def _check_type(what: str, tensor: Tensor, input: Tensor) -> None:
+    """Raise RuntimeError for a weight or bias whose dtype is not that of `input`."""
+    if tensor.dtype is not input.dtype:
+        raise RuntimeError(
+            f"Input type ({input.type()}) and {what} type ({tensor.type()}) should be the same"
+        )
 
 
 def _full(sizes: _Sizes, rank: int, what: str) -> tuple[int, ...]:
@@ -112,6 +116,13 @@ def _forward(rank: int) -> Callable[..., Tensor]:
         groups: int = 1,
     ) -> Tensor:
         value, batched = _batched(input, rank, name)
+        if bias is not None:
+            _check_type("bias", bias, input)
+        if weight.ndim != rank + 2:
+            raise RuntimeError(
+                f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight "
+                f"{list(weight.shape)}, but got {value.ndim}-dimensional input of size {list(value.shape)}"
+            )
         steps, spread = _full(stride, rank, "stride"), _full(dilation, rank, "dilation")
         none = (0,) * rank
         if isinstance(padding, str):

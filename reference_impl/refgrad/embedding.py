@@ -35,8 +35,8 @@ def embedding(  # noqa: PLR0917 - torch's signature
 
     The row `padding_idx` gets no gradient. With `max_norm` the rows that are used and whose norm is larger
     are scaled down to it, in place and unrecorded. `scale_grad_by_freq` divides the gradient of each row by
-    how often it is used. Raises AssertionError for a `padding_idx` that is no row, RuntimeError for a `weight`
-    that is no matrix.
+    how often it is used. Raises AssertionError for a `padding_idx` that is no row, RuntimeError for a
+    `weight` that is no matrix.
     """
     _refuse_sparse("embedding", sparse)
     if weight.ndim != 2:

@@ -3,6 +3,7 @@
     TORCH      functions of the package: `refgrad.logaddexp`
     METHODS    methods of tensors: `x.logaddexp(y)`
     IN_PLACE   methods that write to their tensor: `x.atan2_(y)`, the in-place form of `atan2`
+    OUT        functions of the package that also write to a tensor that is given: `refgrad.amax(x, out=y)`
 
 Each is a tuple of names, or a dict from names to functions where they are not those of the module. A module
 without one of them has none of that kind.
@@ -45,6 +46,7 @@ from . import (
 )
 from . import functions as elementary
 from .inplace import in_place
+from .out import with_out
 
 FAMILIES: tuple[ModuleType, ...] = (
     activations,
@@ -80,7 +82,7 @@ FAMILIES: tuple[ModuleType, ...] = (
 
 def functions() -> dict[str, Callable[..., Any]]:
     """Return the functions of all families, by name."""
-    return _named("TORCH")
+    return _named("TORCH") | {name: with_out(name, function) for name, function in _named("OUT").items()}
 
 
 def methods() -> dict[str, Callable[..., Any]]:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from .arrangement import roll
+from .dimensions import wrapped
 from .ops import apply
 from .padding import constant_pad_nd
 from .pointwise import conj
@@ -252,17 +253,7 @@ def _sizes(n: int | None) -> tuple[int, ...]:
 
 
 def _size(input: Tensor, dim: int) -> int:
-    return input.shape[_wrapped(dim, input.ndim)]
-
-
-def _wrapped(dim: int, rank: int) -> int:
-    if not rank:
-        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
-    if not -rank <= dim < rank:
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-rank}, {rank - 1}], but got {dim})"
-        )
-    return dim % rank
+    return input.shape[wrapped(dim, input.ndim, scalar=False)]
 
 
 def _listed(input: Tensor, dim: _Dims) -> tuple[int, ...]:
@@ -270,7 +261,7 @@ def _listed(input: Tensor, dim: _Dims) -> tuple[int, ...]:
     if dim is None:
         return tuple(range(input.ndim))
     given = (dim,) if isinstance(dim, int) else tuple(dim)
-    return tuple(_wrapped(one, input.ndim) for one in given)
+    return tuple(wrapped(one, input.ndim, scalar=False) for one in given)
 
 
 def _canonical(input: Tensor, s: Sequence[int] | None, dim: _Dims) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -299,7 +290,7 @@ def _resized(input: Tensor, sizes: tuple[int, ...], dims: tuple[int, ...]) -> tu
 
     No sizes: as it is.
     """
-    along = tuple(_wrapped(dim, input.ndim) for dim in dims)
+    along = tuple(wrapped(dim, input.ndim, scalar=False) for dim in dims)
     if not sizes:
         _refuse_size(math.prod(input.shape[dim] for dim in along))
         return input, along

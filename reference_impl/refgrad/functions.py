@@ -171,6 +171,11 @@ def is_conj(input: Tensor) -> bool:
     return input._data.is_conj()
 
 
+OUT = (
+    "addcdiv", "addcmul", "atan2", "clamp", "clamp_max", "clamp_min", "complex", "copysign", "divide",
+    "floor_divide", "fmax", "fmin", "fmod", "heaviside", "igamma", "lerp", "nan_to_num", "nextafter", "polar",
+    "remainder", "xlogy",
+)  # fmt: skip
 # Their functions and methods are named where the package and the tensor class are put together.
 IN_PLACE = (
     "addcdiv", "addcmul", "atan2", "clamp_max", "clamp_min", "copysign", "divide", "floor_divide", "fmod",

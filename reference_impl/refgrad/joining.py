@@ -37,6 +37,9 @@ TORCH = (
     "row_stack",
     "vstack",
 )
+OUT = (
+    "cat", "column_stack", "concat", "concatenate", "dstack", "hstack", "row_stack", "stack", "vstack"
+)  # fmt: skip
 
 
 def _each(deepen: Callable[[Tensor], Tensor]) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ import math
 import warnings
 from typing import Any
 
+from .dimensions import wrapped
 from .ops import apply
 from .out import into
 from .shapes import mm, permute, reshape, sum  # noqa: A004 - torch's name
@@ -99,7 +100,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
             raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got {dims=}")
         dims = (list(range(a.ndim - dims, a.ndim)), list(range(dims)))
     left, right = (
-        [one % tensor.ndim for one in ([of] if isinstance(of, int) else of)]
+        [wrapped(one, tensor.ndim) for one in ([of] if isinstance(of, int) else of)]
         for of, tensor in zip(dims, (a, b), strict=True)
     )
     if len(left) != len(right):

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from .accumulate import edge_of, joins_graph
+from .dimensions import wrapped
 from .grad_mode import mode
 from .levels import LEVELS
 from .node import SEQUENCE, Node
@@ -104,7 +105,7 @@ def _divide(input: Tensor, parts: list[Tensor], dim: int, kind: type[Divide]) ->
     if mode.enabled and joins_graph((input,)):
         owner = kind.__new__(kind)
         owner.next, owner.seq, owner.hooks = edge_of(input) or (), next(SEQUENCE), None
-        owner.dim, owner.dtype = dim % input._data.ndim, input._dtype
+        owner.dim, owner.dtype = dim, input._dtype
         owner.shapes = tuple(part._shape for part in parts)
     for index, part in enumerate(parts):
         view = part._view
@@ -119,8 +120,7 @@ def _divide(input: Tensor, parts: list[Tensor], dim: int, kind: type[Divide]) ->
 
 def unbind(input: Tensor, dim: int = 0, *, kind: type[Divide] = UnbindBackward0) -> tuple[Tensor, ...]:
     """Return a view of each index of a dimension; `kind` is the class of their node."""
-    if input._data.ndim == 0:
-        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    dim = wrapped(dim, input.ndim, scalar=False)
     return _divide(input, [select(input, dim, index) for index in range(input.shape[dim])], dim, kind)
 
 

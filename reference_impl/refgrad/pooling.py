@@ -163,6 +163,11 @@ def _adaptive_mean(rank: int) -> Callable[..., Tensor]:
 
     def function(input: Tensor, output_size: Any) -> Tensor:
         sizes = _wanted(output_size, input, rank, name)
+        if any(size < 0 for size in sizes):
+            raise RuntimeError(
+                f"{name}: elements of output_size must be greater than or equal to 0 but received "
+                f"{list(sizes)}"
+            )
         if input.ndim not in (rank + 1, rank + 2):
             raise RuntimeError(
                 f"{name}(): Expected {rank + 1}D or {rank + 2}D tensor, but got {list(input.shape)}"
@@ -175,7 +180,8 @@ def _adaptive_mean(rank: int) -> Callable[..., Tensor]:
         function,
         name,
         f"Return means over windows that cover the last {rank} dimensions, `output_size` of them in each.\n\n"
-        "A size of None leaves the dimension as it is. Raises RuntimeError for another rank.",
+        "A size of None leaves the dimension as it is. Raises RuntimeError for another rank and for a size "
+        "below 0.",
     )
 
 

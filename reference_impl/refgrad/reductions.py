@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from .dimensions import wrapped
+from .operands import refuse_operands
 from .ops import apply
 from .pointwise import maximum, minimum
 from .selection import picked
@@ -16,12 +18,17 @@ from .tensor import Tensor
 TORCH = ("aminmax", "std_mean", "var_mean")
 METHODS = ("aminmax",)
 IN_PLACE = ("cumprod", "cumsum")
+OUT = (
+    "amax", "amin", "aminmax", "cummax", "cummin", "cumprod", "cumsum", "logcumsumexp", "logsumexp", "max",
+    "median", "min", "nanmean", "nanmedian", "nansum", "prod", "std", "var",
+)  # fmt: skip
 
 _types: Any = torch.return_types
 
 
 def _extreme(name: str, of_two: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Any]:
     def function(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+        refuse_operands(name, {"input": input})
         second = dim if isinstance(dim, Tensor) else other
         if second is not None:
             return of_two(input, second)
@@ -90,26 +97,22 @@ def prod(
     """Return the product of all elements, or along `dim`."""
     if dim is None:
         return apply("prod", input, dtype)
-    return apply("prod_dim", input, dim % _rank(input), keepdim, dtype)
-
-
-def _rank(input: Tensor) -> int:
-    return len(input._shape) or 1
+    return apply("prod_dim", input, wrapped(dim, input.ndim), keepdim, dtype)
 
 
 def cumsum(input: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
     """Return the running sums along `dim`, in `dtype` if given."""
-    return apply("cumsum", input, dim % _rank(input), dtype)
+    return apply("cumsum", input, wrapped(dim, input.ndim), dtype)
 
 
 def cumprod(input: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
     """Return the running products along `dim`, in `dtype` if given."""
-    return apply("cumprod", input, dim % _rank(input), dtype)
+    return apply("cumprod", input, wrapped(dim, input.ndim), dtype)
 
 
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """Return the logarithms of the running sums of exponentials along `dim`."""
-    return apply("logcumsumexp", input, dim % _rank(input))
+    return apply("logcumsumexp", input, wrapped(dim, input.ndim))
 
 
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:

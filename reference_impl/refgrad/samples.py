@@ -104,6 +104,7 @@ def bernoulli_(input: Tensor, p: Any = 0.5, *, generator: torch.Generator | None
 
 
 TORCH = ("bernoulli", "binomial", "multinomial", "normal", "poisson")
+OUT = ("bernoulli", "multinomial")
 METHODS = (
     "bernoulli", "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "multinomial",
     "normal_", "random_", "uniform_",

@@ -10,12 +10,17 @@ from typing import Any
 
 import torch
 
+from .dimensions import wrapped
 from .indexing import Indices, getitem
 from .ops import apply
 from .shapes import expand, flatten, reshape
 from .tensor import Tensor
 
 IN_PLACE = ("index_put", "masked_scatter", "scatter_reduce")
+OUT = (
+    "gather", "index_add", "index_copy", "index_select", "kthvalue", "masked_select", "mode", "msort",
+    "scatter", "scatter_add", "scatter_reduce", "sort", "take", "take_along_dim", "topk",
+)  # fmt: skip
 
 _types: Any = torch.return_types
 
@@ -31,7 +36,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     """Return the elements at `indices` along `dim`, broadcast in the others; negative ones from the end."""
     if dim is None:
         return gather(reshape(input, -1), 0, reshape(indices, -1))
-    dim %= input.ndim
+    dim = wrapped(dim, input.ndim)
     value_shape, index_shape = list(input.shape), list(indices.shape)
     value_shape[dim] = index_shape[dim] = 1
     common: list[int] = list(torch.broadcast_shapes(tuple(value_shape), tuple(index_shape)))  # type: ignore[no-untyped-call]

@@ -226,8 +226,15 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return _apply("select", input, dim + rank if -rank <= dim < 0 else dim, index)
 
 
-def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """Return a view of `length` places of one dimension."""
+def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
+    """Return a view of `length` places of one dimension; `start` is an int, or a tensor of one, 0-d.
+
+    Raises RuntimeError for another tensor and for places that are not there.
+    """
+    if isinstance(start, Tensor):
+        if start.ndim or start.dtype.is_floating_point or start.dtype.is_complex or start.dtype is torch.bool:
+            raise RuntimeError("start must be an 0-dim integral Tensor.")
+        start = int(start)
     rank = input._data.ndim
     input._data.narrow(dim, start, length)  # raises torch's errors for a range that is not there
     begin = start + input.shape[dim] if start < 0 else start
@@ -248,11 +255,16 @@ def as_strided(
 
 
 def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """Return a copy of `length` places of one dimension."""
+    """Return a copy of `length` places of one dimension.
+
+    Raises RuntimeError for a dimension after the last, IndexError for one before the first.
+    """
+    rank = input._data.ndim
+    if dim >= rank:
+        raise RuntimeError(f"narrow_copy: expected a dimension below {rank}, but got {dim}")
     input._data.narrow(dim, start, length)  # raises torch's errors for a range that is not there
-    dim = dim % input._data.ndim
     begin = start + input.shape[dim] if start < 0 else start
-    return _apply("narrow_copy", input, dim, begin, begin + length)
+    return _apply("narrow_copy", input, dim % rank, begin, begin + length)
 
 
 def clone(input: Tensor, *, memory_format: torch.memory_format | None = None) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 
 from .arrangement import diag, movedim
 from .creation import full_like
+from .dimensions import wrapped
 from .functions import clamp
 from .functions import complex as complex_of
 from .ops import apply
@@ -89,7 +90,7 @@ def _rows(input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     if dim is None or not rank:
         return reshape(input, (*(1 for _ in range(rank if keepdim else 0)), -1))
     if keepdim:
-        return transpose(unsqueeze(input, -1), dim % rank, -1)
+        return transpose(unsqueeze(input, -1), wrapped(dim, rank), -1)
     return movedim(input, dim, -1)
 
 
