@@ -1,4 +1,4 @@
-"""Reductions other than sums: extremes, products, spreads, norms and exponential sums.
+"""Reductions other than sums: extremes, spreads, norms and exponential sums.
 
 Conventions at ties, zeros and constants are those of torch/csrc/autograd/FunctionsManual.cpp.
 """
@@ -65,113 +65,6 @@ for _name in ("amax", "amin"):
         self="evenly_along(grad, self, result, dim, keepdim)",
         saves="self result",
     )
-
-# --- products ---
-
-
-@formula
-def prod_backward(grad: T, value: T, result: T) -> T:
-    """Return the gradient of a product: at a zero, the product of the others and not 0 / 0."""
-    if not value.dim():
-        return grad
-    if bool((value == 0).any()):
-        if value.numel() == 1:
-            return grad.reshape(value.shape)
-        return grad * conj(_others(value.reshape(-1), 0).reshape(value.shape))
-    return grad * conj(result / value)
-
-
-@formula
-def prod_dim_backward(grad: T, value: T, result: T, dim: int, keepdim: bool) -> T:
-    """Return the gradient of products along `dim`."""
-    if not value.dim():
-        return grad
-    if not keepdim:
-        grad, result = grad.unsqueeze(dim), result.unsqueeze(dim)
-    if bool((value == 0).any()):
-        return grad if value.shape[dim] == 1 else grad * conj(_others(value, dim))
-    return grad * conj(result / value)
-
-
-def _others(value: T, dim: int) -> T:
-    """Return for each element the product of the others along `dim`, without a division."""
-    return _before(value, dim) * _before(value.flip(dim), dim).flip(dim)
-
-
-def _before(value: T, dim: int) -> T:
-    """Return for each element the product of those before it along `dim`; 1 for the first."""
-    shape = [1] * value.dim()
-    shape[dim] = value.shape[dim]
-    first = (torch.arange(value.shape[dim], device=value.device) == 0).reshape(shape)
-    return value.roll(1, dim).masked_fill(first, 1).cumprod(dim)
-
-
-@formula
-def cumprod_backward(grad: T, value: T, result: T, dim: int) -> T:
-    """Return the gradient of cumulative products.
-
-    Without zeros it is a quotient. With them, the derivative of product j by element k is multiplied out:
-    what comes before k, times what lies between k and j.
-    """
-    if value.numel() <= 1 or value.shape[dim] == 1:
-        return grad
-    if not bool((value == 0).any()):
-        return (grad * conj(result)).flip(dim).cumsum(dim).flip(dim) / conj(value)
-    size = value.shape[dim]
-    row, column = (
-        torch.arange(size, device=value.device).unsqueeze(1),
-        torch.arange(size, device=value.device),
-    )
-    rows = value.transpose(dim, -1).unsqueeze(-2).expand(*value.transpose(dim, -1).shape[:-1], size, size)
-    between = rows.masked_fill(column <= row, 1).cumprod(-1).masked_fill(column < row, 0)
-    after = (conj(between) * grad.transpose(dim, -1).unsqueeze(-2)).sum(-1)
-    return conj(_before(value, dim)) * after.transpose(dim, -1)
-
-
-@formula
-def cumsum_backward(grad: T, dim: int) -> T:
-    """Return the running sums of the gradient from the end; the gradient itself if there is one place."""
-    if grad.numel() <= 1 or grad.shape[dim] == 1:
-        return grad
-    return grad.flip(dim).cumsum(dim).flip(dim)
-
-
-rule(
-    "prod",
-    grad_fn="ProdBackward0",
-    tensors="self",
-    args="dtype",
-    forward="self.prod(dtype=dtype)",
-    self="prod_backward(grad, self.to(grad.dtype), result)",
-    saves="self result",
-)
-rule(
-    "prod_dim",
-    grad_fn="ProdBackward1",
-    tensors="self",
-    args="dim keepdim dtype",
-    forward="self.prod(dim, keepdim, dtype=dtype)",
-    self="prod_dim_backward(grad, self.to(grad.dtype), result, dim, keepdim)",
-    saves="self result",
-)
-rule(
-    "cumprod",
-    grad_fn="CumprodBackward0",
-    tensors="self",
-    args="dim dtype",
-    forward="self.cumprod(dim, dtype=dtype)",
-    self="cumprod_backward(grad, self, result, dim)",
-    saves="self result",
-)
-rule(
-    "cumsum",
-    grad_fn="CumsumBackward0",
-    tensors="self",
-    args="dim dtype",
-    forward="self.cumsum(dim, dtype=dtype)",
-    self="cumsum_backward(grad, dim)",
-    saves="",
-)
 
 # --- spreads ---
 

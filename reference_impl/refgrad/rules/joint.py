@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from .extremes import evenly_along, std_backward, var_backward
+from .extremes import evenly_along, std_backward, std_transposed, var_backward
 from .formulas import count, divide, formula, kernel, spread
 from .registry import rule
 
@@ -75,6 +75,15 @@ def std_mean_backward(  # noqa: PLR0917 - what went in and came out
     return _total(spreads, _mean_backward(grad_mean, value, dims, keepdim))
 
 
+@formula
+def std_mean_transposed(  # noqa: PLR0917 - what went in and came out
+    grad_std: T, grad_mean: T, value: T, deviation: T, dims: Any, correction: float, keepdim: bool
+) -> T:
+    """Return the same gradient without a division by 0 on the way; see `std_transposed`."""
+    spreads = std_transposed(grad_std, value, deviation, dims, correction, keepdim)
+    return _total(spreads, _mean_backward(grad_mean, value, dims, keepdim))
+
+
 rule(
     "aminmax",
     grad_fn="AminmaxBackward0",
@@ -103,5 +112,8 @@ rule(
     outputs="deviation mean",
     forward="std_mean(self, dim, correction, keepdim)",
     self="std_mean_backward(grad_deviation, grad_mean, self, deviation, dim, correction, keepdim)",
+    forward_mode={
+        "self": "std_mean_transposed(grad_deviation, grad_mean, self, deviation, dim, correction, keepdim)"
+    },
     saves="self deviation",
 )

@@ -86,8 +86,8 @@ MUTANTS = (
         "The gradient of a running sum runs from the start.",
         "shapes/running-sum",
         (
-            "rules/extremes.py",
-            "    return grad.flip(dim).cumsum(dim).flip(dim)\n",
+            "rules/running.py",
+            "    return _summed_from_end(grad, dim)\n",
             "    return grad.cumsum(dim)\n",
         ),
     ),
