@@ -78,7 +78,7 @@ from torch import (
     uint64,
 )
 
-from . import autograd, families, fft, func, linalg, methods, nn, optim, special, utils
+from . import aten, autograd, families, fft, func, linalg, methods, nn, ops, optim, special, utils
 from .anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .arrangement import (
     broadcast_tensors,
@@ -564,6 +564,7 @@ __all__ = [
 ]
 
 methods.install()
+ops.aten = aten  # type: ignore[attr-defined]  # as torch.ops.aten
 globals().update(families.functions())
 # Whatever other dtypes this torch has; they are the same objects as torch's.
 globals().update({name: value for name, value in vars(_torch).items() if isinstance(value, dtype)})

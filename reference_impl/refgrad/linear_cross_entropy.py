@@ -8,7 +8,9 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.linea
 from __future__ import annotations
 
 import math
+import re
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,6 +24,38 @@ from .shapes import reshape
 from .tensor import Tensor
 
 __all__ = ["linear_cross_entropy"]
+
+_POLICIES = ("auto", "accurate", "balanced", "compact")
+_ACCUMULATED_IN = (None, torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class LinearCrossEntropyOptions:
+    """How `linear_cross_entropy` is to compute the loss in chunks, with torch's names and defaults.
+
+    `allow_retain_graph` lets a mean or sum be differentiated several times. The others say how torch trades
+    memory for precision and speed; here they are checked and change nothing. Raises ValueError for a policy,
+    method, size or dtype that torch does not have.
+    """
+
+    allow_retain_graph: bool = False
+    batch_chunk_size: int | None = None
+    chunking_method: str | None = "auto"
+    acc_policy: str = "auto"
+    acc_dtype: torch.dtype | None = None
+
+    def __post_init__(self) -> None:
+        size, method = self.batch_chunk_size, self.chunking_method
+        if self.acc_policy not in _POLICIES:
+            raise ValueError(f"invalid acc_policy: {self.acc_policy!r}")
+        if method not in (None, "auto", "aspect_ratio") and not re.fullmatch(
+            r"aspect_ratio:0*[1-9][0-9]*", str(method)
+        ):
+            raise ValueError(f"invalid chunking_method: {method!r}")
+        if size is not None and not (isinstance(size, int) and size > 0):
+            raise ValueError(f"batch_chunk_size must be positive int or None, got {size!r}")
+        if self.acc_dtype not in _ACCUMULATED_IN:
+            raise ValueError(f"acc_dtype must be a floating-point dtype or None, got {self.acc_dtype!r}")
 
 
 def linear_cross_entropy(
@@ -39,7 +73,7 @@ def linear_cross_entropy(
     """Return the cross entropy of `input @ linear_weight.T + linear_bias` against a target, reduced.
 
     input [N, D] or [D] and linear_weight [C, D] or [C, ..., D] give logits [N, C, ...]; for the target, and
-    for what is raised, see `cross_entropy`. `options` is a torch.nn.LinearCrossEntropyOptions: the loss is
+    for what is raised, see `cross_entropy`. `options` is a LinearCrossEntropyOptions: the loss is
     then differentiated once, and, unless its `allow_retain_graph` is set, only one time for a mean or sum.
     Raises RuntimeError for shapes that do not fit.
     """

@@ -1,6 +1,7 @@
 """In-place changes of what a tensor is rather than of its numbers: its shape, its strides, its storage.
 
     t_, transpose_, unsqueeze_, squeeze_   the same elements in another order of dimensions
+    as_strided_                            those that strides over the storage lead to
     resize_, resize_as_                    more or fewer elements of the same storage
     set_                                   another storage
 
@@ -17,6 +18,7 @@ test_grad_to_node_set in test/test_autograd.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -25,6 +27,7 @@ import torch
 from .assignment import C_NAMES
 from .grad_mode import mode
 from .ops import OPERATIONS
+from .shapes import geometries
 from .tensor import Tensor
 from .versions import bump, counter_of
 from .views import Path, ViewOf, refuse_write, views_of
@@ -78,6 +81,14 @@ def squeeze_(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
     if isinstance(dim, int):
         return _rearrange(input, "squeeze_in_place", dim)
     return _rearrange(input, "squeeze_dims_in_place", tuple(dim))
+
+
+def as_strided_(
+    input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Tensor:
+    """Make `input` what `as_strided` shows of its storage, in place."""
+    refuse_write(input)
+    return _rearrange(input, "strided_in_place", *geometries(input._data, size, stride, storage_offset))
 
 
 def resize_(input: Tensor, *size: Any) -> Tensor:

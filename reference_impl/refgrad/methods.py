@@ -113,8 +113,10 @@ def install() -> None:
     }  # fmt: skip
     given |= {
         name: getattr(metadata, name)
-        for name in ("resize_", "resize_as_", "set_", "squeeze_", "t_", "transpose_", "unsqueeze_")
-    }
+        for name in (
+            "as_strided_", "resize_", "resize_as_", "set_", "squeeze_", "t_", "transpose_", "unsqueeze_",
+        )
+    }  # fmt: skip
     given |= dict.fromkeys(("swapaxes_", "swapdims_"), metadata.transpose_)
     given |= {f"{name}_": inplace.scaled(name) for name in ("add", "sub")}
     given["mul_"] = inplace.binary("mul")

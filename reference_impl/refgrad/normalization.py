@@ -184,6 +184,21 @@ def _native_batch_norm_legit(input: Tensor, weight: Tensor | None, bias: Tensor 
     return _batch_norm(name, input, weight, bias, known, *options)
 
 
+def batch_norm_with_update(  # noqa: PLR0917 - torch's signature
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor,
+    running_var: Tensor,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what `native_batch_norm` returns in training, and the bytes that cuDNN reserves: none here."""
+    known = (running_mean, running_var)
+    found = _batch_norm("_batch_norm_with_update", input, weight, bias, known, True, momentum, eps)
+    return (*found, Tensor._of(torch.empty(0, dtype=torch.uint8, device=input.device)))
+
+
 def _batch_norm(  # noqa: PLR0917 - torch's signature
     name: str,
     input: Tensor,

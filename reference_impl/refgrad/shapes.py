@@ -245,10 +245,15 @@ def as_strided(
     input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
 ) -> Tensor:
     """Return a view of the storage of `input`, with the given size, strides and offset, all in elements."""
-    data = input._data
+    return _apply("strided", input, *geometries(input._data, size, stride, storage_offset))
+
+
+def geometries(
+    data: torch.Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None
+) -> tuple[Any, Any]:
+    """Return how a view with the given size, strides and offset lies in memory, and how `data` do."""
     offset = data.storage_offset() if storage_offset is None else storage_offset
-    taken = tuple(size), tuple(stride), offset
-    return _apply("strided", input, taken, (tuple(data.shape), data.stride(), data.storage_offset()))
+    return (tuple(size), tuple(stride), offset), (tuple(data.shape), data.stride(), data.storage_offset())
 
 
 # --- copies ---

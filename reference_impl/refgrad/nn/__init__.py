@@ -3,6 +3,8 @@
 Source: https://docs.pytorch.org/docs/stable/nn.html
 """
 
+from refgrad.linear_cross_entropy import LinearCrossEntropyOptions
+
 from . import functional, init, utils
 from .activations import (
     GELU,
@@ -17,6 +19,7 @@ from .activations import (
     Tanh,
 )
 from .containers import ModuleList, ParameterList, Sequential
+from .distances import PairwiseDistance
 from .layers import BatchNorm1d, Linear
 from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
 from .module import Module, Parameter
@@ -33,11 +36,13 @@ __all__ = [
     "L1Loss",
     "LeakyReLU",
     "Linear",
+    "LinearCrossEntropyOptions",
     "LogSoftmax",
     "MSELoss",
     "Module",
     "ModuleList",
     "NLLLoss",
+    "PairwiseDistance",
     "Parameter",
     "ParameterList",
     "ReLU",

@@ -304,6 +304,12 @@ _legit: Any = _aten._native_batch_norm_legit
 _batch_norm("native_batch_norm", "NativeBatchNormBackward0", _aten.native_batch_norm.default)
 _batch_norm("_native_batch_norm_legit", "NativeBatchNormLegitBackward0", _legit.default)
 _batch_norm(
+    "_batch_norm_with_update",
+    "BatchNormWithUpdateBackward0",
+    # What is reserved for cuDNN, the last result, is empty elsewhere. It is always in training.
+    lambda *operands: _aten._batch_norm_with_update.default(*operands[:-3], *operands[-2:])[:3],
+)
+_batch_norm(
     "_native_batch_norm_legit_no_stats",
     "NativeBatchNormLegitBackward1",
     lambda value, weight, bias, _, __, *rest: _legit.no_stats(value, weight, bias, *rest),

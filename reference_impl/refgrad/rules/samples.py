@@ -123,3 +123,15 @@ rule(
     saves="mask",
     elementwise=True,
 )
+kernel("native_dropout_backward", torch.ops.aten.native_dropout_backward.default)
+rule(
+    "native_dropout_backward",
+    grad_fn="NativeDropoutBackwardBackward0",
+    tensors="grad_output mask",
+    args="scale",
+    forward="native_dropout_backward(grad_output, mask, scale)",
+    grad_output="grad * (mask.to(grad_output_dtype) * scale)",
+    mask=NON_DIFFERENTIABLE,
+    saves="mask",
+    elementwise=True,
+)

@@ -65,16 +65,18 @@ def share(grad: T, geometry: Geometry) -> T:
     return grad
 
 
-rule(
-    "strided",
-    grad_fn="AsStridedBackward0",
-    tensors="self",
-    args="taken geometry",
-    forward="strided(self, taken, geometry)",
-    self="share(restride(grad, taken, geometry), geometry)",
-    saves="",
-    view=True,
-)
+# Of as_strided, and of as_strided_.
+for _name, _label in (("strided", "AsStridedBackward0"), ("strided_in_place", "AsStridedBackward1")):
+    rule(
+        _name,
+        grad_fn=_label,
+        tensors="self",
+        args="taken geometry",
+        forward="strided(self, taken, geometry)",
+        self="share(restride(grad, taken, geometry), geometry)",
+        saves="",
+        view=True,
+    )
 rule(
     "restride",
     grad_fn="AsStridedBackwardBackward0",
