@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .arrangement import broadcast_tensors
 from .functions import clamp_min
+from .grad_mode import no_grad
 from .loss_arguments import chosen, reduced
 from .ops import apply
 from .pointwise import minimum, where
@@ -48,16 +49,24 @@ def normalize(
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """Return the cosine of the angle along `dim`; norms below `eps` count as `eps`."""
-    left, right = broadcast_tensors(x1, x2)
-    return total(normalize(left, 2.0, dim, eps) * normalize(right, 2.0, dim, eps), dim)
+    """Return the cosine of the angle along `dim`; norms below `eps` count as `eps`, and gradients pass."""
+    left, right = (side / _at_least(side, dim, eps) for side in broadcast_tensors(x1, x2))
+    return total(left * right, dim)
+
+
+def _at_least(side: Tensor, dim: int, eps: float) -> Tensor:
+    """Return the norms along `dim`, raised to `eps` behind the back of the graph as in torch."""
+    norms = vector_norm(side, 2.0, dim, True).clone()
+    with no_grad():
+        norms.clamp_(min=eps)
+    return norms
 
 
 def pairwise_distance(
     x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
     """Return the norm of order `p` of `x1 - x2 + eps` along the last dimension; the two broadcast."""
-    return vector_norm(x1 - x2 + eps, p, max(x1.ndim, x2.ndim) - 1, keepdim)
+    return apply("norm", x1 - x2 + eps, p, (max(x1.ndim, x2.ndim) - 1,), keepdim)
 
 
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:

@@ -186,7 +186,7 @@ def vector_norm(
 
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """Return the norm of order `p` of the difference of two tensors, which broadcast."""
-    return vector_norm(input - other, p)
+    return apply("dist", input, other, p)
 
 
 _BY_PRODUCT = {

@@ -123,11 +123,12 @@ for _name, _stated, _saves, _pulled in (
 
 @formula
 def vector_norm_backward(  # noqa: PLR0917 - what a norm is made of
-    grad: T, value: T, result: T, order: float, dims: Any, keepdim: bool
+    grad: T, value: T, result: T, order: float, dims: Any, keepdim: bool, transposed: bool = False
 ) -> T:
     """Return the gradient of a norm of `order`: the subgradient 0 at the zero vector; None for order 0.
 
-    Source: `linalg_vector_norm_backward` in torch/csrc/autograd/FunctionsManual.cpp.
+    `transposed` gives 0 there without a division by 0 on the way, which transposition would meet.
+    Source: `norm_backward` and `norm_jvp` in torch/csrc/autograd/FunctionsManual.cpp.
     """
     if order == 0:
         return None
@@ -146,21 +147,57 @@ def vector_norm_backward(  # noqa: PLR0917 - what a norm is made of
     if order < 1:
         scaled = value.sgn() * size.pow(order - 1).masked_fill(value == 0, 0)
         return scaled * grad * result.pow(1 - order)
-    scale = (grad / result.pow(order - 1)).masked_fill(zero, 0)
+    if transposed:
+        grad = grad.masked_fill(zero, 0)
+    scale = grad / result.pow(order - 1)
+    scale = scale if transposed else scale.masked_fill(zero, 0)
     if order < 2:
         return value.sgn() * size.pow(order - 1) * scale
     return value * size.pow(order - 2) * scale
 
 
-kernel("vector_norm", torch.linalg.vector_norm)
+for _name, _node, _kernel in (
+    ("vector_norm", "LinalgVectorNormBackward0", torch.linalg.vector_norm),
+    ("norm", "NormBackward1", torch.ops.aten.norm.ScalarOpt_dim),
+):
+    kernel(_name, _kernel)
+    rule(
+        _name,
+        grad_fn=_node,
+        tensors="self",
+        args="order dim keepdim",
+        forward=f"{_name}(self, order, dim, keepdim)",
+        self="vector_norm_backward(grad, self, result, order, dim, keepdim)",
+        saves="self result",
+        forward_mode={"self": "vector_norm_backward(grad, self, result, order, dim, keepdim, True)"},
+    )
+
+
+@formula
+def subtracted(value: T) -> T:
+    """Return a gradient with the other sign; raise torch's RuntimeError if there is none."""
+    if value is None:
+        raise RuntimeError(
+            "Expected a proper Tensor but got None (or an undefined Tensor in C++) for argument #0 'self'"
+        )
+    return -value
+
+
+_DISTANCE = "vector_norm_backward({}, self - other, result, p, (), True{})"
+kernel("dist", torch.dist)
 rule(
-    "vector_norm",
-    grad_fn="LinalgVectorNormBackward0",
-    tensors="self",
-    args="order dim keepdim",
-    forward="vector_norm(self, order, dim, keepdim)",
-    self="vector_norm_backward(grad, self, result, order, dim, keepdim)",
-    saves="self result",
+    "dist",
+    grad_fn="DistBackward0",
+    tensors="self other",
+    args="p",
+    forward="dist(self, other, p)",
+    self=_DISTANCE.format("grad", ""),
+    other=f"subtracted({_DISTANCE.format('grad', '')})",
+    saves="self other result",
+    forward_mode={
+        "self": _DISTANCE.format("grad", ", True"),
+        "other": _DISTANCE.format("-grad", ", True"),
+    },
 )
 
 # --- exponential sums ---
