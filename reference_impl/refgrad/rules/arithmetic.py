@@ -89,7 +89,7 @@ rule(
     saves="self other",
     elementwise=True,
     number="other",
-    # (t - u * result) / other
+    # Tangents are added up before they are divided, so that infinite ones keep their sign.
     forward_mode={"grad": "grad / conj(other)", "self": "grad", "other": "-grad * conj(result)"},
 )
 # Factors and divisors that are numbers to torch's own compositions; from Python they are 0-d tensors.

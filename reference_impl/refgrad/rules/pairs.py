@@ -45,7 +45,7 @@ rule(
     other="grad * -self * atan2_scale(self, other)",
     saves="self other",
     elementwise=True,
-    # (x t - y u) / (x^2 + y^2), which is nan at the origin
+    # Divided by the square of the radius as it is: nan at the origin.
     forward_mode={
         "grad": "grad / (self * self + other * other)",
         "self": "grad * other",

@@ -149,7 +149,7 @@ class Rule:
         return stated if isinstance(stated, str) else None
 
     def pulled(self, tensor: str) -> str | None:
-        """Return the formula for `tensor`, or "grad", that forward mode transposes, or None if there is none."""
+        """Return the formula for `tensor`, or "grad", that forward mode transposes; None if there is none."""
         return self.forward_mode.get(tensor) or (None if tensor == "grad" else self.formula(tensor))
 
     def names_in(self, tensor: str) -> set[str]:
