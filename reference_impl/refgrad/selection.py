@@ -76,7 +76,8 @@ def scatter_reduce(
 
     Where elements tie for the largest or smallest, they share the gradient.
     """
-    return apply("scatter_reduce", input, index, src, dim, reduce, include_self)
+    name = "scatter_prod" if reduce == "prod" else "scatter_reduce"
+    return apply(name, input, index, src, dim, reduce, include_self)
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:

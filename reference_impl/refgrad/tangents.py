@@ -143,7 +143,7 @@ def _given(rule: Rule, operands: Sequence[Any], level: Level) -> dict[str, Tenso
     """Return the tangents of the operands that have one and that the row can be differentiated in."""
     found = {}
     for name, operand in zip(rule.tensors, operands, strict=True):
-        if isinstance(operand, Tensor) and name in rule.differentiable:
+        if isinstance(operand, Tensor) and name in rule.pushed:
             tangent = tangent_of(operand, level)
             if tangent is not None:
                 found[name] = tangent
@@ -322,8 +322,15 @@ def push_write(  # noqa: PLR0917 - an operation and what went into it
     args: Sequence[Any],
     node: Node | None,
 ) -> None:
-    """Write the tangents of an in-place operation, recorded as `node`; `before` is what was there."""
+    """Write the tangents of an in-place operation, recorded as `node`; `before` is what was there.
+
+    Raises RuntimeError for an operation that has no tangent, as torch does: there is nothing to write.
+    """
     rule = operation.rule
+    if not rule.pushed and is_dual(before, *operands):
+        raise RuntimeError(
+            "Expected a proper Tensor but got None (or an undefined Tensor in C++) for argument #1 'src'"
+        )
     for place, level in enumerate(tuple(LEVELS)):
         given = _given(rule, (before, *operands), level)
         if not given:

@@ -100,12 +100,28 @@ PROGRAMS = {
         with fw.dual_level(): show(d, y, d * 2, fw.make_dual(d, b) * 2)
         print(fw.unpack_dual(a)[0] is a)
         """,
+    "reductions into places": """
+        s, w = tensor([3., 4., 2.]), torch.tensor([0, 1, 1])
+        with fw.dual_level():
+            d, e = fw.make_dual(tensor([1., 4.]), tensor([1., 10.])), fw.make_dual(s, tensor([1., 10., 5.]))
+            for kind in ("sum", "mean", "amax", "amin", "prod"):
+                for included in (True, False):
+                    show(d.scatter_reduce(0, w, e, kind, include_self=included))
+        """,
+    "a product into places, written": """
+        with fw.dual_level():
+            d = fw.make_dual(a, b).clone()
+            d.scatter_reduce_(0, index, a, "prod")
+        """,
+    "slices reduced into places": """
+        with fw.dual_level(): fw.make_dual(a, b).index_reduce(0, index[0], a, "amax")
+        """,
     "history of zero tangents": """
         x = leaf(a.tolist(), dtype=torch.float64)
         with fw.dual_level():
             d, c = fw.make_dual(x, b), fw.make_dual(a, b)
             for y in (d * a, d * 2, d / 2, 2 / d, d + a, d @ b, d.lerp(a, .3), d.lerp(a, b), d.addcmul(a, b),
-                      c * x, c.maximum(x), nn.linear(d, b), d * index, d.clone().mul_(a), d.mean(), d.nanmean()):
+                      c * x, c.maximum(x), nn.linear(d, b), d * index, d.clone().mul_(a), d.nanmean()):
                 t = fw.unpack_dual(y).tangent
                 print(t.requires_grad, t.tolist())
             t = fw.unpack_dual(fw.make_dual(x, -b.abs() * 0) * torch.inf).tangent

@@ -79,11 +79,19 @@ def slices(dim: int, index: T) -> Slices:
 
 @formula
 def reduced_self(  # noqa: PLR0917 - torch's signature
-    grad: T, value: T, places: Any, source: T, reduce: str, include_self: bool, result: T
+    grad: T,
+    value: T,
+    places: Any,
+    source: T,
+    reduce: str,
+    include_self: bool,
+    result: T,
+    forward: bool = False,
 ) -> T:
     """Return the gradient of what sources are reduced into.
 
-    Source: `scatter_reduce_backward` and `index_reduce_backward` in
+    `forward` is what forward mode transposes: elements that are not included do not tie there.
+    Source: `scatter_reduce_backward`, `scatter_reduce_jvp` and `index_reduce_backward` in
     torch/csrc/autograd/FunctionsManual.cpp, also for `reduced_source`.
     """
     if reduce == "prod":
@@ -92,14 +100,21 @@ def reduced_self(  # noqa: PLR0917 - torch's signature
     elif reduce == "mean":
         grad = grad / _contributions(grad, places, source, include_self)
     elif reduce != "sum":
-        chosen = (value == result).to(value.dtype)
-        grad = chosen * _shared(grad, chosen, value, places, source, result)
+        chosen = _chosen(value, result, places, include_self or not forward)
+        grad = chosen * _shared(grad, chosen, places, source, result)
     return grad if include_self else places.clear(grad)
 
 
 @formula
 def reduced_source(  # noqa: PLR0917 - torch's signature
-    grad: T, value: T, places: Any, source: T, reduce: str, include_self: bool, result: T
+    grad: T,
+    value: T,
+    places: Any,
+    source: T,
+    reduce: str,
+    include_self: bool,
+    result: T,
+    forward: bool = False,
 ) -> T:
     """Return the gradient of sources that are reduced into places."""
     if reduce == "prod":
@@ -111,7 +126,8 @@ def reduced_source(  # noqa: PLR0917 - torch's signature
     if reduce == "mean":
         grad = grad / _contributions(grad, places, source, include_self)
     elif reduce != "sum":
-        shared = _shared(grad, (value == result).to(value.dtype), value, places, source, result)
+        chosen = _chosen(value, result, places, include_self or not forward)
+        shared = _shared(grad, chosen, places, source, result)
         return (source == places.take(result)).to(value.dtype) * places.take(shared)
     return places.take(grad)
 
@@ -121,9 +137,15 @@ def _contributions(grad: T, places: Any, source: T, include_self: bool) -> T:
     return places.add(zeros_like(grad) + int(include_self), zeros_like(source) + 1).clamp(min=1)
 
 
-def _shared(grad: T, chosen: T, value: T, places: Any, source: T, result: T) -> T:  # noqa: PLR0917
+def _chosen(value: T, result: T, places: Any, ties: bool) -> T:
+    """Return 1 for the elements that are the extreme value, those that sources go to only if they tie."""
+    chosen = (value == result).to(value.dtype)
+    return chosen if ties else places.clear(chosen)
+
+
+def _shared(grad: T, chosen: T, places: Any, source: T, result: T) -> T:
     """Return the gradient divided by the number of elements that tie for the extreme value at each place."""
-    return grad / places.add(chosen, (source == places.take(result)).to(value.dtype))
+    return grad / places.add(chosen, (source == places.take(result)).to(chosen.dtype))
 
 
 def _zeros(value: T, places: Any, source: T) -> T:
@@ -165,9 +187,19 @@ rule(
     grad_output="refuse(grad, reason)",
     saves="",
 )
-for _name, _node, _source, _places in (
-    ("scatter_reduce", "ScatterReduceBackward0", "src", "elements(dim, index)"),
-    ("index_reduce", "IndexReduceBackward0", "source", "slices(dim, index)"),
+_no_tangent = {"self": NON_DIFFERENTIABLE, "src": NON_DIFFERENTIABLE}
+_no_forward_mode = {"self": NOT_IMPLEMENTED, "source": NOT_IMPLEMENTED}
+for _name, _kernel, _node, _source, _places, _forward in (
+    ("scatter_reduce", "scatter_reduce", "ScatterReduceBackward0", "src", "elements(dim, index)", None),
+    ("scatter_prod", "scatter_reduce", "ScatterReduceBackward0", "src", "elements(dim, index)", _no_tangent),
+    (
+        "index_reduce",
+        "index_reduce",
+        "IndexReduceBackward0",
+        "source",
+        "slices(dim, index)",
+        _no_forward_mode,
+    ),
 ):
     _given = f"grad, self, {_places}, {_source}, reduce, include_self, result"
     _stated: dict[str, Any] = {
@@ -178,10 +210,12 @@ for _name, _node, _source, _places in (
         grad_fn=_node,
         tensors=f"self index {_source}",
         args="dim reduce include_self",
-        forward=f"self.{_name}(dim, index, {_source}, reduce, include_self=include_self)",
+        forward=f"self.{_kernel}(dim, index, {_source}, reduce, include_self=include_self)",
         self=f"reduced_self({_given})",
         index=NON_DIFFERENTIABLE,
         saves=f"self index {_source} result",
+        forward_mode=_forward
+        or {"self": f"reduced_self({_given}, True)", _source: f"reduced_source({_given}, True)"},
         **_stated,
     )
 

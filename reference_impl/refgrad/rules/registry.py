@@ -47,6 +47,9 @@ a rule of its own for forward mode that gives something else, or a formula is no
 once, as that of `"grad"`, which makes the cotangent that the others see: `{"grad": "grad / conj(other)",
 "self": "grad", "other": "-grad * conj(result)"}` adds up two tangents and divides the sum.
 
+`NON_DIFFERENTIABLE` in the place of such a formula says that the result gets no tangent from this tensor,
+`NOT_IMPLEMENTED` that forward mode raises NotImplementedError, where torch has nothing else.
+
 `diagonal=True` says of an elementwise row that its result is real, or holomorphic in each tensor. J is then
 diagonal, and conj(J^H conj(t)) is J t: forward mode has nothing to transpose and gives the formulas the
 tangents themselves, as torch does ("auto_element_wise" in derivatives.yaml).
@@ -124,7 +127,7 @@ class Rule:
     releases: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     constants: tuple[str, ...] = ()
-    forward_mode: Mapping[str, str] = field(default_factory=dict)
+    forward_mode: Mapping[str, Derivative] = field(default_factory=dict)
     diagonal: bool = False
     zeros: tuple[str, ...] = ()
 
@@ -150,7 +153,19 @@ class Rule:
 
     def pulled(self, tensor: str) -> str | None:
         """Return the formula for `tensor`, or "grad", that forward mode transposes; None if there is none."""
-        return self.forward_mode.get(tensor) or (None if tensor == "grad" else self.formula(tensor))
+        if tensor in self.forward_mode:
+            stated = self.forward_mode[tensor]
+            return stated if isinstance(stated, str) else None
+        return None if tensor == "grad" else self.formula(tensor)
+
+    @property
+    def pushed(self) -> tuple[str, ...]:
+        """The tensors whose tangents the result has a part of: those that forward mode does not take for
+        constants.
+        """
+        return tuple(
+            name for name in self.differentiable if self.forward_mode.get(name) is not NON_DIFFERENTIABLE
+        )
 
     def names_in(self, tensor: str) -> set[str]:
         """Return the names that the formula for `tensor` uses, those of its functions left out."""
@@ -178,7 +193,7 @@ def rule(
     number: str | None = None,
     releases: str = "",
     outputs: str = "",
-    forward_mode: Mapping[str, str] | None = None,
+    forward_mode: Mapping[str, Derivative] | None = None,
     diagonal: bool = False,
     zeros: str = "",
     **derivatives: Derivative,
@@ -240,8 +255,8 @@ def check(row: Rule) -> list[str]:
             f"the formula for {tensor!r} uses {name!r}, which is no tensor, argument or function"
             for name in sorted(names - known - formulas.FUNCTIONS.keys())
         ]
-    for tensor, formula in row.forward_mode.items():
-        unknown = names_of(formula) - known
+    for tensor in row.forward_mode:
+        unknown = names_of(row.pulled(tensor)) - known
         problems += [
             f"forward mode's formula for {tensor!r} uses {name!r}, which is no tensor, argument or function"
             for name in sorted(unknown)
