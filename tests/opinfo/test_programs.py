@@ -74,6 +74,28 @@ def test_the_programs_of_a_sample(found: Found) -> None:
     ]
 
 
+def test_tensors_of_one_memory_are_views_of_one_input(found: Found) -> None:
+    refused = [one for one in found["gather"].programs("float64", "cpu", 0) if one.part == "error"]
+    texts = [program_text(one.program) for one in refused]
+    assert [one.lack for one in refused] == [""] * len(refused)
+    assert texts[-1].splitlines() == [
+        "y = memory.as_strided((2,), (1,), 1)",
+        "y1 = memory.as_strided((1,), (1,), 0)",
+        "with raises(RuntimeError):",
+        "    gather(x, 0, y, out=y1)",
+        "del y1",
+    ]
+
+
+def test_what_is_listed_as_an_error_and_torch_takes_is_a_call_like_others(found: Found) -> None:
+    listed = [one for one in found["clamp_max"].programs("float64", "cpu", 0) if one.part == "error"]
+    texts = [program_text(one.program).splitlines() for one in listed]
+    assert ["y = clamp_max(x, 2)"] in texts
+    assert ["with raises(TypeError):", "    clamp_max(2, 3)"] in texts
+    numbers = [one for one in found["__rmod__"].programs("float64", "cpu", 0) if one.part == "error"]
+    assert not numbers, "2 % 3 is no call of torch"
+
+
 def test_one_seed_gives_one_run(found: Found) -> None:
     one, again, other = (
         [given.program.inputs[0].data for given in found["cumsum"].programs("float64", "cpu", seed)]

@@ -8,6 +8,7 @@ refuses a part of that, the program expects it to.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -69,7 +70,9 @@ class _Case:
     """One sample as it was recorded."""
 
     def __init__(self, sample: Sample, device: str, seed: int) -> None:
+        self.sample = sample
         self.recording = Recording(device)
+        self.storages = _shared_storages(sample)
         self.generator = torch.Generator().manual_seed(seed)
         self.leaves: dict[int, torch.Tensor] = {}
         self.refusal: tuple[Step, ...] = ()
@@ -99,8 +102,7 @@ class _Case:
         match value:
             case torch.Tensor():
                 if id(value) not in self.leaves:
-                    made = self.recording.input(stem, value, requires_grad=value.requires_grad)
-                    self.leaves[id(value)] = made
+                    self.leaves[id(value)] = self._made(value, stem)
                 return self.leaves[id(value)]
             case list():
                 return [self.rebuilt(item, f"{stem}_{index}") for index, item in enumerate(value)]
@@ -111,17 +113,42 @@ class _Case:
             case _:
                 return value
 
+    def _made(self, value: torch.Tensor, stem: str) -> torch.Tensor:
+        """An input like a tensor of the sample; where others of them have its memory, a view of an input that
+        is all of this memory."""
+        address = value.untyped_storage().data_ptr()
+        if address not in self.storages:
+            return self.recording.input(stem, value, requires_grad=value.requires_grad)
+        storage = self.storages[address]
+        if storage is None:
+            everything = value.new_empty(0).set_(value.untyped_storage())
+            storage = self.storages[address] = self.recording.input("memory", everything, requires_grad=False)
+        with Recorder(self.recording):
+            return torch.as_strided(storage, value.shape, value.stride(), value.storage_offset())
+
     def program(self, part: str) -> Program | None:
         """The program of a part; None where the sample has none."""
         if self.refusal:
             return None if part == "second order" else self.recording.program(*self.refusal)
         if part == "error":
-            raise Unrecordable("a call that torch does not refuse with tensors of their own memory")
+            if self._refused():
+                raise Unrecordable("a call that torch does not refuse with tensors of their own memory")
+            # Listed among the errors, but torch takes it; of numbers alone it is none of torch.
+            return self.recording.program() if self.recording.steps else None
         roots = list({id(one): one for one in self.outputs if one.requires_grad}.values())
         inputs = [one for one in self.leaves.values() if one.requires_grad]
         if not roots or not inputs:
             return None if part == "second order" else self.recording.program()
         return self.differentiated(roots, inputs, twice=part != "first order", alone=part == "in place")
+
+    def _refused(self) -> bool:
+        """Whether torch refuses the sample as it was given."""
+        sample = self.sample
+        try:
+            sample.run(sample.input, *sample.arguments, **sample.options)
+        except Exception:  # noqa: BLE001 - whatever torch raises is what it has to say
+            return True
+        return False
 
     def differentiated(
         self, roots: list[torch.Tensor], inputs: list[torch.Tensor], *, twice: bool, alone: bool
@@ -173,6 +200,15 @@ class _Case:
                 require_strided(one)
         names = tuple(recording.name(f"{stem}_{recording.ref(one).name}") for one in inputs)
         return _Gradient(Grad(names, arguments, options), found)
+
+
+def _shared_storages(sample: Sample) -> dict[int, torch.Tensor | None]:
+    """The addresses of the memory that several tensors of a sample have, none of which requires grad."""
+    given = {id(one): one for one in tensors([sample.input, sample.arguments, sample.options])}
+    strided = [one for one in given.values() if one.layout is torch.strided and one.device.type == "cpu"]
+    addresses = Counter(one.untyped_storage().data_ptr() for one in strided)
+    barred = {one.untyped_storage().data_ptr() for one in strided if one.requires_grad} | {0}
+    return {address: None for address, count in addresses.items() if count > 1 and address not in barred}
 
 
 class _Gradient(NamedTuple):
