@@ -1,6 +1,7 @@
 """Plant wrong rows in refgrad's table of derivatives, one at a time: which of them does the corpus notice?
 
-Usage: python benchmarks/wrong_rules.py [--rows NAME ...] [--every N] [--jobs N] [--limit N] [--write]
+Usage: python benchmarks/wrong_rules.py [--rows NAME ...] [--every N] [--jobs N] [--limit N]
+       [--examples N] [--reach] [--write]
 
 For every row, and every slip that can be made in its formulas (a factor or a term dropped, a sign, a conj, a
 mask, an index off by one, two formulas swapped, zeros), the scenarios that reach the row are run as
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import pickle
 import sys
 import time
 from collections import Counter
@@ -33,26 +35,30 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 from wrong_rules import hunt  # type: ignore[import-not-found]
 
-from gradconform.plan import Task, tasks_of
+from gradconform.plan import Settings, Task, tasks_of
 from gradconform.program.library import load_library
-from gradconform.spec.corpus import corpus_files
+from gradconform.spec.corpus import all_files
 from refgrad.rules import TABLE
 
 PAGE = ROOT / "docs" / "wrong-rules.md"
+FORK = get_context("fork")
 
 _hunter: Any
 """What worker processes have from the one that they were forked from."""
 
 
-def learn(tasks: Sequence[Task]) -> hunt.Reach:
-    """Which rows the tests reach; calls that cannot be sent to another process are left out."""
+def learn(tasks: Sequence[Task]) -> bytes:
+    """Which rows the tests reach; calls that cannot be sent to another process are left out.
+
+    It is pickled here, since a pool would send each tensor as an open file, and there are too many.
+    """
     reach = hunt.Reach()
     reach.learn(tasks)
     reach.calls = {
         name: {key: call for key, call in calls.items() if hunt.sendable(call)}
         for name, calls in reach.calls.items()
     }
-    return reach
+    return pickle.dumps(reach)
 
 
 def row(number: int, name: str) -> list[hunt.Found]:
@@ -60,18 +66,20 @@ def row(number: int, name: str) -> list[hunt.Found]:
     return _hunter.row(name, number)  # type: ignore[no-any-return]
 
 
-def hunted(
-    rows: Sequence[str], tasks: Sequence[Task], *, jobs: int, limit: int, every: int
-) -> Iterator[list[hunt.Found]]:
+def reached(tasks: Sequence[Task], jobs: int) -> hunt.Reach:
+    """Which rows all of these tests reach."""
+    reach = hunt.Reach()
+    with ProcessPoolExecutor(jobs, mp_context=FORK) as pool:
+        for part in pool.map(learn, [tasks[start::64] for start in range(64)]):
+            reach.add(pickle.loads(part))  # noqa: S301 - what a worker of ours has pickled
+    return reach
+
+
+def hunted(rows: Sequence[str], hunter: hunt.Hunter, jobs: int) -> Iterator[list[hunt.Found]]:
     """What becomes of the faults of these rows, row by row."""
     global _hunter  # noqa: PLW0603 - what is forked has to be global
-    fork = get_context("fork")
-    reach = hunt.Reach()
-    with ProcessPoolExecutor(jobs, mp_context=fork) as pool:
-        for part in pool.map(learn, [tasks[start::64] for start in range(64)]):
-            reach.add(part)
-    _hunter = hunt.Hunter(tasks, reach, limit, every)
-    with ProcessPoolExecutor(jobs, mp_context=fork) as pool:
+    _hunter = hunter
+    with ProcessPoolExecutor(jobs, mp_context=FORK) as pool:
         yield from pool.map(row, range(len(rows)), rows)
 
 
@@ -131,16 +139,28 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--limit", type=int, default=hunt.LIMIT, help="tests tried for one fault")
     parser.add_argument(
+        "--examples", type=int, help="random draws of each test (default: those of `gradconform run`)"
+    )
+    parser.add_argument(
         "--every", type=int, default=1, help="plant one fault of so many of a row (default: 1)"
     )
+    parser.add_argument("--reach", action="store_true", help="plant nothing: tell which tests reach each row")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    tasks = tasks_of(load_library(corpus_files()), ("cpu",), ())
+    tasks = tasks_of(load_library(all_files()), ("cpu",), ())
     rows = [name for name in TABLE if any(fnmatchcase(name, glob) for glob in options.rows)]
     start = time.monotonic()
     found: list[hunt.Found] = []
-    for each in hunted(rows, tasks, jobs=options.jobs, limit=options.limit, every=options.every):
+    reach = reached(tasks, options.jobs)
+    if options.reach:
+        counts = hunt.rows_of(reach)
+        for name in sorted(rows, key=lambda name: (counts[name], name)):
+            print(f"{counts[name]:5} {name}: {', '.join(test.id for test in reach.tasks(name, tasks)[:3])}")
+        return
+    settings = hunt.DEFAULT if options.examples is None else Settings(examples=options.examples)
+    hunter = hunt.Hunter(tasks, reach, options.limit, options.every, settings)
+    for each in hunted(rows, hunter, options.jobs):
         found += each
         for one in each:
             said = one.by or (

@@ -21,26 +21,37 @@ _STRICTNESS: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault in one row. formulas: by tensor, those that are wrong."""
+    """One fault in one row.
+
+    formulas: by tensor, those that are wrong. forward_mode: whether they are those that the row states for
+    forward mode alone.
+    """
 
     row: str
     kind: str
     formulas: Mapping[str, str]
+    forward_mode: bool = False
+
+    @property
+    def where(self) -> str:
+        """The tensors whose formulas are wrong, with the formulas."""
+        mode = " in forward mode" if self.forward_mode else ""
+        return "; ".join(f"{tensor}{mode}: {formula}" for tensor, formula in self.formulas.items())
 
     def __str__(self) -> str:
-        wrong = "; ".join(f"{tensor}: {formula}" for tensor, formula in self.formulas.items())
-        return f"{self.row}, {self.kind}: {wrong}"
+        return f"{self.row}, {self.kind}: {self.where}"
 
 
 def faults(rule: Rule, integers: Collection[str] = ()) -> Iterator[Fault]:
     """Every fault that applies to a row. integers: those of its arguments that are whole numbers."""
     stated = {tensor: formula for tensor in rule.tensors if (formula := rule.formula(tensor)) is not None}
-    for tensor, formula in stated.items():
-        known = {_plain(formula)}
-        for kind, wrong in _wrong(formula, integers):
-            if wrong not in known:
-                known.add(wrong)
-                yield Fault(rule.name, kind, {tensor: wrong})
+    for formulas in (stated, rule.forward_mode):
+        for tensor, formula in formulas.items():
+            known = {_plain(formula)}
+            for kind, wrong in _wrong(formula, integers):
+                if wrong not in known:
+                    known.add(wrong)
+                    yield Fault(rule.name, kind, {tensor: wrong}, formulas is rule.forward_mode)
     if rule.elementwise:  # all tensors have one shape, so that no formula gives itself away by its own
         for a, b in combinations(stated, 2):
             if _plain(stated[a]) != _plain(stated[b]):

@@ -19,8 +19,11 @@ from .faults import Fault, faults
 from .planting import Call, Seen, differs, planted, watched, whole_arguments, wrong
 
 DEFAULT = Settings()
-FEW = Settings(examples=1)
-"""Enough draws to learn which rows a scenario reaches."""
+LEARNT = {"float64": Settings(examples=3), "complex128": Settings(examples=3)}
+"""How tests are run to learn which rows they reach: an argument that is drawn may lead to other rows."""
+
+GLANCE = Settings(examples=1)
+"""The same for the other dtypes, which lead to few rows of their own."""
 
 LIMIT = 24
 """So many tests are tried for one fault, the likeliest first."""
@@ -31,7 +34,8 @@ class Found:
     """What became of one fault.
 
     by: the test that caught it, "" where none did. how: the first difference. tried, reach: how many tests
-    were run, and how many reach the row. equal: whether the formulas give the same gradients for all numbers
+    were run, and how many reach the row. unsound: how many of those tried fail without the fault too, and
+    tell nothing. equal: whether the formulas give the same gradients for all numbers
     that were tried, so that there was nothing to catch.
     """
 
@@ -40,6 +44,7 @@ class Found:
     how: str
     tried: int
     reach: int
+    unsound: int = 0
     equal: bool = False
 
 
@@ -86,7 +91,7 @@ class Reach:
         with watched(seen):
             for task in tasks:
                 seen.rows.clear()
-                failure(task, FEW)
+                failure(task, LEARNT.get(task.dtype, GLANCE))
                 self.rows[task.id] = frozenset(seen.rows)
 
     def add(self, other: Reach) -> None:
@@ -114,14 +119,15 @@ class Reach:
 class Hunter:
     """Plants faults and runs tests.
 
-    limit: so many tests are tried for one fault. every: of so many faults of a row one is planted. sound: by
-    test, whether refgrad passes it as it is.
+    limit: so many tests are tried for one fault. every: of so many faults of a row one is planted. settings:
+    how the tests are run. sound: by test, whether refgrad passes it as it is.
     """
 
     tasks: Sequence[Task]
     reach: Reach
     limit: int = LIMIT
     every: int = 1
+    settings: Settings = DEFAULT
     sound: dict[str, bool] = field(default_factory=dict)
 
     def faults(self, row: str) -> list[Fault]:
@@ -143,22 +149,23 @@ class Hunter:
     def fault(self, fault: Fault, tasks: Sequence[Task]) -> Found:
         """Runs tests until one fails that refgrad passes without the fault."""
         rule = TABLE[fault.row]
-        other = wrong(rule, fault.formulas)
+        other = wrong(rule, fault.formulas, forward_mode=fault.forward_mode)
         if fault.kind == "conj dropped":
             tasks = sorted(tasks, key=lambda task: not task.dtype.startswith("complex"))
-        tried = 0
+        tried = unsound = 0
         for task in tasks[: self.limit]:
             tried += 1
             with planted(other):
-                how = failure(task)
+                how = failure(task, self.settings)
             if how and self.is_sound(task):
-                return Found(fault, task.id, how, tried, len(tasks))
+                return Found(fault, task.id, how, tried, len(tasks), unsound)
+            unsound += bool(how)
         equal = bool(tasks) and differs(rule, other, self.calls(fault.row)) is False
-        return Found(fault, "", "", tried, len(tasks), equal)
+        return Found(fault, "", "", tried, len(tasks), unsound, equal)
 
     def is_sound(self, task: Task) -> bool:
         if task.id not in self.sound:
-            self.sound[task.id] = not failure(task)
+            self.sound[task.id] = not failure(task, self.settings)
         return self.sound[task.id]
 
 

@@ -26,8 +26,10 @@ CALLS = 8
 """So many calls of a row are kept, of shapes, dtypes and arguments of their own."""
 
 
-def wrong(rule: Rule, formulas: Mapping[str, str]) -> Rule:
-    """The row with other formulas; it saves what they use."""
+def wrong(rule: Rule, formulas: Mapping[str, str], *, forward_mode: bool = False) -> Rule:
+    """The row with other formulas, or others for forward mode; it saves what they use."""
+    if forward_mode:
+        return replace(rule, forward_mode=MappingProxyType({**rule.forward_mode, **formulas}))
     changed = replace(rule, derivatives=MappingProxyType({**rule.derivatives, **formulas}))
     used = set().union(*(changed.names_in(tensor) for tensor in changed.tensors))
     kept = tuple(name for name in rule.saves if name in used)
@@ -174,8 +176,10 @@ def whole_arguments(rule: Rule, calls: Sequence[Call]) -> frozenset[str]:
 def differs(rule: Rule, other: Rule, calls: Sequence[Call]) -> bool | None:
     """Whether two rows that have other formulas give other gradients for any numbers, real or complex, in
     calls like these. None where none of them could be computed."""
-    operation, changed = OPERATIONS[rule.name], compile_rule(other, OPERATIONS)
-    tensors = [name for name in rule.tensors if rule.formula(name) != other.formula(name)]
+    if rule.forward_mode == other.forward_mode:  # what is apart are the formulas of backward
+        rule, other = (replace(each, forward_mode=MappingProxyType({})) for each in (rule, other))
+    operation, changed = (compile_rule(each, OPERATIONS) for each in (rule, other))
+    tensors = [name for name in rule.tensors if rule.pulled(name) != other.pulled(name)]
     told = None
     for call in calls:
         for number, draw in enumerate(DRAWS):
