@@ -191,8 +191,8 @@ rule(
     tensors="self other",
     args="p",
     forward="dist(self, other, p)",
-    self=_DISTANCE.format("grad", ""),
-    other=f"subtracted({_DISTANCE.format('grad', '')})",
+    self=f"sum_to({_DISTANCE.format('grad', '')}, self_shape)",
+    other=f"sum_to(subtracted({_DISTANCE.format('grad', '')}), other_shape)",
     saves="self other result",
     forward_mode={
         "self": _DISTANCE.format("grad", ", True"),
