@@ -227,11 +227,20 @@ _activation(
     "approximate",
 )
 _activation("silu", _nn.silu, "(wide(grad) * silu_slope(wide(self))).to(self_dtype)")
-_activation(
-    "softplus",
-    _nn.softplus,
-    "where(self * beta > threshold, grad, grad * (self * beta).sigmoid())",
-    "beta threshold",
+kernel("softplus_backward", _aten.softplus_backward.default)
+_activation("softplus", _nn.softplus, "softplus_backward(grad, self, beta, threshold)", "beta threshold")
+# At the threshold, where the first derivative is still that of the curve, the second is that of the line.
+rule(
+    "softplus_backward",
+    grad_fn="SoftplusBackwardBackward0",
+    tensors="grad_output self",
+    args="beta threshold",
+    forward="softplus_backward(grad_output, self, beta, threshold)",
+    grad_output="softplus_backward(grad, self, beta, threshold)",
+    self="grad * grad_output * sigmoid_slope(self * beta) * (self * beta < threshold) * beta",
+    saves="grad_output self",
+    elementwise=True,
+    diagonal=True,
 )
 _activation(
     "mish", _nn.mish, "(wide(grad) * mish_slope(wide(self), softplus(wide(self), 1.0, 20.0))).to(self_dtype)"

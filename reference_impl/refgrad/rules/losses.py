@@ -28,6 +28,16 @@ def of_each(grad: T, shape: tuple[int, ...], reduction: str, weight: T = None) -
     return grad if weight is None else grad * weight
 
 
+@formula
+def mean_of_none(grad: T, shape: tuple[int, ...], reduction: str) -> T:
+    """Return the gradient of a loss, over 0 if the loss is the mean of none: so the tangent is nan, as the
+    loss is.
+    """
+    return grad / 0 if reduction == "mean" and 0 in shape else grad
+
+
+_FORWARD_MODE = {"grad": "mean_of_none(grad, self_shape, reduction)"}
+
 # --- binary cross entropy ---
 
 kernel(
@@ -69,6 +79,7 @@ rule(
     saves="self target weight",
     # torch multiplies the tangent of the target by the logits also if it is 0 throughout.
     zeros="target",
+    forward_mode=_FORWARD_MODE,
 )
 
 rule(
@@ -122,6 +133,7 @@ rule(
     weight=NON_DIFFERENTIABLE,
     pos_weight=NON_DIFFERENTIABLE,
     saves="self target weight pos_weight",
+    forward_mode=_FORWARD_MODE,
 )
 
 # --- functions of the difference ---
@@ -151,6 +163,7 @@ rule(
     self="grad * squared_error_slope(self, target, reduction)",
     target="-grad * squared_error_slope(self, target, reduction)",
     saves="self target",
+    forward_mode=_FORWARD_MODE,
 )
 
 
@@ -181,6 +194,7 @@ for _name, _title, _bound, _slope in (
         self=f"of_each(grad, self_shape, reduction) * ({_slope})",
         target=f"-of_each(grad, self_shape, reduction) * ({_slope})",
         saves="self target",
+        forward_mode=_FORWARD_MODE,
     )
 
 # --- margins ---
@@ -207,6 +221,7 @@ rule(
     self="(of_each(grad, self_shape, reduction) * soft_margin_slope(self, target)).to(self_dtype)",
     target=NON_DIFFERENTIABLE,
     saves="self target",
+    forward_mode=_FORWARD_MODE,
 )
 
 

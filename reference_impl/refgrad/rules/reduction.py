@@ -28,6 +28,7 @@ rule(
     self="spread(grad, self_shape, dim, keepdim)",
     saves="",
 )
+# Tangents are added up first and divided then, so that the mean of none is nan.
 rule(
     "mean",
     grad_fn="MeanBackward0",
@@ -35,6 +36,7 @@ rule(
     forward="self.mean()",
     self="divide(broadcast_to(grad, self_shape), numel(self_shape))",
     saves="",
+    forward_mode={"self": "broadcast_to(divide(grad, numel(self_shape)), self_shape)"},
 )
 rule(
     "mean_as",
@@ -44,6 +46,7 @@ rule(
     forward="self.mean(dtype=dtype)",
     self="divide(broadcast_to(grad, self_shape), numel(self_shape))",
     saves="",
+    forward_mode={"self": "broadcast_to(divide(grad, numel(self_shape)), self_shape)"},
 )
 rule(
     "mean_dim",
@@ -53,4 +56,5 @@ rule(
     forward="self.mean(dim, keepdim, dtype=dtype)",
     self="divide(spread(grad, self_shape, dim, keepdim), count(self_shape, dim))",
     saves="",
+    forward_mode={"self": "spread(divide(grad, count(self_shape, dim)), self_shape, dim, keepdim)"},
 )
