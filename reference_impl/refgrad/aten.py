@@ -45,11 +45,11 @@ def _slice(
 ) -> Tensor:
     """Return a view of the places `start`, `start + step`, ... before `end` of one dimension.
 
-    Raises RuntimeError for a number and for a step that is not positive, IndexError for a dimension that is
-    not there.
+    Raises IndexError for a number and for a dimension that is not there, RuntimeError for a step that is not
+    positive.
     """
     if not input.ndim:
-        raise RuntimeError("slice() cannot be applied to a 0-dim tensor.")
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     if step <= 0:
         raise RuntimeError("slice step must be positive")
     return apply("slice", input, wrapped(dim, input.ndim), start, end, step)

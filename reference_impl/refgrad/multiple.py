@@ -265,19 +265,17 @@ def join(tensors: Sequence[Tensor], data: torch.Tensor, dim: int, kind: type[Joi
     return out
 
 
-def _data_of(name: str, tensors: Sequence[Tensor]) -> list[torch.Tensor]:
+def _data_of(tensors: Sequence[Tensor]) -> list[torch.Tensor]:
     """Return the data of `tensors`; raise TypeError if there is anything else among them."""
     for index, one in enumerate(tensors):
         if not isinstance(one, Tensor):
-            raise TypeError(
-                f"{name}(): expected Tensor as element {index} in argument 0, but got {type(one).__name__}"
-            )
+            raise TypeError(f"expected Tensor as element {index} in argument 0, but got {type(one).__name__}")
     return [tensor._data for tensor in tensors]
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors along a dimension that they have."""
-    out = join(tensors, torch.cat(_data_of("cat", tensors), dim), dim, CatBackward0)
+    out = join(tensors, torch.cat(_data_of(tensors), dim), dim, CatBackward0)
     if LEVELS:
         carry((out,), tensors, lambda *tangents: (cat(tangents, dim),))
     return out
@@ -285,7 +283,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors of one shape along a new dimension."""
-    out = join(tensors, torch.stack(_data_of("stack", tensors), dim), dim, StackBackward0)
+    out = join(tensors, torch.stack(_data_of(tensors), dim), dim, StackBackward0)
     if LEVELS:
         carry((out,), tensors, lambda *tangents: (stack(tangents, dim),))
     return out
