@@ -30,6 +30,14 @@ def _skew(value: T) -> T:
     return value - adjoint(value)
 
 
+def _twice_hermitian(value: T) -> T:
+    return value + adjoint(value)
+
+
+def _off_diagonal(value: T) -> T:
+    return value - _diagonal(value).diag_embed()
+
+
 def _refuse(phases: T, others: T, message: str) -> None:
     """Raise RuntimeError unless both are about equal; the bounds are torch's, wide so as to be sure."""
     one, other = (value if isinstance(value, torch.Tensor) else value._data for value in (phases, others))
@@ -48,15 +56,11 @@ def svd_backward(  # noqa: PLR0917 - torch's signature
 
     Raises RuntimeError where the gradients of complex U and Vh depend on the phases of the singular vectors.
     """
-    size = s.shape[-1]
     if full:
-        # No gradient comes from the vectors that complete U and Vh: they are no functions of A.
-        grad_u = None if grad_u is None else grad_u.narrow(-1, 0, size)
-        grad_v = None if grad_v is None else grad_v.narrow(-2, 0, size)
-        u, v = u.narrow(-1, 0, size), v.narrow(-2, 0, size)
-    rows, columns = u.shape[-2], v.shape[-1]
+        grad_u, grad_v, u, v = _economical(grad_u, grad_v, u, s, v)
     if grad_u is None and grad_v is None:
-        return u @ (grad_s.unsqueeze(-1) * v) if rows >= columns else (u * grad_s.unsqueeze(-2)) @ v
+        tall = u.shape[-2] >= v.shape[-1]
+        return u @ (grad_s.unsqueeze(-1) * v) if tall else (u * grad_s.unsqueeze(-2)) @ v
     left = None if grad_u is None else _skew(adjoint(u) @ grad_u)
     right = None if grad_v is None else _skew(v @ adjoint(grad_v))
     if u.dtype.is_complex:
@@ -77,6 +81,22 @@ def svd_backward(  # noqa: PLR0917 - torch's signature
         inner = inner + grad_s.diag_embed()
     if u.dtype.is_complex and left is not None and right is not None:
         inner = inner + (_diagonal(left) / (s * 2)).diag_embed()
+    return _between(inner, grad_u, grad_v, u, s, v)
+
+
+def _economical(grad_u: T, grad_v: T, u: T, s: T, v: T) -> tuple[T, T, T, T]:
+    """Return singular vectors and their gradients without those that complete U and Vh: they are no functions
+    of A, and no gradient comes from them.
+    """
+    size = s.shape[-1]
+    grad_u = None if grad_u is None else grad_u.narrow(-1, 0, size)
+    grad_v = None if grad_v is None else grad_v.narrow(-2, 0, size)
+    return grad_u, grad_v, u.narrow(-1, 0, size), v.narrow(-2, 0, size)
+
+
+def _between(inner: T, grad_u: T, grad_v: T, u: T, s: T, v: T) -> T:
+    """Return U `inner` Vh and what of the gradients lies outside of the spaces of U and Vh."""
+    rows, columns = u.shape[-2], v.shape[-1]
     if rows > columns and grad_u is not None:
         outside = grad_u / s.unsqueeze(-2)
         return (u @ inner + outside - u @ (adjoint(u) @ outside)) @ v
@@ -84,6 +104,27 @@ def svd_backward(  # noqa: PLR0917 - torch's signature
         outside = grad_v / s.unsqueeze(-1)
         return u @ (inner @ v + outside - (outside @ adjoint(v)) @ v)
     return u @ (inner @ v) if rows >= columns else (u @ inner) @ v
+
+
+@formula
+def svd_transposed(  # noqa: PLR0917 - torch's signature
+    grad_u: T, grad_s: T, grad_v: T, u: T, s: T, v: T, full: bool
+) -> T:
+    """Return the same gradient for forward mode, which divides last by the gaps between singular values.
+
+    There nothing is refused, and both U and Vh turn by half of the phase. Source: `linalg_svd_jvp` in
+    torch/csrc/autograd/FunctionsManual.cpp.
+    """
+    if full:
+        grad_u, grad_v, u, v = _economical(grad_u, grad_v, u, s, v)
+    left, right = adjoint(u) @ grad_u, grad_v @ adjoint(v)
+    gaps = _gaps(s * s)
+    inner = _twice_hermitian(_off_diagonal(left / gaps)) * s.unsqueeze(-2)
+    inner = inner - s.unsqueeze(-1) * _twice_hermitian(_off_diagonal(right / gaps)) + grad_s.diag_embed()
+    if u.dtype.is_complex:
+        phases = (_diagonal(left).imag + _diagonal(right).imag) / (s * 2)
+        inner = inner + (phases * 1j).diag_embed()
+    return _between(inner, grad_u, grad_v, u, s, v)
 
 
 def _svd(matrix: torch.Tensor, full: bool, driver: str | None) -> Any:
@@ -100,6 +141,7 @@ rule(
     forward="linalg_svd(A, full_matrices, driver)",
     A="svd_backward(grad_U, grad_S, grad_Vh, U, S, Vh, full_matrices)",
     saves="U S Vh",
+    forward_mode={"A": "svd_transposed(grad_U, grad_S, grad_Vh, U, S, Vh, full_matrices)"},
 )
 
 # --- eigenvalues: A = V diag(L) V^-1, and V diag(L) V^H for a Hermitian A ---
@@ -134,8 +176,18 @@ def eig_backward(grad_values: T, grad_vectors: T, values: T, vectors: T, hermiti
         inner = inner - back @ (vectors * _diagonal(inner).real.unsqueeze(-2))
     inner = inner / _gaps(values.conj())
     if grad_values is not None:
-        inner = inner - _diagonal(inner).diag_embed() + grad_values.diag_embed()
+        inner = _off_diagonal(inner) + grad_values.diag_embed()
     return vectors @ (inner @ back) if hermitian else solve(back, inner @ back)
+
+
+@formula
+def eigh_transposed(grad_values: T, grad_vectors: T, values: T, vectors: T) -> T:
+    """Return the same gradient for forward mode, which takes the tangent of a Hermitian matrix for Hermitian,
+    and refuses nothing (`linalg_eig_jvp` in torch).
+    """
+    back = adjoint(vectors)
+    inner = _off_diagonal((back @ grad_vectors) / _gaps(values)) + grad_values.diag_embed()
+    return vectors @ (inner @ back)
 
 
 kernel("linalg_eig", lambda matrix: tuple(torch.linalg.eig(matrix)))
@@ -158,6 +210,7 @@ rule(
     forward="linalg_eigh(A, part)",
     A="eig_backward(grad_eigenvalues, grad_eigenvectors, eigenvalues, eigenvectors, True)",
     saves="eigenvalues eigenvectors",
+    forward_mode={"A": "eigh_transposed(grad_eigenvalues, grad_eigenvectors, eigenvalues, eigenvectors)"},
 )
 
 # --- the exponential of a matrix ---
@@ -169,14 +222,23 @@ def matrix_exp_backward(grad: T, matrix: T) -> T:
 
     Source: R. Mathias, "A chain rule for matrix functions and applications" (1996).
     """
+    return _upper_right(matrix_exp(_blocks(adjoint(matrix), grad)))
+
+
+def _blocks(matrix: T, other: T) -> T:
+    """Return the matrix of the four blocks `matrix`, `other`, 0 and `matrix`."""
     size = matrix.shape[-1]
-    back = adjoint(matrix)
-    blocks = pad(back, (0, size, 0, size), 0) + pad(back, (size, 0, size, 0), 0)
-    whole = matrix_exp(blocks + pad(grad, (size, 0, 0, size), 0))
-    return whole.narrow(-2, 0, size).narrow(-1, size, size)
+    twice = pad(matrix, (0, size, 0, size), 0) + pad(matrix, (size, 0, size, 0), 0)
+    return twice + pad(other, (size, 0, 0, size), 0)
+
+
+def _upper_right(blocks: T) -> T:
+    size = blocks.shape[-1] // 2
+    return blocks.narrow(-2, 0, size).narrow(-1, size, size)
 
 
 kernel("matrix_exp", torch.linalg.matrix_exp)
+kernel("matrix_exp_pulled", matrix_exp_backward)
 matrix_exp = operation("matrix_exp")
 rule(
     "matrix_exp",
@@ -185,4 +247,26 @@ rule(
     forward="matrix_exp(self)",
     self="matrix_exp_backward(grad, self)",
     saves="self",
+    forward_mode={"self": "matrix_exp_pulled(grad, self)"},
+)
+
+
+@formula
+def matrix_exp_second(grad: T, grad_output: T, matrix: T) -> T:
+    """Return the gradient of A, given that of the gradient of A."""
+    size = matrix.shape[-1]
+    whole = matrix_exp_backward(pad(grad, (size, 0, 0, size), 0), _blocks(adjoint(matrix), grad_output))
+    ends = (whole.narrow(-2, start, size).narrow(-1, start, size) for start in (0, size))
+    return adjoint(next(ends) + next(ends))
+
+
+# The gradient as an operation of its own, which is linear in `grad_output` as it is written.
+rule(
+    "matrix_exp_pulled",
+    grad_fn="LinalgMatrixExpBackwardBackward0",
+    tensors="grad_output self",
+    forward="matrix_exp_pulled(grad_output, self)",
+    grad_output="matrix_exp_backward(grad, self.mH)",
+    self="matrix_exp_second(grad, grad_output, self)",
+    saves="grad_output self",
 )

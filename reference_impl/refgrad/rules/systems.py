@@ -11,6 +11,8 @@ from .registry import NON_DIFFERENTIABLE, rule
 
 T = Any
 
+_lu_factor = operation("linalg_lu_factor_ex")
+_lu_solve = operation("linalg_lu_solve")
 pad = operation("pad_constant")
 svd = operation("linalg_svd")
 
@@ -219,16 +221,10 @@ def det_backward(grad: T, det: T, matrix: T) -> T:
         return zeros_like(matrix)
     if matrix.shape[-1] == 1:
         return grad.unsqueeze(-1).unsqueeze(-1)
-    wanted = scaled_identity(grad * det.conj(), matrix.shape[-1])
-    eps = torch.finfo(det.dtype).eps
     if isinstance(matrix, torch.Tensor):
-        # torch's forward has decomposed the transpose of a contiguous real matrix.
-        transposed = matrix.is_contiguous() and not matrix.is_complex()
-        factors, pivots, _ = torch.linalg.lu_factor_ex(matrix.mT if transposed else matrix)
-        zero = factors.diagonal(0, -2, -1) == 0
-        nudged = factors + (zero.to(factors.dtype) * eps).diag_embed()
-        return torch.linalg.lu_solve(nudged, pivots, wanted, adjoint=not transposed)
-    singular = det.abs() < 100 * eps
+        return det_transposed(grad, det, matrix)
+    wanted = scaled_identity(grad * det.conj(), matrix.shape[-1])
+    singular = det.abs() < 100 * torch.finfo(det.dtype).eps
     if not singular.any():
         return solve(adjoint(matrix), wanted)
     if singular.all():
@@ -236,6 +232,27 @@ def det_backward(grad: T, det: T, matrix: T) -> T:
     regular = ~singular
     found = zeros_like(matrix).index_put((singular,), _adjugate(grad[singular], matrix[singular]))
     return found.index_put((regular,), solve(adjoint(matrix[regular]), wanted[regular]))
+
+
+@formula
+def det_transposed(grad: T, det: T, matrix: T) -> T:
+    """Return the gradient of a determinant by the factors L and U that torch has of it already."""
+    wanted = scaled_identity(grad * det.conj(), matrix.shape[-1])
+    return _by_factors(matrix, wanted, torch.finfo(det.dtype).eps)
+
+
+def _by_factors(matrix: T, other: T, nudge: float = 0.0) -> T:
+    """Return X with A^H X = B by the factors L and U of A, infinite or nan where A has no inverse.
+
+    `nudge` stands in the place of zeros in U.
+    """
+    # torch's forward has decomposed the transpose of a contiguous real matrix.
+    transposed = matrix.is_contiguous() and not matrix.dtype.is_complex
+    factors, pivots, _ = _lu_factor(matrix.mT if transposed else matrix, True, False, False)
+    if nudge:
+        zero = factors.diagonal(0, -2, -1) == 0
+        factors = factors + (zero.to(factors.dtype) * nudge).diag_embed()
+    return _lu_solve(factors, pivots, other, True, not transposed)
 
 
 def _adjugate(grad: T, matrix: T) -> T:
@@ -256,6 +273,7 @@ rule(
     forward="linalg_det(A)",
     A="det_backward(grad, result, A)",
     saves="A result",
+    forward_mode={"A": "det_transposed(grad, result, A)"},
 )
 det_of = operation("linalg_det")
 
@@ -263,13 +281,25 @@ det_of = operation("linalg_det")
 @formula
 def slogdet_backward(grad_sign: T, grad_log: T, matrix: T, sign: T) -> T:
     """Return the gradient of sign and logarithm of a determinant; a real sign is constant."""
+    found = _logarithmic(grad_sign, grad_log, matrix, sign)
+    return None if found is None else _solve_adjoint(matrix, found)
+
+
+@formula
+def slogdet_transposed(grad_sign: T, grad_log: T, matrix: T, sign: T) -> T:
+    """Return the same gradient by the factors L and U, which raises for no matrix."""
+    return _by_factors(matrix, _logarithmic(grad_sign, grad_log, matrix, sign))
+
+
+def _logarithmic(grad_sign: T, grad_log: T, matrix: T, sign: T) -> T:
+    """Return the gradient of the logarithm of a determinant, complex if that is, times the identity."""
     found = grad_log
     if matrix.dtype.is_complex and grad_sign is not None:
         turn = (grad_sign.conj() * sign).imag * 1j
         found = -turn if found is None else found - turn
     if found is None:
         return None
-    return _solve_adjoint(matrix, scaled_identity(found.to(matrix.dtype), matrix.shape[-1]))
+    return scaled_identity(found.to(matrix.dtype), matrix.shape[-1])
 
 
 kernel("linalg_slogdet", lambda matrix: tuple(torch.linalg.slogdet(matrix)))
@@ -281,6 +311,7 @@ rule(
     forward="linalg_slogdet(A)",
     A="slogdet_backward(grad_sign, grad_logabsdet, A, sign)",
     saves="A sign",
+    forward_mode={"A": "slogdet_transposed(grad_sign, grad_logabsdet, A, sign)"},
 )
 
 # --- systems of any shape: least squares and the pseudo-inverse ---
