@@ -94,7 +94,7 @@ def _economical(grad_u: T, grad_v: T, u: T, s: T, v: T) -> tuple[T, T, T, T]:
     return grad_u, grad_v, u.narrow(-1, 0, size), v.narrow(-2, 0, size)
 
 
-def _between(inner: T, grad_u: T, grad_v: T, u: T, s: T, v: T) -> T:
+def _between(inner: T, grad_u: T, grad_v: T, u: T, s: T, v: T) -> T:  # noqa: PLR0917
     """Return U `inner` Vh and what of the gradients lies outside of the spaces of U and Vh."""
     rows, columns = u.shape[-2], v.shape[-1]
     if rows > columns and grad_u is not None:
