@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from refgrad.reductions import vector_norm
 
-from .conditioning import cond
+from .conditioning import cond, matrix_rank
 from .decompositions import (
     cholesky,
     cholesky_ex,
@@ -63,6 +63,7 @@ __all__ = [
     "matrix_exp",
     "matrix_norm",
     "matrix_power",
+    "matrix_rank",
     "multi_dot",
     "norm",
     "pinv",

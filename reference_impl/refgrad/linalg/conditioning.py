@@ -1,4 +1,4 @@
-"""Condition numbers.
+"""Condition numbers and ranks.
 
 Source: `linalg_cond` in aten/src/ATen/native/LinearAlgebra.cpp.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from typing import Any
+
+import torch
 
 from refgrad.shapes import narrow, squeeze, unsqueeze
 from refgrad.tensor import Tensor
@@ -48,3 +50,23 @@ def cond(A: Tensor, p: Any = None) -> Tensor:  # noqa: N803 - torch's name
     found: Tensor = matrix_norm(A, p) * matrix_norm(inverse, p)
     # Of a matrix of zeros it is infinite, as in NumPy.
     return found.nan_to_num(math.inf, math.inf, -math.inf)
+
+
+def matrix_rank(
+    A: Tensor,  # noqa: N803 - torch's name
+    tol: Any = None,
+    hermitian: bool = False,
+    *,
+    atol: Any = None,
+    rtol: Any = None,
+) -> Tensor:
+    """Return how many singular values of each matrix exceed a bound, an integer without a history.
+
+    The bound is `atol` or the share `rtol` of the largest one, whichever is larger; `tol` is an older name of
+    `atol`. They are numbers or tensors that broadcast with the batch. Without any of them it is the dtype's
+    precision times the larger side. Of `hermitian` matrices the eigenvalues are counted by their size. Raises
+    RuntimeError for fewer than two dimensions.
+    """
+    bounds = {"tol": tol, "atol": atol, "rtol": rtol}
+    given = {name: getattr(bound, "_data", bound) for name, bound in bounds.items() if bound is not None}
+    return Tensor._of(torch.linalg.matrix_rank(A._data, hermitian=hermitian, **given))
