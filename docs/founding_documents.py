@@ -150,7 +150,7 @@ def _cell(text: str) -> str:
 def main() -> None:
     """Writes the page."""
     found = documents()
-    outcome = verdicts(load_library(corpus_files()), scenario_ids(found))
+    outcome = verdicts(load_library(corpus_files("documented")), scenario_ids(found))
     PAGE.write_text(page(found, outcome), "utf-8")
 
 

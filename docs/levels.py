@@ -79,7 +79,7 @@ def _listed(names: Iterator[str] | list[str] | frozenset[str]) -> str:
 def write_specs(templates: Sequence[Template]) -> int:
     """Writes each scenario's level into its file; how many were other ones."""
     changed = 0
-    for path in corpus_files():
+    for path in corpus_files("documented"):
         text = path.read_text("utf-8")
         for template in templates:
             if Path(template.scenario.place.file) != path:

@@ -47,8 +47,8 @@ def test_a_file_sets_every_option(project: Path) -> None:
 
 def test_the_command_line_wins(project: Path) -> None:
     project.write_text(table("examples = 3\nseed = 4\ncorpus = false"))
-    chosen = options(project.parent, {"seed": 0, "corpus": "documented", "examples": None})
-    assert (chosen.examples, chosen.seed, chosen.corpus) == (3, 0, "documented")
+    chosen = options(project.parent, {"seed": 0, "corpus": "operators", "examples": None})
+    assert (chosen.examples, chosen.seed, chosen.corpus) == (3, 0, "operators")
 
 
 def test_the_nearest_file_above_counts(project: Path) -> None:

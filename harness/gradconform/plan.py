@@ -16,6 +16,8 @@ from gradconform.spec.dtypes import DTYPES
 if TYPE_CHECKING:
     import torch
 
+    from gradconform.spec.index import Row
+
 _LEVEL = re.compile(r"level:(\d)(?:-(\d))?")
 
 
@@ -25,7 +27,8 @@ class Settings:
 
     dtypes: restricts each scenario's own dtypes (empty: no restriction). select: ids, globs, features and
     levels (`level:2`, `level:1-3`); a scenario is in if any of them takes it (empty: all). examples: random
-    draws for each scenario, device and dtype, beside the documented example.
+    draws for each scenario, device and dtype, beside the documented example; a derived scenario takes a part
+    of them (`Scenario.draws`).
     """
 
     devices: tuple[str, ...] = ("cpu",)
@@ -121,7 +124,7 @@ def select(origins: tuple[AnyOrigin, ...], selectors: tuple[str, ...]) -> tuple[
     return tuple(o for o in origins if any(takes(selector, o.scenario) for selector in selectors))
 
 
-def takes(selector: str, scenario: Subject) -> bool:
+def takes(selector: str, scenario: Subject | Row) -> bool:
     """Whether a selector takes a scenario: its id, a glob of ids, its feature or its level."""
     level = _LEVEL.fullmatch(selector)
     if level:

@@ -6,6 +6,7 @@ Importing this module costs nothing; what is heavy is imported where it is used.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,13 @@ from gradconform import __version__
 from gradconform.errors import UsageError
 from gradconform.settings import SHIPPED, Options
 from gradconform.spec.corpus import corpus_files, spec_files
+from gradconform.spec.index import Row, read_index
 
 if TYPE_CHECKING:
     from gradconform.engines.base import Engine
     from gradconform.plan import Origin, Plan, Settings
     from gradconform.program.parse import Template
     from gradconform.results import Head
-    from gradconform.spec.scenario import Scenario
 
 
 def files_of(options: Options) -> tuple[Path, ...]:
@@ -45,22 +46,49 @@ def files_of(options: Options) -> tuple[Path, ...]:
     return tuple({file.resolve(): file for file in files}.values())
 
 
-def templates_of(options: Options) -> tuple[Template, ...]:
-    """The checked scenarios of those files. Raises SpecError with every problem of every file.
+def rows_of(files: Iterable[Path]) -> tuple[Row, ...]:
+    """A row a scenario of some spec files, from the cached index where it is fresh. Raises SpecError where it
+    is not, and a file is not in order."""
+    paths = tuple(files)
+    return read_index(paths, lambda: _rows(paths))
 
-    Of the shipped scenarios only those are checked that the options select.
-    """
-    from gradconform.plan import takes
+
+def _rows(files: tuple[Path, ...]) -> Iterator[Row]:
     from gradconform.program.library import load_library
 
-    # The level of a derived scenario is known when its program is.
-    known = bool(options.select) and not any(one.startswith("level:") for one in options.select)
+    for template in load_library(files):
+        one = template.scenario
+        yield Row(
+            one.id, one.feature, one.level, one.says, one.place.file, one.place.line, one.aliases, one.dtypes
+        )
 
-    def wanted(scenario: Scenario) -> bool:
-        return not known or any(takes(selector, scenario) for selector in options.select)
 
-    found = load_library(files_of(options), wanted)
-    return found or load_library(files_of(options))
+def files_for(options: Options, select: tuple[str, ...]) -> tuple[Path, ...]:
+    """The spec files of a run that selectors may take scenarios from: of the shipped ones those of which the
+    index says so, or all where it says so of none.
+
+    Raises as `files_of` and `rows_of` do.
+    """
+    from gradconform.plan import takes
+
+    files = files_of(options)
+    shipped = corpus_files(options.corpus) if options.corpus in SHIPPED else ()
+    if not select or not shipped:
+        return files
+    rows = rows_of(shipped)
+    if not all(any(takes(selector, row) for row in rows) for selector in select) and not options.specs:
+        return files  # what no scenario has is answered with what is most like it
+    taken = {row.file for row in rows if any(takes(selector, row) for selector in select)}
+    left = {file.resolve() for file in shipped if str(file) not in taken}
+    return tuple(file for file in files if file.resolve() not in left)
+
+
+def templates_of(options: Options) -> tuple[Template, ...]:
+    """The checked scenarios of the files that the options' selection needs. Raises SpecError with every
+    problem of every one of these files."""
+    from gradconform.program.library import load_library
+
+    return load_library(files_for(options, options.select)) or load_library(files_of(options))
 
 
 def origins_of(options: Options) -> tuple[Origin, ...]:
@@ -111,9 +139,7 @@ def head_of(engine: Engine, target: str, options: Options, planned: Plan) -> Hea
         dtypes=options.dtype,
         select=options.select,
         specs=() if options.corpus == "opinfo" else tuple(map(_shown, options.specs)),
-        corpus=options.corpus in SHIPPED,
-        samples="opinfo" if options.corpus == "opinfo" else "",
-        tables=options.corpus == "operators",
+        corpus=options.corpus,
         tasks=len(planned.tasks),
     )
 

@@ -55,9 +55,8 @@ T = TypeVar("T")
 class Head:
     """What was run. engine: its own name; target: the name it was found by (`refgrad`,
     `package.module:attribute`). tasks: how many (scenario, device, dtype) the run set out to do. absent:
-    devices asked for and not there. specs: spec files or folders beside the corpus, as they were given;
-    corpus: whether the corpus was run too; samples: "opinfo" where operator samples were run instead;
-    tables: whether the corpus was that of operator tables."""
+    devices asked for and not there. corpus: the name of what was run, or "none". specs: spec files or folders
+    beside it, as they were given."""
 
     gradconform: str
     torch: str
@@ -71,17 +70,15 @@ class Head:
     dtypes: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
     specs: tuple[str, ...] = ()
-    corpus: bool = True
+    corpus: str = "shipped"
     tasks: int = 0
-    samples: str = ""
-    tables: bool = False
 
     @property
     def compared(self) -> str:
         """What was held against what, in one line."""
         version = f" {self.engine_version}" if self.engine_version else ""
         cases = f"{self.examples} random draws beside each documented example"
-        if self.samples:
+        if self.corpus == "opinfo":
             cases = "PyTorch's own operator samples"
         return (
             f"{self.engine}{version} against torch {self.torch} on {', '.join(self.devices)}; "

@@ -133,7 +133,7 @@ class Session:
                 report(self._result(task, count, program, verdict))
 
         failure = with_hypothesis.search(
-            test, examples=self.settings.examples, seed=self.seed(task), origin=_origin
+            test, examples=scenario.draws(self.settings.examples), seed=self.seed(task), origin=_origin
         )
         if failure is None:
             return

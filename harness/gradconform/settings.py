@@ -14,8 +14,9 @@ from typing import Any
 from gradconform.errors import Place, UsageError, did_you_mean
 
 TABLE = "tool.gradconform"
-SHIPPED = ("documented", "operators")
-"""The corpora that are spec files: documented behaviours, and the tables of operators and of points."""
+SHIPPED = ("shipped", "documented", "operators")
+"""The corpora that are spec files: all of them, or the documented behaviours, or the tables of operators and
+of points alone."""
 
 CORPORA = (*SHIPPED, "opinfo")
 """The shipped scenarios, and PyTorch's own operator samples."""
@@ -39,7 +40,7 @@ class Options:
     examples: int = 20
     seed: int = 0
     specs: tuple[Path, ...] = ()
-    corpus: str = "documented"
+    corpus: str = "shipped"
     results: Path | None = None
     fail_fast: bool = False
     jobs: int = 0
@@ -178,7 +179,7 @@ def _flag(value: object, _folder: Path) -> bool:
 def _corpus(value: object, _folder: Path) -> str:
     if value in CORPORA:
         return str(value)
-    return "documented" if _flag(value, _folder) else "none"
+    return "shipped" if _flag(value, _folder) else "none"
 
 
 def _path(value: object, folder: Path) -> Path:

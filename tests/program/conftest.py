@@ -23,7 +23,9 @@ DRAWS = 3
 def corpus_draws() -> Mapping[str, tuple[Template, Draw]]:
     """Each scenario's example and some draws, by a name of their own."""
     found = {}
-    for template in load_library((*corpus_files(), specs_root() / "operators" / "exponentials.yaml")):
+    for template in load_library(
+        (*corpus_files("documented"), specs_root() / "operators" / "exponentials.yaml")
+    ):
         scenario = template.scenario
         found[template.id] = (template, draws.example(scenario, scenario.dtypes[0]))
         for seed in range(DRAWS):

@@ -142,7 +142,7 @@ def test_several_lines_of_a_value_stay_below_each_other(case: Make) -> None:
 
 def test_the_command_to_run_it_again_is_complete_and_quoted() -> None:
     head = Head(
-        "0.1.0", "2.13.0", "mine", "a b:engine", seed=3, examples=5, specs=("my specs/x.yaml",), corpus=False
+        "0.1.0", "2.13.0", "mine", "a b:engine", seed=3, examples=5, specs=("my specs/x.yaml",), corpus="none"
     )
     assert rerun(head, "a/b", "cuda:1", "float16") == (
         "gradconform run 'a b:engine' --select a/b --device cuda:1 --dtype float16 --seed 3 --examples 5 "

@@ -59,11 +59,11 @@ def _spec_options(command: Command) -> Command:
         click.option(
             "--corpus",
             is_flag=False,
-            flag_value="documented",
+            flag_value="shipped",
             default=None,
             type=click.Choice(CORPORA),
-            help="The documented behaviours, the operators and their points, or PyTorch's own operator "
-            "samples.  [default: documented]",
+            help="All shipped scenarios, the documented behaviours alone, or the operators and their points "
+            "alone; or PyTorch's own operator samples.  [default: shipped]",
         ),
         click.option(
             "--specs",
@@ -131,7 +131,8 @@ _jobs_option = click.option(
     "--examples",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Random draws of each scenario, device and dtype beside the documented example.  [default: 20]",
+    help="Random draws of each scenario, device and dtype beside the documented example; a fourth of them of "
+    "each that is derived from an operator table.  [default: 20]",
 )
 @click.option("--seed", type=int, metavar="N", help="The same seed gives the same results.  [default: 0]")
 @click.option(
@@ -194,7 +195,7 @@ def validate(paths: Paths, **given: Any) -> int:
 
     Exits with 1 where PyTorch does not, and with 2 where a spec cannot be read.
     """
-    found = _options({**given, "specs": paths, "corpus": "none" if paths else "documented"})
+    found = _options({**given, "specs": paths, "corpus": "none" if paths else "shipped"})
     from gradconform.cli.validate import validate_command
 
     return validate_command(found)

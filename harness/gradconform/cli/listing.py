@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import click
 
-from gradconform.prepare import files_of
+from gradconform.prepare import files_of, rows_of
 from gradconform.settings import Options
-from gradconform.spec.index import Row, read_index
-
-
-def rows_of(options: Options) -> tuple[Row, ...]:
-    """A row a scenario, in corpus order. Raises SpecError where the index is stale and a file is not in
-    order."""
-    files = files_of(options)
-    return read_index(files, lambda: _rows(files))
-
-
-def _rows(files: tuple[Path, ...]) -> Iterator[Row]:
-    from gradconform.program.library import load_library
-
-    for template in load_library(files):
-        one = template.scenario
-        yield Row(
-            one.id, one.feature, one.level, one.says, one.place.file, one.place.line, one.aliases, one.dtypes
-        )
 
 
 def _counted(count: int, noun: str) -> str:
@@ -35,7 +14,7 @@ def _counted(count: int, noun: str) -> str:
 
 def list_command(options: Options, *, as_json: bool) -> int:
     """Prints the scenarios. Returns the exit code."""
-    rows = rows_of(options)
+    rows = rows_of(files_of(options))
     if as_json:
         import json
 

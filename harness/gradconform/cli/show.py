@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ def show_command(id: str, device: str, dtype: str | None, options: Options) -> i
 
     Raises UsageError for an unknown id, dtype or device.
     """
-    template = find(templates_of(options), id)
+    template = find(templates_of(replace(options, select=(id,))), id)
     scenario = template.scenario
     kind = dtype or scenario.dtypes[0]
     if kind not in scenario.dtypes:

@@ -37,7 +37,7 @@ from gradconform.program.steps import (
     Within,
     Yield,
 )
-from gradconform.program.vocabulary import bound, dotted
+from gradconform.program.vocabulary import dotted
 
 MAX_STEPS = 10_000
 """Steps in one program, and statements and rounds visited on the way, once its loops are unrolled."""
@@ -101,7 +101,7 @@ class _Binder:
                 if isinstance(value, str | Dtype) and name != "dtype"
             },
         }
-        self.lowering = Lowering(self.constants, self.names, bound(template.tree))
+        self.lowering = Lowering(self.constants, self.names, template.own)
         self.facts = FactReader(self.constants, self.names)
         self.functions = Definitions(self.constants, self.names, self.block)
         self.count = 0

@@ -167,8 +167,10 @@ class _Anything:
         return True
 
 
-def constant_names(tree: ast.Module, given: Iterable[str], tensors: Iterable[str]) -> frozenset[str]:
+def constant_names(nodes: Iterable[ast.AST], given: Iterable[str], tensors: Iterable[str]) -> frozenset[str]:
     """The names that hold constants wherever they are assigned; `given` are constant from the start.
+
+    nodes: all of a program's syntax tree.
 
     A name that is given another value anywhere is no constant, nor is one that depends on it. Neither is one
     that is assigned in a body of `raises`, since nobody knows how far that runs.
@@ -185,7 +187,7 @@ def constant_names(tree: ast.Module, given: Iterable[str], tensors: Iterable[str
             if isinstance(part, ast.Name):
                 dependents.setdefault(part.id, set()).add(name)
 
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=source):
                 value(name, source)

@@ -180,7 +180,7 @@ class _Reader:
 
     def __init__(self, template: Template) -> None:
         self.tree = template.tree
-        self.own = words.bound(template.tree)
+        self.own = template.own
         self.choices: dict[str, tuple[str, ...]] = {}
         for name, domain in template.scenario.let.items():
             if isinstance(domain, OperatorDomain):

@@ -34,10 +34,14 @@ MAX_DEPTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A scenario with the checked syntax tree of its program; `bind` turns it into a Program for one draw."""
+    """A scenario with the checked syntax tree of its program; `bind` turns it into a Program for one draw.
+
+    own: the names that the program's text gives a value to.
+    """
 
     scenario: Scenario
     tree: ast.Module
+    own: frozenset[str]
 
     @property
     def id(self) -> str:
@@ -50,7 +54,7 @@ def parse(scenario: Scenario) -> Template:
 
     Raises SpecError with every problem of the program, each at its place in the YAML file.
     """
-    return Template(scenario, _checked(scenario))
+    return Template(scenario, *_checked(scenario))
 
 
 def check_draft(draft: Draft) -> None:
@@ -61,7 +65,8 @@ def check_draft(draft: Draft) -> None:
     _checked(draft)
 
 
-def _checked(scenario: Scenario | Draft) -> ast.Module:
+def _checked(scenario: Scenario | Draft) -> tuple[ast.Module, frozenset[str]]:
+    """The syntax tree of a program, and the names that it gives a value to."""
     problems: list[Problem] = []
     lines = scenario.text.text.split("\n")
 
@@ -78,10 +83,11 @@ def _checked(scenario: Scenario | Draft) -> ast.Module:
     if not tree.body:
         problems.append(Problem(scenario.place, "the program is empty", scenario.id))
     problems += _variables(scenario)
-    Checker(_scope(scenario, tree, report)).block(tree.body)
+    scope = _scope(scenario, tuple(ast.walk(tree)), report)
+    Checker(scope).block(tree.body)
     if problems:
         raise SpecError(problems)
-    return tree
+    return tree, scope.own
 
 
 def _variables(scenario: Scenario | Draft) -> Iterator[Problem]:
@@ -123,6 +129,8 @@ def _tree(scenario: Scenario | Draft, lines: list[str]) -> ast.Module:
         message = f"the program has more than {MAX_TEXT} characters"
         raise SpecError([Problem(scenario.place, message, scenario.id, "", "split it")])
     for number, line in enumerate(lines, 1):
+        if line.isprintable():
+            continue
         for column, character in enumerate(line):
             if not (character.isprintable() or character == "\t"):
                 place = scenario.text.place(number, len(line[:column].encode()))
@@ -157,7 +165,7 @@ def _too_deep(tree: ast.Module) -> ast.AST | None:
     return next((node for node in level if hasattr(node, "lineno")), None)
 
 
-def _scope(scenario: Scenario | Draft, tree: ast.Module, report: Report) -> Scope:
+def _scope(scenario: Scenario | Draft, nodes: tuple[ast.AST, ...], report: Report) -> Scope:
     tensors, constants = [], ["dtype"]
     choices: dict[str, tuple[str, ...]] = {}
     for name, kind in scenario.broken.items() if isinstance(scenario, Draft) else ():
@@ -177,13 +185,13 @@ def _scope(scenario: Scenario | Draft, tree: ast.Module, report: Report) -> Scop
                 choices[name] = tuple(str(option) for option in domain.options)
             case _:
                 constants.append(name)
-    targets = [node.target for node in ast.walk(tree) if isinstance(node, ast.For)]
+    targets = [node.target for node in nodes if isinstance(node, ast.For)]
     return Scope(
         report,
         live={*tensors, *constants},
-        constants=constant_names(tree, constants, tensors),
+        constants=constant_names(nodes, constants, tensors),
         fixed=frozenset({*constants, *(target.id for target in targets if isinstance(target, ast.Name))}),
         choices=choices,
         given=frozenset(scenario.let),
-        own=words.bound(tree),
+        own=words.bound(nodes),
     )

@@ -770,13 +770,16 @@ def call_error(row: Operator, positional: int, keywords: tuple[str, ...]) -> str
     return error
 
 
-def bound(tree: ast.AST) -> frozenset[str]:
-    """The names that a program's text gives a value to; they come before the words of operator tables."""
-    names = {
-        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    for node in ast.walk(tree):
+def bound(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    """The names that a program's text gives a value to; they come before the words of operator tables.
+
+    nodes: all of its syntax tree.
+    """
+    names = set()
+    for node in nodes:
         match node:
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 names.add(name)
             case ast.arg(arg=name):

@@ -19,7 +19,7 @@ import pytest
 from gradconform.engines.registry import find_engine
 from gradconform.errors import GradconformError, Place, Problem, SpecError, UsageError, did_you_mean
 from gradconform.plan import Plan, Task, known_dtypes, nothing_in_dtype, present_devices, select, tasks_of
-from gradconform.prepare import files_of, head_of, settings_of
+from gradconform.prepare import files_for, head_of, settings_of
 from gradconform.program.library import load_library
 from gradconform.program.parse import Template
 from gradconform.pytest_plugin.item import ScenarioItem
@@ -161,7 +161,9 @@ class Corpus(pytest.Collector):
     def collect(self) -> Iterable[pytest.Item]:
         """One test a scenario, device and dtype. Raises CollectError for spec errors and unknown ids."""
         try:
-            templates = self.collection.load(files_of(self.collection.options))
+            ids = tuple(name.partition("[")[0] for name in self.collection.ids)
+            files = files_for(self.collection.options, ids or self.collection.settings.select)
+            templates = self.collection.load(files)
         except GradconformError as error:
             raise self.CollectError(str(error)) from None
         tasks = self.collection.tasks(templates)

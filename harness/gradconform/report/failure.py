@@ -13,6 +13,7 @@ from gradconform.report.folding import fold
 from gradconform.report.lines import Line
 from gradconform.report.listing import listing, statement_of
 from gradconform.results import Head, ScenarioNote
+from gradconform.settings import Options
 from gradconform.verdict import (
     Conforms,
     Crashed,
@@ -24,6 +25,9 @@ from gradconform.verdict import (
     Unsupporting,
     Verdict,
 )
+
+USUAL = Options()
+"""What need not be said in the command that runs a test again."""
 
 FURTHER = 4
 """So many differences beside the first are told, one line each."""
@@ -92,20 +96,17 @@ def manner(verdict: Verdict) -> tuple[str, ...]:
 
 def rerun(head: Head, scenario: str, device: str, dtype: str) -> str:
     """The command that runs one scenario again, with the same draws."""
-    usual = {"device": ("cpu",), "examples": 20}
     parts = ["gradconform", "run", head.target, "--select", scenario]
-    if (device,) != usual["device"]:
+    if (device,) != USUAL.device:
         parts += ["--device", device]
     parts += ["--dtype", dtype, "--seed", str(head.seed)]
-    if head.samples:
-        return shlex.join([*parts, "--corpus", head.samples])
-    if head.tables:
-        parts += ["--corpus", "operators"]
-    if head.examples != usual["examples"]:
+    if head.corpus not in {USUAL.corpus, "none"}:
+        parts += ["--corpus", head.corpus]
+    if head.examples != USUAL.examples and head.corpus != "opinfo":
         parts += ["--examples", str(head.examples)]
     for path in head.specs:
         parts += ["--specs", path]
-    if not head.corpus:
+    if head.corpus == "none":
         parts.append("--no-corpus")
     return shlex.join(parts)
 

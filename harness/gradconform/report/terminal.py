@@ -67,7 +67,7 @@ def run_report(results: Results) -> Iterator[Line]:
     for failure in found[TOLD:]:
         yield Line(f"  {failure.shown.id} {summary(failure.shown.verdict)}")
     yield Line("")
-    yield from table(results.cases, "operator" if results.head.samples else "feature")
+    yield from table(results.cases, "operator" if results.head.corpus == "opinfo" else "feature")
     yield Line("")
     yield from _notes(results)
     yield closing_line(results)

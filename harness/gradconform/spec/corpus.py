@@ -20,16 +20,17 @@ TABLES = ("operators", "points")
 """The folders of the tables that scenarios are derived from."""
 
 
-def corpus_files(corpus: str = "documented") -> tuple[Path, ...]:
-    """The shipped spec files of a corpus by name: `documented` behaviours, or `operators` and points."""
-    if corpus == "operators":
-        return tuple(file for folder in TABLES for file in spec_files(specs_root() / folder))
-    return tuple(file for file in spec_files(specs_root()) if file.parent == specs_root())
+def corpus_files(corpus: str) -> tuple[Path, ...]:
+    """The spec files of a corpus by name: `documented` behaviours, `operators` and points, or `shipped`, both
+    of them."""
+    documented = tuple(file for file in spec_files(specs_root()) if file.parent == specs_root())
+    tables = tuple(file for folder in TABLES for file in spec_files(specs_root() / folder))
+    return {"shipped": (*documented, *tables), "documented": documented, "operators": tables}[corpus]
 
 
 def all_files() -> tuple[Path, ...]:
     """All shipped spec files."""
-    return (*corpus_files(), *corpus_files("operators"))
+    return corpus_files("shipped")
 
 
 def operator_files() -> tuple[Path, ...]:

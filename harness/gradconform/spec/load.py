@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -66,6 +67,22 @@ def load_files(paths: Iterable[Path]) -> Loaded:
                 _File(root, report, found).read()
         found.problems.extend(sorted(set(report.problems)))
     return Loaded(tuple(found.scenarios), tuple(found.problems), tuple(found.drafts), tuple(found.operators))
+
+
+def load_operators(paths: Iterable[Path]) -> tuple[Operator, ...]:
+    """The rows of operator tables alone, of which nothing is derived. What is wrong in a table is for
+    `load_files` to tell."""
+    found: list[Operator] = []
+    for path in paths:
+        source = read_source(path)
+        if isinstance(source, Problem):
+            continue
+        root = parse_yaml(Report(source, []))
+        kind = kind_of(root) if root is not None else None
+        if kind is not None and isinstance(root, Table):
+            with suppress(ValidationError):
+                found.extend(kind.words(kind.model.model_validate(plain(root)), root))
+    return tuple(found)
 
 
 class _File:

@@ -124,6 +124,10 @@ class ProgramText:
         return Place(self.file, self.line + line - 1, self.column + characters)
 
 
+SHARING = 4
+"""A scenario that is derived from a row of a table takes one draw of so many that are asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One documented behaviour.
@@ -146,6 +150,11 @@ class Scenario:
     let: Mapping[str, Domain] = field(default_factory=dict)
     fixed: str | None = None
     torch: str | None = None
+
+    def draws(self, asked: int) -> int:
+        """How many random draws it takes where so many are asked for of each scenario. Those that are derived
+        from one row of a table reach the same rules, and share them."""
+        return -(-asked // SHARING) if self.text.derived else asked
 
 
 @dataclass(frozen=True, slots=True)
