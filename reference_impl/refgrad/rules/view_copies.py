@@ -95,7 +95,7 @@ def contiguous_geometry(shape: tuple[int, ...]) -> Geometry:
 
 
 # The gradient of `self` is not right, in torch and so here: it is that of the elements which were replaced,
-# and zero at the others. torch's own test of it is marked as an expected failure.
+# and zero at the others. torch's own test of it is marked as an expected failure. Its forward mode is right.
 rule(
     "scatter_strided",
     grad_fn="AsStridedScatterBackward0",
@@ -108,4 +108,10 @@ rule(
     ),
     src="grad.contiguous().as_strided(taken[0], taken[1], taken[2])",
     saves="",
+    forward_mode={
+        "self": (
+            "grad.masked_fill("
+            "restride(grad.new_ones(src_shape), taken, contiguous_geometry(self_shape)) != 0, 0)"
+        )
+    },
 )
