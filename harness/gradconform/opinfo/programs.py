@@ -116,7 +116,7 @@ class _Case:
     def _made(self, value: torch.Tensor, stem: str) -> torch.Tensor:
         """An input like a tensor of the sample; where others of them have its memory, a view of an input that
         is all of this memory."""
-        address = value.untyped_storage().data_ptr()
+        address = _address(value)
         if address not in self.storages:
             return self.recording.input(stem, value, requires_grad=value.requires_grad)
         storage = self.storages[address]
@@ -205,10 +205,16 @@ class _Case:
 def _shared_storages(sample: Sample) -> dict[int, torch.Tensor | None]:
     """The addresses of the memory that several tensors of a sample have, none of which requires grad."""
     given = {id(one): one for one in tensors([sample.input, sample.arguments, sample.options])}
-    strided = [one for one in given.values() if one.layout is torch.strided and one.device.type == "cpu"]
-    addresses = Counter(one.untyped_storage().data_ptr() for one in strided)
-    barred = {one.untyped_storage().data_ptr() for one in strided if one.requires_grad} | {0}
-    return {address: None for address, count in addresses.items() if count > 1 and address not in barred}
+    counts = Counter(map(_address, given.values()))
+    barred = {_address(one) for one in given.values() if one.requires_grad} | {0}
+    return {address: None for address, count in counts.items() if count > 1 and address not in barred}
+
+
+def _address(tensor: torch.Tensor) -> int:
+    """Where the memory of a tensor starts; 0 for one that no input can hold, or without memory."""
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu":
+        return 0
+    return tensor.untyped_storage().data_ptr()
 
 
 class _Gradient(NamedTuple):
