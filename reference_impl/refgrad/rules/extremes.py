@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from .formulas import conj, count, formula, kernel, unsqueeze_dims
+from .formulas import conj, count, formula, kernel, sum_to, unsqueeze_dims
 from .registry import rule
 
 T = Any
@@ -183,7 +183,15 @@ def subtracted(value: T) -> T:
     return -value
 
 
-_DISTANCE = "vector_norm_backward({}, self - other, result, p, (), True{})"
+@formula
+def dist_backward(  # noqa: PLR0917 - what a distance is made of
+    grad: T, difference: T, result: T, order: float, shape: tuple[int, ...], transposed: bool = False
+) -> T:
+    """Return the gradient of a tensor of `shape` from the norm of a difference; None for order 0."""
+    found = vector_norm_backward(grad, difference, result, order, (), True, transposed)
+    return None if found is None else sum_to(found, shape)
+
+
 kernel("dist", torch.dist)
 rule(
     "dist",
@@ -191,12 +199,12 @@ rule(
     tensors="self other",
     args="p",
     forward="dist(self, other, p)",
-    self=f"sum_to({_DISTANCE.format('grad', '')}, self_shape)",
-    other=f"sum_to(subtracted({_DISTANCE.format('grad', '')}), other_shape)",
+    self="dist_backward(grad, self - other, result, p, self_shape)",
+    other="subtracted(dist_backward(grad, self - other, result, p, other_shape))",
     saves="self other result",
     forward_mode={
-        "self": _DISTANCE.format("grad", ", True"),
-        "other": _DISTANCE.format("-grad", ", True"),
+        "self": "dist_backward(grad, self - other, result, p, self_shape, True)",
+        "other": "dist_backward(-grad, self - other, result, p, other_shape, True)",
     },
 )
 
