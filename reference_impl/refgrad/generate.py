@@ -31,9 +31,11 @@ def pull_source(rule: Rule, name: str, *, fitted: bool = True) -> str:
     """Return the text of `pull`: the formula of `rule` for the tensor `name` as a function on refgrad
     tensors, of the cotangents, the results, the tensors and the arguments.
 
-    fitted: whether what it gives is made a gradient of that tensor, of its shape and dtype.
+    fitted: whether what it gives is made a gradient of that tensor, of its shape and dtype. The formula of
+    "grad", which several have in common, never is.
     """
     stated = rule.pulled(name)
+    fitted = fitted and name in rule.tensors
     formula = rewrite(stated or "None", plain=False, graph=True)
     used = names_of(stated) | ({f"{name}_shape", f"{name}_dtype"} if fitted else set())
     grads = [f"grad_{output}" for output in rule.differentiable_outputs] if rule.outputs else ["grad"]

@@ -184,7 +184,7 @@ def _products(  # noqa: PLR0917 - an operation and what went into it
                 total = totals[index]
                 totals[index] = part if total is None else total + part
     if "grad" in rule.forward_mode and totals[0] is not None:
-        common = functools.partial(_pulled, pull("grad", fitted=False), (*out, *values, *args))
+        common = functools.partial(_pulled, pull("grad"), (*out, *values, *args))
         totals = [*transpose(common, totals[0], results)]
     if mode.enabled and any(
         edge_of(operand) is not None for operand in values if isinstance(operand, Tensor)
@@ -328,9 +328,7 @@ def push_write(  # noqa: PLR0917 - an operation and what went into it
     """
     rule = operation.rule
     if not rule.pushed and is_dual(before, *operands):
-        raise RuntimeError(
-            "Expected a proper Tensor but got None (or an undefined Tensor in C++) for argument #1 'src'"
-        )
+        raise _nothing_to_write()
     for place, level in enumerate(tuple(LEVELS)):
         given = _given(rule, (before, *operands), level)
         if not given:
@@ -343,11 +341,23 @@ def push_write(  # noqa: PLR0917 - an operation and what went into it
 
 
 def written(tensor: Tensor, result: Tensor) -> None:
-    """Write the tangents of `result`, whose data were put into `tensor`."""
+    """Write the tangents of `result`, whose data were put into `tensor`.
+
+    Raises RuntimeError for a floating point result that has none, as torch does.
+    """
+    if result._dtype.is_floating_point and not is_dual(result):
+        raise _nothing_to_write()
     for level in tuple(LEVELS):
         tangent = tangent_of(result, level)
         if tangent is not None:
             _overwrite(tensor, level, tangent)
+
+
+def _nothing_to_write() -> RuntimeError:
+    """Return torch's error for a write to a dual tensor that has no tangent."""
+    return RuntimeError(
+        "Expected a proper Tensor but got None (or an undefined Tensor in C++) for argument #1 'src'"
+    )
 
 
 def _overwrite(tensor: Tensor, level: Level, tangent: Tensor) -> None:

@@ -93,11 +93,12 @@ def transcript(lib: Any, program: str) -> str:
     before = lib.is_grad_enabled()
     caught: list[warnings.WarningMessage] = []
     lib.manual_seed(0)
+    code = compile(textwrap.dedent(program), "<program>", "exec")  # outside: a typing error is no transcript
     try:
         with contextlib.redirect_stdout(out), warnings.catch_warnings(record=True) as seen:
             caught = seen
             warnings.simplefilter("always")
-            exec(compile(textwrap.dedent(program), "<program>", "exec"), names)  # noqa: S102 - this file's own text
+            exec(code, names)  # noqa: S102 - this file's own text
     except Exception as error:  # noqa: BLE001 - how a program ends is part of its transcript
         out.write(f"{type(error).__name__}: {error}\n")
     finally:

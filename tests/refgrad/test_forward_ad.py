@@ -17,8 +17,9 @@ def tensor(value, **options): return torch.tensor(value, dtype=torch.float64, **
 def show(*duals):
     for dual in duals:
         primal, tangent = fw.unpack_dual(dual)
-        seen = [None if part is None else part.detach().clone().numpy().round(9) + 0.0 for part in (primal,
-        tangent)] print(*[None if part is None else part.tolist() for part in seen])
+        seen = [part if part is None else part.detach().resolve_conj().numpy().round(9) + 0.0
+                for part in (primal, tangent)]
+        print(*[None if part is None else part.tolist() for part in seen])
 a = tensor([[1., 2.], [3., 4.5]]); b = tensor([[.5, 1.], [2., -1.]])
 index = torch.tensor([[0, 1], [1, 0]])
 """
@@ -114,6 +115,7 @@ PROGRAMS = {
             d.scatter_reduce_(0, index, a, "prod")
         """,
     "slices reduced into places": """
+        import warnings; warnings.simplefilter("ignore")  # torch refuses before its kernel can warn
         with fw.dual_level(): fw.make_dual(a, b).index_reduce(0, index[0], a, "amax")
         """,
     "history of zero tangents": """
@@ -125,7 +127,7 @@ PROGRAMS = {
                 t = fw.unpack_dual(y).tangent
                 print(t.requires_grad, t.tolist())
             t = fw.unpack_dual(fw.make_dual(x, -b.abs() * 0) * torch.inf).tangent
-            print(t.tolist(), torch.autograd.grad(t.sum(), x)[0].tolist() if t.requires_grad else None)
+            g, = torch.autograd.grad(t.sum(), x); print(t.tolist(), (g + torch.zeros(2, 2)).tolist())
         """,
     "memory": """
         with fw.dual_level():
@@ -171,7 +173,8 @@ PROGRAMS = {
             y = (fw.make_dual(x, b) ** 3).exp().sum() / 1e40
             g, = torch.autograd.grad(y, x, create_graph=True); show(g)
             t = fw.unpack_dual(g).tangent; print(torch.autograd.grad(t.sum(), x,
-            retain_graph=True)[0].sum().item()) g, = torch.autograd.grad(y, x); show(g);
+            retain_graph=True)[0].sum().item())
+            g, = torch.autograd.grad(y, x); show(g);
             print(fw.unpack_dual(g).tangent.requires_grad)
         """,
     "forward over backward, saved results": """
@@ -208,7 +211,38 @@ PROGRAMS = {
         with fw.dual_level():
             z = lambda value: fw.make_dual(torch.tensor(value), torch.arange(1., 1 + len(value)))
             show(*[f(z([0.])) for f in (torch.relu, torch.abs, torch.sign, torch.sqrt, lambda x: x.clamp(0,
-            1))]) show(z([1., 1., 0.]).max(), z([1., 1.]).maximum(torch.ones(2)))
+            1))])
+            show(z([1., 1., 0.]).max(), z([1., 1.]).maximum(torch.ones(2)))
+        """,
+    "singular points": """
+        zero, one, inf = tensor([0., 0., 1.]), tensor([1., 1., 1.]), tensor([torch.inf, 0., 2.])
+        e = torch.arange(1., 4.).to(torch.float64)
+        with fw.dual_level():
+            d, c, i = fw.make_dual(zero, e), fw.make_dual(tensor([0., 2., 0.]), e), fw.make_dual(inf, e)
+            show(one / d, d / c, i / d, d / i, d ** c, c ** d, 0. ** d, d.xlogy(c), c.xlogy(zero), d.sinc())
+            show(torch.atan2(d, c), torch.atan2(d, zero), torch.hypot(d, c), d.logit(), (d * 2).logit(.25))
+            show(one.addcdiv(d, c), one.addcdiv(i, d, value=2), one.addcmul(d, i, value=3))
+            show(torch.polar(d, c).real, torch.polar(c, one).imag, torch.polar(one, d).real)
+            z = torch.complex(d, c)
+            show(z.angle(), z.abs(), z.sgn().real, z.sgn().imag, (z ** z).imag, (z * d).real, (d / z).real)
+            show(nn.binary_cross_entropy(d, one), nn.binary_cross_entropy(one / 2, d, reduction="none"))
+            show(nn.cross_entropy(a * d[:1], torch.tensor([-100, -100])), d[:0].mean(), d.mean((0,)))
+            show(*[f(d[:0], zero[:0]) for f in (nn.mse_loss, nn.huber_loss, nn.smooth_l1_loss, nn.l1_loss)])
+            show((d + torch.nan).max(), (d * torch.nan).median(), i.max(), i.softmax(0), i.log_softmax(0))
+        """,
+    "tangents differentiated": """
+        x, w = leaf([.5, 2.], dtype=torch.float64), leaf([[1.], [3.]], dtype=torch.float64)
+        for f in (lambda d, c: d / c, lambda d, c: c / d, torch.atan2, torch.Tensor.xlogy, torch.hypot,
+                  lambda d, c: d ** c, lambda d, c: d.addcdiv(c, d + c), torch.polar,
+                  lambda d, c: d.sinc() * c, lambda d, c: torch.complex(d + 0 * c, c + 0 * d).sgn(),
+                  lambda d, c: d.logaddexp(c)):
+            with fw.dual_level():
+                d, c = fw.make_dual(x, tensor([1., -2.])), fw.make_dual(w, tensor([[.5], [1.]]))
+                t = fw.unpack_dual(f(d.expand(2, 2), c.expand(2, 2))).tangent
+                t = t.abs().sum() if t.is_complex() else t.sum()
+                print(*[g.numpy().round(9).tolist() for g in torch.autograd.grad(t, (x, w))])
+                t = fw.unpack_dual(f(d.expand(2, 2), w.expand(2, 2))).tangent
+                print(t.shape, t.requires_grad, t.stride())
         """,
     "not implemented": "with fw.dual_level(): torch.igamma(fw.make_dual(a, b), fw.make_dual(a, b))",
     "not in the table": "with fw.dual_level(): fw.make_dual(a, b) // 1",

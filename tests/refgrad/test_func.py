@@ -39,9 +39,13 @@ PROGRAMS = {
     "no influence": "show(F.grad(lambda z: w.sum())(x), F.grad(lambda z: torch.tensor(3.))(x))",
     "histories": """
         outer(F.grad(cubes)(xl)); outer(F.grad(lambda z: (w * z ** 2).sum())(x)); outer(F.vjp(lambda z: z **
-        2, xl)[0]) outer(F.grad(lambda z: (w * z ** 2).sum())(xl)); outer(F.jvp(lambda z: w * z ** 3, (xl,),
-        (one,))[1]) value, pull = F.vjp(lambda z: z ** 3 * w, xl); outer(value, *pull(one));
-        outer(*F.vjp(cubes, xl)[1](w.sum())) outer(F.grad_and_value(cubes)(xl)[1]) outer(F.jacrev(lambda z: z
+        2, xl)[0])
+        outer(F.grad(lambda z: (w * z ** 2).sum())(xl)); outer(F.jvp(lambda z: w * z ** 3, (xl,),
+        (one,))[1])
+        value, pull = F.vjp(lambda z: z ** 3 * w, xl); outer(value, *pull(one));
+        outer(*F.vjp(cubes, xl)[1](w.sum()))
+        outer(F.grad_and_value(cubes)(xl)[1])
+        outer(F.jacrev(lambda z: z
         ** 2)(xl)); outer(F.jacfwd(lambda z: z ** 2)(xl)); outer(F.hessian(cubes)(xl)) """,
     "arguments": """
         f = lambda a, b, *, k=1: (a * b ** 2 * k).sum()
@@ -55,8 +59,10 @@ PROGRAMS = {
         show(F.grad(f, has_aux=True)(x), F.grad_and_value(f, has_aux=True)(xl), F.vjp(f, x, has_aux=True)[2])
         show(F.jvp(f, (x,), (one,), has_aux=True), F.jacrev(f, has_aux=True)(x), F.jacfwd(f, has_aux=True)(x))
         for g in (F.grad(lambda z: (z.sum(), "aux"), has_aux=True), F.grad(cubes, has_aux=True)):
-        attempt(lambda: g(x)) attempt(lambda: F.vjp(lambda z: z, x, has_aux=True)); attempt(lambda:
-        F.jvp(cubes, (x,), (x,), has_aux=True)) """,
+            attempt(lambda: g(x))
+        attempt(lambda: F.vjp(lambda z: z, x, has_aux=True))
+        attempt(lambda: F.jvp(cubes, (x,), (x,), has_aux=True))
+        """,
     "results that are refused": """
         for f in (lambda z: z * 2, lambda z: z[:1], lambda z: 3., lambda z: (z.sum(),), lambda z: z.sum() *
         1j):
@@ -108,7 +114,8 @@ PROGRAMS = {
     "Jacobians": """
         for jac in (F.jacrev, F.jacfwd):
             show(jac(lambda z: z ** 2)(x), jac(lambda z: (z ** 2, {"s": z.sum()}))(x), jac(lambda z:
-            z.sum())(x)) show(jac(lambda a, b: a * b, argnums=(0, 1))(x, y), jac(jac(lambda z: z ** 3))(x),
+            z.sum())(x))
+            show(jac(lambda a, b: a * b, argnums=(0, 1))(x, y), jac(jac(lambda z: z ** 3))(x),
             jac(lambda z: z @ X.T)(x))
         show(F.jacrev(F.jacfwd(lambda z: z ** 3))(x), F.jacfwd(F.jacrev(lambda z: z ** 3))(x))
         show(F.hessian(cubes)(x), F.hessian(lambda a, b: (a * a * b).sum(), argnums=(0, 1))(x, y))
@@ -116,10 +123,14 @@ PROGRAMS = {
         """,
     "vmap": """
         show(F.vmap(torch.dot)(X, X), F.vmap(lambda r: r * 2, in_dims=1, out_dims=1)(X),
-        torch.vmap(torch.sum)(X)) show(F.vmap(lambda a, b: a + b, in_dims=(None, 0))(x, X), F.vmap(lambda t:
-        t["a"] * t["b"])({"a": X, "b": X})) show(F.vmap(lambda r: (r.sum(), {"q": r * 2}), out_dims=(0, {"q":
-        1}))(X), F.vmap(F.vmap(lambda v: v * v))(X)) show(F.vmap(lambda r: one)(X), F.vmap(lambda r: r * 2,
-        chunk_size=2)(X), F.vmap(lambda r: r.sum())(X[:0])) show(F.vmap(lambda r: F.vmap(lambda q: (r *
+        torch.vmap(torch.sum)(X))
+        show(F.vmap(lambda a, b: a + b, in_dims=(None, 0))(x, X), F.vmap(lambda t:
+        t["a"] * t["b"])({"a": X, "b": X}))
+        show(F.vmap(lambda r: (r.sum(), {"q": r * 2}), out_dims=(0, {"q":
+        1}))(X), F.vmap(F.vmap(lambda v: v * v))(X))
+        show(F.vmap(lambda r: one)(X), F.vmap(lambda r: r * 2,
+        chunk_size=2)(X), F.vmap(lambda r: r.sum())(X[:0]))
+        show(F.vmap(lambda r: F.vmap(lambda q: (r *
         q).sum())(X))(X), F.vmap(lambda r, k: r * k)(X, k=y)) """,
     "vmap, errors": """
         for f in (lambda v: v if v > 0 else -v, lambda v: v.item(), lambda v: v + torch.rand(()), lambda v:
@@ -129,7 +140,8 @@ PROGRAMS = {
         attempt(lambda: F.vmap(torch.sin)(3.)); attempt(lambda: F.vmap(torch.dot)(X, X[:1]))
         for dims in (5, (0, 0)): attempt(lambda: F.vmap(torch.sin, in_dims=dims)(X))
         print(F.vmap(lambda v: v * 0 + torch.rand((), dtype=torch.float64),
-        randomness="same")(one).unique().numel()) print(F.vmap(lambda v: v * 0 + torch.rand(2),
+        randomness="same")(one).unique().numel())
+        print(F.vmap(lambda v: v * 0 + torch.rand(2),
         randomness="different")(one).shape) """,
     "vmap of derivatives": """
         loss = lambda p, r: (p * r).sum() ** 2
@@ -140,12 +152,18 @@ PROGRAMS = {
         """,
     "derivatives of vmap": """
         outer(F.vmap(lambda r: (r ** 2).sum() * w[0])(XL)); outer(F.vmap(lambda r, p: (r * p).sum(), (0,
-        None))(XL, w)) z = F.vmap(lambda r: r ** 3 * w[0], in_dims=1, out_dims=1)(XL) g, =
-        torch.autograd.grad(z.sum(), XL, create_graph=True); show(g); outer(g) show(F.grad(lambda m:
-        F.vmap(lambda r: (r ** 2).sum() * r[0])(m).sum())(X)) show(F.jvp(F.vmap(lambda r: r ** 2, in_dims=1,
-        out_dims=-1), (X,), (X,))) show(F.jvp(lambda m: F.vmap(lambda r: (r * m[0]).sum())(X), (X,), (X,)))
-        outer(F.jvp(F.vmap(lambda r: r ** 3 * w), (XL,), (X,))[1]) outer(*F.vmap(lambda r: (r * w, r.sum() *
-        w[1]))(XL)); outer(F.vmap(F.vmap(lambda v: v ** 2 * w[0]))(XL)) f = lambda z: z * z * z
+        None))(XL, w))
+        z = F.vmap(lambda r: r ** 3 * w[0], in_dims=1, out_dims=1)(XL)
+        g, = torch.autograd.grad(z.sum(), XL, create_graph=True); show(g); outer(g)
+        show(F.grad(lambda m:
+        F.vmap(lambda r: (r ** 2).sum() * r[0])(m).sum())(X))
+        show(F.jvp(F.vmap(lambda r: r ** 2, in_dims=1,
+        out_dims=-1), (X,), (X,)))
+        show(F.jvp(lambda m: F.vmap(lambda r: (r * m[0]).sum())(X), (X,), (X,)))
+        outer(F.jvp(F.vmap(lambda r: r ** 3 * w), (XL,), (X,))[1])
+        outer(*F.vmap(lambda r: (r * w, r.sum() *
+        w[1]))(XL)); outer(F.vmap(F.vmap(lambda v: v ** 2 * w[0]))(XL))
+        f = lambda z: z * z * z
         show(F.jacrev(F.jacrev(F.jacrev(f)))(x)); outer(F.jacrev(F.jacrev(f))(xl));
         outer(F.jacrev(F.jacfwd(f))(xl)) """,
     "batches of cotangents": """
@@ -167,14 +185,19 @@ PROGRAMS = {
             def forward(self, z, k=1): return z * self.weight + self.other * k + self.shift
         m = Two(); n = Two()
         show(F.functional_call(m, {"weight": y}, (x,)), F.functional_call(m, {"weight": y, "shift": y}, x,
-        {"k": 2})) show(F.functional_call(m, [{"weight": y}, {"shift": y}], (x,)), F.functional_call(m,
-        {"weight": y, "no": x}, x)) show(F.functional_call(m, {"weight": y}, x, tie_weights=False), m.weight)
+        {"k": 2}))
+        show(F.functional_call(m, [{"weight": y}, {"shift": y}], (x,)), F.functional_call(m,
+        {"weight": y, "no": x}, x))
+        show(F.functional_call(m, {"weight": y}, x, tie_weights=False), m.weight)
         show(F.grad(lambda p: F.functional_call(m, p, (x,)).sum())({"weight": y}), F.stack_module_state([m,
-        n])) attempt(lambda: F.functional_call(m, [{"weight": y}, {"weight": y}], x)); attempt(lambda:
-        F.functional_call(m, 3, x)) for names in (["weight"], ["weight", "shift", "other", "no"]):
+        n]))
+        attempt(lambda: F.functional_call(m, [{"weight": y}, {"weight": y}], x)); attempt(lambda:
+        F.functional_call(m, 3, x))
+        for names in (["weight"], ["weight", "shift", "other", "no"]):
             attempt(lambda: F.functional_call(m, {name: y for name in names}, x, strict=True))
         attempt(lambda: F.stack_module_state([])); attempt(lambda: F.stack_module_state([m,
-        torch.nn.Module()])) attempt(lambda: F.stack_module_state([m, Two().eval()])) """,
+        torch.nn.Module()]))
+        attempt(lambda: F.stack_module_state([m, Two().eval()])) """,
     "custom functions": """
         def function(setup=True, **more):
             def forward(z): return z * 2
@@ -183,11 +206,15 @@ PROGRAMS = {
             else: methods["forward"] = staticmethod(lambda ctx, z: z * 2)
             return type("Fn", (torch.autograd.Function,), {**methods, **more})
         rule = staticmethod(lambda info, dims, z: [print(info.batch_size, dims, z.shape), (z * 2,
-        dims[0])][1]) attempt(lambda: F.grad(lambda z: function(setup=False).apply(z).sum())(x))
+        dims[0])][1])
+        attempt(lambda: F.grad(lambda z: function(setup=False).apply(z).sum())(x))
         show(F.grad(lambda z: function().apply(z).sum())(x),
-        F.vmap(function(generate_vmap_rule=True).apply)(X)) show(F.vmap(function(vmap=rule).apply)(X),
-        F.vmap(function(vmap=rule).apply, in_dims=1)(X)) show(F.vmap(F.grad(lambda r:
-        function(generate_vmap_rule=True).apply(r).sum()))(X)) attempt(lambda: F.vmap(function().apply)(X))
+        F.vmap(function(generate_vmap_rule=True).apply)(X))
+        show(F.vmap(function(vmap=rule).apply)(X),
+        F.vmap(function(vmap=rule).apply, in_dims=1)(X))
+        show(F.vmap(F.grad(lambda r:
+        function(generate_vmap_rule=True).apply(r).sum()))(X))
+        attempt(lambda: F.vmap(function().apply)(X))
         attempt(lambda: F.vmap(function(vmap=rule, generate_vmap_rule=True).apply)(X)) """,
     "a leak": """
         seen = []

@@ -32,7 +32,8 @@ PROGRAMS = {
         f = lambda z: z.sin() * z.sum(); g = lambda a, b: (a * b.sum(), a.sum())
         for how in ({}, {"vectorize": True}, {"vectorize": True, "strategy": "forward-mode"}):
             show(A.jacobian(f, x, **how), A.jacobian(g, (x, y), **how), A.jacobian(lambda a, b: a, (x, y),
-            **how)) show(A.jacobian(constant, x, **how))
+            **how))
+            show(A.jacobian(constant, x, **how))
         A.jacobian(lambda z: z ** 3, xl, create_graph=True, vectorize=True).sum().backward(); print(xl.grad)
         for how in ({"strategy": "forward-mode"}, {"strategy": "sideways"}, {"strict": True, "vectorize":
         True},
@@ -52,24 +53,32 @@ PROGRAMS = {
         strict=True)) """,
     "vjp": """
         show(A.vjp(square, x, y), A.vjp(square, xl, y), A.vjp(square, xl, y, create_graph=True), A.vjp(cubes,
-        x)) show(A.vjp(lambda a, b: (a * b, a + b), (x, y), (x, y)), A.vjp(constant, x, y), A.vjp(square, x,
-        xl, True)) for v in (None, torch.ones(3), (x, y), 3.): attempt(lambda: A.vjp(square, x, v))
+        x))
+        show(A.vjp(lambda a, b: (a * b, a + b), (x, y), (x, y)), A.vjp(constant, x, y), A.vjp(square, x,
+        xl, True))
+        for v in (None, torch.ones(3), (x, y), 3.): attempt(lambda: A.vjp(square, x, v))
         attempt(lambda: A.vjp(lambda z: (z, z), x, x)); attempt(lambda: A.vjp(lambda z: (z, z), x, (x,
-        x[:1]))) attempt(lambda: A.vjp(constant, x, y, strict=True)); attempt(lambda: A.vjp(lambda a, b: a,
+        x[:1])))
+        attempt(lambda: A.vjp(constant, x, y, strict=True)); attempt(lambda: A.vjp(lambda a, b: a,
         (x, y), x, strict=True)) """,
     "jvp": """
         show(A.jvp(square, x, y), A.jvp(square, xl, y, create_graph=True), A.jvp(lambda z: z * 2, x, y))
         show(A.jvp(lambda a, b: (a * b, a), (x, y), (y, x)), A.jvp(constant, x, y), A.jvp(square,
-        torch.tensor(2.))) for v in (None, torch.ones(3), (x, y)): attempt(lambda: A.jvp(square, x, v))
+        torch.tensor(2.)))
+        for v in (None, torch.ones(3), (x, y)): attempt(lambda: A.jvp(square, x, v))
         attempt(lambda: A.jvp(constant, x, y, strict=True)); attempt(lambda: A.jvp(lambda z: z * 2, x, y,
         strict=True)) """,
     "vhp and hvp": """
         for product in (A.vhp, A.hvp):
             show(product(cubes, x, y), product(cubes, xl, y, create_graph=True), product(lambda z: z.sum(), x,
-            y)) show(product(lambda a, b: (a * b ** 2).sum(), (x, y), (y, x)), product(cubes,
-            torch.tensor(2.))) attempt(lambda: product(square, x, x)); attempt(lambda: product(cubes, x));
-            attempt(lambda: product(cubes, x, 3)) attempt(lambda: product(lambda z: z.sum(), x, y,
-            strict=True)); attempt(lambda: product(lambda z: (z,), x, y)) attempt(lambda: product(lambda z:
+            y))
+            show(product(lambda a, b: (a * b ** 2).sum(), (x, y), (y, x)), product(cubes,
+            torch.tensor(2.)))
+            attempt(lambda: product(square, x, x)); attempt(lambda: product(cubes, x));
+            attempt(lambda: product(cubes, x, 3))
+            attempt(lambda: product(lambda z: z.sum(), x, y,
+            strict=True)); attempt(lambda: product(lambda z: (z,), x, y))
+            attempt(lambda: product(lambda z:
             square(z).sum(), xl, y, create_graph=True, strict=True))
         """,
     "strict": """
@@ -82,7 +91,8 @@ PROGRAMS = {
     "inside": """
         def look(z): print(z.requires_grad, z.is_leaf, torch.is_grad_enabled()); return z ** 2
         for function in (A.jacobian, lambda f, p: A.vjp(f, p, x), lambda f, p: A.jvp(f, p, x)): function(look,
-        x); function(look, xl) A.jacobian(look, x, create_graph=True); A.jacobian(look, xl, create_graph=True)
+        x); function(look, xl)
+        A.jacobian(look, x, create_graph=True); A.jacobian(look, xl, create_graph=True)
         with torch.no_grad(): show(A.jacobian(look, x), A.vjp(look, x, x), A.jvp(look, x, x))
         print(x.requires_grad, x.grad, xl.grad) """,
     "no tensors": """
@@ -93,14 +103,21 @@ PROGRAMS = {
     "gradcheck": """
         G = torch.autograd.gradcheck; GG = torch.autograd.gradgradcheck
         point = (double([.3, .7]),); z = (double([[1., 2.]]) + 1j * double([[.5,
-        -1.]])).detach().requires_grad_() print(G(torch.sin, point), G(torch.mul, (*point, double([1., 2.]))),
-        GG(lambda v: v.sin() * v.exp(), point)) print(G(torch.exp, point, check_forward_ad=True), G(lambda v:
-        v.sin().sum(), point, fast_mode=True)) print(G(lambda c: c * c, (z,)), G(lambda c: (c *
-        c.conj()).real, (z,), fast_mode=True), GG(lambda c: c * c.exp(), (z,))) print(G(lambda c: c.abs(),
-        (z,), check_forward_ad=True), GG(torch.mul, (*point, double([1., 2.])))) print(GG(torch.sin, point,
-        check_fwd_over_rev=True), G(torch.sin, point, check_batched_grad=True)) print(GG(torch.sin, point,
+        -1.]])).detach().requires_grad_()
+        print(G(torch.sin, point), G(torch.mul, (*point, double([1., 2.]))),
+        GG(lambda v: v.sin() * v.exp(), point))
+        print(G(torch.exp, point, check_forward_ad=True), G(lambda v:
+        v.sin().sum(), point, fast_mode=True))
+        print(G(lambda c: c * c, (z,)), G(lambda c: (c *
+        c.conj()).real, (z,), fast_mode=True), GG(lambda c: c * c.exp(), (z,)))
+        print(G(lambda c: c.abs(),
+        (z,), check_forward_ad=True), GG(torch.mul, (*point, double([1., 2.]))))
+        print(GG(torch.sin, point,
+        check_fwd_over_rev=True), G(torch.sin, point, check_batched_grad=True))
+        print(GG(torch.sin, point,
         torch.ones(2, dtype=torch.float64, requires_grad=True), gen_non_contig_grad_outputs=True))
-        print(G(lambda v, k: v * k, (*point, 3)), G(lambda v: (v * 2, v.detach()), point)) attempt(lambda:
+        print(G(lambda v, k: v * k, (*point, 3)), G(lambda v: (v * 2, v.detach()), point))
+        attempt(lambda:
         G(lambda v: v.detach(), point)) """,
     "gradcheck, failures": """
         G = torch.autograd.gradcheck

@@ -313,7 +313,8 @@ class _Call:
             ]
             capture = Capture({target: {0: None} for target in targets if target is not None})
             with inner.asking():
-                execute(roots, keep=False, graph=graph, capture=capture)
+                # Kept: what the function captured can be part of it, and is asked again for other cotangents.
+                execute(roots, keep=True, graph=graph, capture=capture)
             for outside, end in ends.items():
                 end.next = outside
             grads = [None if target is None else capture.wanted[target][0] for target in targets]

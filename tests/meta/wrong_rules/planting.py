@@ -179,7 +179,7 @@ def differs(rule: Rule, other: Rule, calls: Sequence[Call]) -> bool | None:
     if rule.forward_mode == other.forward_mode:  # what is apart are the formulas of backward
         rule, other = (replace(each, forward_mode=MappingProxyType({})) for each in (rule, other))
     operation, changed = (compile_rule(each, OPERATIONS) for each in (rule, other))
-    tensors = [name for name in rule.tensors if rule.pulled(name) != other.pulled(name)]
+    tensors = [name for name in (*rule.tensors, "grad") if rule.pulled(name) != other.pulled(name)]
     told = None
     for call in calls:
         for number, draw in enumerate(DRAWS):
