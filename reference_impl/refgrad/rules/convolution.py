@@ -3,6 +3,9 @@
 A convolution F(x, w) is linear in both operands, and so are the two parts of its backward, the gradient
 I(g, w) of the input and W(g, x) of the weight: <g, F(x, w)> = <I(g, w), x> = <W(g, x), w>. Each of the three
 is therefore the derivative of the other two, and derivatives of any order come from three rows.
+
+torch's second backward of a convolution without elements passes nothing on, but forward mode has a tangent
+there: what it transposes is marked as `pushed`.
 """
 
 from __future__ import annotations
@@ -25,13 +28,13 @@ def _convolution(input: T, weight: T, bias: T, options: Options) -> T:
     return _aten.convolution.default(input, weight, bias, *options)
 
 
-def _input_gradient(grad: T, weight: T, shape: _Shape, options: Options) -> T:
+def _input_gradient(grad: T, weight: T, shape: _Shape, options: Options, pushed: bool) -> T:  # noqa: ARG001
     # Of the input the kernel looks at nothing but its shape.
     like = grad.new_empty(shape)
     return _aten.convolution_backward.default(grad, like, weight, None, *options, (True, False, False))[0]
 
 
-def _weight_gradient(grad: T, input: T, shape: _Shape, options: Options) -> T:
+def _weight_gradient(grad: T, input: T, shape: _Shape, options: Options, pushed: bool) -> T:  # noqa: ARG001
     like = grad.new_empty(shape)
     return _aten.convolution_backward.default(grad, input, like, None, *options, (False, True, False))[1]
 
@@ -53,29 +56,34 @@ rule(
     tensors="input weight bias",
     args="options",
     forward="convolution(input, weight, bias, options)",
-    input="convolution_input(grad, weight, input_shape, options)",
-    weight="convolution_weight(grad, input, weight_shape, options)",
+    input="convolution_input(grad, weight, input_shape, options, False)",
+    weight="convolution_weight(grad, input, weight_shape, options, False)",
     bias="sum_channels(grad)",
     saves="input weight",
+    forward_mode={
+        "input": "convolution_input(grad, weight, input_shape, options, True)",
+        "weight": "convolution_weight(grad, input, weight_shape, options, True)",
+    },
 )
-# As in torch, whose second backward of a convolution without elements passes nothing on.
 rule(
     "convolution_input",
     grad_fn="ConvolutionBackwardBackward0",
     tensors="grad_output weight",
-    args="shape options",
-    forward="convolution_input(grad_output, weight, shape, options)",
-    grad_output="convolution(grad, weight, None, options) if grad.numel() else None",
-    weight="convolution_weight(grad_output, grad, weight_shape, options) if grad.numel() else None",
+    args="shape options pushed",
+    forward="convolution_input(grad_output, weight, shape, options, pushed)",
+    grad_output="convolution(grad, weight, None, options) if pushed or grad.numel() else None",
+    weight="convolution_weight(grad_output, grad, weight_shape, options, pushed) if grad.numel() else None",
     saves="grad_output weight",
 )
 rule(
     "convolution_weight",
     grad_fn="ConvolutionBackwardBackward0",
     tensors="grad_output input",
-    args="shape options",
-    forward="convolution_weight(grad_output, input, shape, options)",
-    grad_output="convolution(input, grad, None, options) if input.numel() else None",
-    input="convolution_input(grad_output, grad, input_shape, options) if grad_output.numel() else None",
+    args="shape options pushed",
+    forward="convolution_weight(grad_output, input, shape, options, pushed)",
+    grad_output="convolution(input, grad, None, options) if pushed or input.numel() else None",
+    input=(
+        "convolution_input(grad_output, grad, input_shape, options, pushed) if grad_output.numel() else None"
+    ),
     saves="grad_output input",
 )
