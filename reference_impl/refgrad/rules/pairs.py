@@ -282,6 +282,8 @@ rule(
     low="grad.masked_fill(~((low < high) & (self < low)), 0)",
     high="grad.masked_fill(~((self > high) | (high < low)), 0)",
     saves="self low high",
+    # In forward mode the lower of two equal bounds counts too.
+    forward_mode={"low": "grad.masked_fill(~((low <= high) & (self < low)), 0)"},
     elementwise=True,
     diagonal=True,
 )

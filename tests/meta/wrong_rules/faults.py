@@ -45,13 +45,14 @@ class Fault:
 def faults(rule: Rule, integers: Collection[str] = ()) -> Iterator[Fault]:
     """Every fault that applies to a row. integers: those of its arguments that are whole numbers."""
     stated = {tensor: formula for tensor in rule.tensors if (formula := rule.formula(tensor)) is not None}
-    for formulas in (stated, rule.forward_mode):
+    transposed = {tensor: one for tensor, one in rule.forward_mode.items() if isinstance(one, str)}
+    for formulas in (stated, transposed):
         for tensor, formula in formulas.items():
             known = {_plain(formula)}
             for kind, wrong in _wrong(formula, integers):
                 if wrong not in known:
                     known.add(wrong)
-                    yield Fault(rule.name, kind, {tensor: wrong}, formulas is rule.forward_mode)
+                    yield Fault(rule.name, kind, {tensor: wrong}, formulas is transposed)
     if rule.elementwise:  # all tensors have one shape, so that no formula gives itself away by its own
         for a, b in combinations(stated, 2):
             if _plain(stated[a]) != _plain(stated[b]):

@@ -152,6 +152,8 @@ class Hunter:
         other = wrong(rule, fault.formulas, forward_mode=fault.forward_mode)
         if fault.kind == "conj dropped":
             tasks = sorted(tasks, key=lambda task: not task.dtype.startswith("complex"))
+        if fault.forward_mode:
+            tasks = sorted(tasks, key=lambda task: "forward-mode" not in task.origin.id)
         tried = unsound = 0
         for task in tasks[: self.limit]:
             tried += 1
