@@ -140,10 +140,17 @@ def _once(  # noqa: PLR0917 - the arguments of the loss
     single = input.ndim == 1
     rows = input.unsqueeze(0) if single else input
     classes = target._data.reshape(-1)
-    logits = torch.nn.functional.linear(rows._data, linear_weight._data, data_of(linear_bias))
+    # As torch does under its policy "auto", where the kernels of 16 bits sum in single precision.
+    wide = torch.promote_types(rows.dtype, torch.float32)
+    operands = (None if one is None else one._data.to(wide) for one in (rows, linear_weight, linear_bias))
+    logits = torch.nn.functional.linear(*operands)
     loss = torch.nn.functional.cross_entropy(
-        logits, classes, data_of(weight), ignore_index=ignored, reduction=reduction
-    )
+        logits,
+        classes,
+        None if weight is None else weight._data.to(wide),
+        ignore_index=ignored,
+        reduction=reduction,
+    ).to(rows.dtype)
     share = share_of(classes, data_of(weight), logits, ignored, reduction).unsqueeze(1)
     places = classes.masked_fill(classes == ignored, 0).unsqueeze(1)
     slope = (logits.softmax(1) * share).scatter_add(1, places, -share).to(logits.dtype)

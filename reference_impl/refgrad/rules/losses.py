@@ -205,13 +205,30 @@ kernel(
 )
 
 
-@formula
-def soft_margin_slope(value: T, target: T) -> T:
+def _soft_margin_slope(value: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Return the derivative of log(1 + exp(-target * x)); nan where the exponential overflows."""
     power = (-target * value).exp()
     return -target * power / (power + 1)
 
 
+@formula
+def soft_margin_curve(value: T, target: T) -> T:
+    """Return the second derivative, which the derivative of the quotient would give with cancellation."""
+    power = (-target * value).exp()
+    return target * target * power / ((power + 1) * (power + 1))
+
+
+kernel("soft_margin_slope", _soft_margin_slope)
+rule(
+    "soft_margin_slope",
+    grad_fn="SoftMarginLossBackwardBackward0",
+    tensors="self target",
+    forward="soft_margin_slope(self, target)",
+    self="grad * soft_margin_curve(self, target)",
+    target=NON_DIFFERENTIABLE,
+    saves="self target",
+    elementwise=True,
+)
 rule(
     "soft_margin_loss",
     grad_fn="SoftMarginLossBackward0",
@@ -360,7 +377,7 @@ def rows_of(grad: T) -> T:
 # `slope` [N, C] is the derivative by the logits, and `loss` what the kernel found. The gradients are
 # constants to whoever differentiates them.
 for _name, _grad, _scaled in (
-    ("linear_cross_entropy", "first_time(grad, used, {!r})", "{0} * ({1})"),
+    ("linear_cross_entropy", "first_time(grad, used, {!r})", "({0} * ({1}))"),
     ("linear_cross_entropy_of_each", "rows_of(grad)", "{1}"),
 ):
     _slope = "slope" if "{0}" in _scaled else f"({_grad} * slope)"
@@ -370,9 +387,11 @@ for _name, _grad, _scaled in (
         tensors="self weight bias slope",
         args="used loss",
         forward="loss",
-        self=_scaled.format(_grad.format("self"), f"{_slope}.matmul(weight.detach())"),
-        weight=_scaled.format(_grad.format("weight"), f"{_slope}.t().matmul(self.detach())"),
-        bias=_scaled.format(_grad.format("bias"), f"{_slope}.sum(0)"),
+        self=_scaled.format(_grad.format("self"), f"{_slope}.matmul(weight.detach().to(slope.dtype))")
+        + ".to(self_dtype)",
+        weight=_scaled.format(_grad.format("weight"), f"{_slope}.t().matmul(self.detach().to(slope.dtype))")
+        + ".to(weight_dtype)",
+        bias=_scaled.format(_grad.format("bias"), f"{_slope}.sum(0)") + ".to(bias_dtype)",
         slope=NON_DIFFERENTIABLE,
         saves="self weight slope",
     )
