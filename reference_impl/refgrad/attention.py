@@ -11,6 +11,7 @@ import math
 import torch
 
 from .arrangement import repeat_interleave
+from .complex_support import refuse_complex
 from .dropouts import dropout
 from .loss_arguments import data_of
 from .ops import apply
@@ -45,12 +46,14 @@ def _safe_softmax(input: Tensor, dim: int, dtype: torch.dtype | None = None) -> 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return sum_ij x1[..., i] w[o, i, j] x2[..., j] + bias: [..., I], [..., J], [O, I, J], [O] to [..., O].
 
-    Raises RuntimeError for shapes that do not fit.
+    Raises RuntimeError for shapes that do not fit, and for complex numbers where it would be recorded: torch
+    has no derivative of it there.
     """
     if input1.ndim != input2.ndim:
         raise RuntimeError(f"bilinear(): input dimensions do not match: got {input1.ndim} and {input2.ndim}")
     if input1.shape[:-1] != input2.shape[:-1]:
         raise RuntimeError("bilinear(): input batch dimensions do not match")
+    refuse_complex("_trilinear", input1, input2, weight)
     left, right = (reshape(value, (-1, value.shape[-1])) for value in (input1, input2))
     made = reshape(apply("trilinear", left, right, weight), (*input1.shape[:-1], weight.shape[0]))
     return made if bias is None else made + bias

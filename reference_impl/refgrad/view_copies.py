@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from .grad_mode import mode
+from .complex_support import refuse_complex
 from .ops import apply
 from .tensor import Tensor
 
@@ -80,7 +80,7 @@ def permute_copy(input: Tensor, dims: Sequence[int]) -> Tensor:
 
 def select_copy(input: Tensor, dim: int, index: int) -> Tensor:
     """Return a copy of one index of one dimension; raise IndexError for an index that is not there."""
-    _refuse_complex("select_copy", input)
+    refuse_complex("select_copy", input)
     return apply("select_copy", input, _wrapped(dim, input.ndim), index)
 
 
@@ -88,7 +88,7 @@ def slice_copy(
     input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Tensor:
     """Return a copy of the places `start`, `start + step`, ... before `end` of one dimension."""
-    _refuse_complex("slice_copy", input)
+    refuse_complex("slice_copy", input)
     return apply("slice_copy", input, _wrapped(dim, input.ndim), start, end, step)
 
 
@@ -149,7 +149,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
 
     Raises RuntimeError for a `src` of another shape, IndexError for an index that is not there.
     """
-    _refuse_complex("select_scatter", input, src)
+    refuse_complex("select_scatter", input, src)
     return apply("select_scatter", input, src, _wrapped(dim, input.ndim), index)
 
 
@@ -160,7 +160,7 @@ def slice_scatter(  # noqa: PLR0917 - torch's signature
 
     Raises RuntimeError for a `src` of another shape.
     """
-    _refuse_complex("slice_scatter", input, src)
+    refuse_complex("slice_scatter", input, src)
     return apply("slice_scatter", input, src, _wrapped(dim, input.ndim), start, end, step)
 
 
@@ -181,19 +181,6 @@ def as_strided_scatter(
             "as_strided_scatter is currently only supported for contiguous inputs that require grad"
         )
     return apply("scatter_strided", input, src, _geometry(input._data, size, stride, storage_offset))
-
-
-def _refuse_complex(name: str, *tensors: Tensor) -> None:
-    """Raise torch's RuntimeError for operations that it does not differentiate for complex numbers.
-
-    Those are all that are not on the list GRADIENT_IMPLEMENTED_FOR_COMPLEX of
-    tools/autograd/gen_variable_type.py, whatever their derivative.
-    """
-    recorded = mode.enabled and any(tensor.requires_grad for tensor in tensors)
-    if recorded and tensors[0].dtype.is_complex:
-        raise RuntimeError(
-            f"{name} does not support automatic differentiation for outputs with complex dtype."
-        )
 
 
 def _wrapped(dim: int, rank: int) -> int:

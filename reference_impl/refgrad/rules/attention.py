@@ -140,8 +140,8 @@ rule(
     grad_fn="TrilinearBackward0",
     tensors="x1 x2 weight",
     forward="trilinear(x1, x2, weight)",
-    x1="(grad.unsqueeze(2) * conj(other_factor(x2, weight, 2))).sum(1)",
-    x2="(grad.unsqueeze(2) * conj(other_factor(x1, weight, 1))).sum(1)",
-    weight="grad.t().matmul(conj(outer_products(x1, x2))).reshape(weight_shape)",
+    x1="(grad.unsqueeze(2) * other_factor(x2, weight, 2)).sum(1)",
+    x2="(grad.unsqueeze(2) * other_factor(x1, weight, 1)).sum(1)",
+    weight="grad.t().matmul(outer_products(x1, x2)).reshape(weight_shape)",
     saves="x1 x2 weight",
 )
