@@ -58,6 +58,7 @@ OPERATIONS = {
         "torch.complex(d, a).exp(), torch.complex(d, a).abs(), torch.complex(d, d).conj().real, torch.sgn(d "
         "+ 1j)"
     ),
+    "powers of real numbers that are complex": "d ** (1 + 2j), (1 + 2j) ** d, d ** (a + 1j), (a + 1j) ** d",
     "transforms": "torch.fft.rfft(d).abs(), torch.view_as_real(torch.complex(d, b))",
     "layers": (
         "nn.linear(d, a), nn.gelu(d), nn.softplus(d), nn.mse_loss(d, b), nn.layer_norm(d, (2,)), nn.pad(d, "
@@ -117,6 +118,34 @@ PROGRAMS = {
     "slices reduced into places": """
         import warnings; warnings.simplefilter("ignore")  # torch refuses before its kernel can warn
         with fw.dual_level(): fw.make_dual(a, b).index_reduce(0, index[0], a, "amax")
+        """,
+    "exponential sums": """
+        with fw.dual_level():
+            for p in (a[:, :0], torch.complex(a, b), tensor([[-1e3, 1e3]])):
+                d = fw.make_dual(p, p + 1)
+                show(d.logsumexp(1))
+                if p.numel(): show(d.logcumsumexp(1))
+        """,
+    "a cosine of short vectors": """
+        x = leaf([[1e-3, 0.], [0., 0.], [3., 4.]], dtype=torch.float64)
+        y = nn.cosine_similarity(x, tensor([1., 2.]), eps=.1)
+        print(torch.autograd.grad(y.sum(), x, create_graph=True)[0].tolist())
+        with fw.dual_level():
+            t = fw.unpack_dual(nn.cosine_similarity(fw.make_dual(x, x + 1), b[0], eps=.1)).tangent
+            print(t.tolist(), t.requires_grad)
+        """,
+    "decompositions": """
+        H = torch.complex(a, b) + torch.complex(a, b).mH
+        tall, other = torch.complex(a, b)[:, :1], torch.complex(b, a)[:, :1]
+        singular = tensor([[1., 2.], [2., 4.]])
+        for p, u in ((torch.eye(2, dtype=torch.float64), b), (tall, other), (H, torch.complex(b, b).mH),
+                     (singular, b), (tensor([[0.]]), b[:1, :1])):
+            with fw.dual_level():
+                d = fw.make_dual(p, u)
+                show(*torch.linalg.svd(d), *torch.linalg.svd(d, full_matrices=False))
+                if p.shape[0] == p.shape[1]:
+                    show(*torch.linalg.eigh(d), torch.linalg.det(d), torch.linalg.slogdet(d)[1])
+                    show(torch.linalg.matrix_exp(d))
         """,
     "history of zero tangents": """
         x = leaf(a.tolist(), dtype=torch.float64)

@@ -220,6 +220,23 @@ def logsumexp_backward(grad: T, value: T, result: T, dims: Any, keepdim: bool) -
 
 
 @formula
+def logsumexp_transposed(grad: T, value: T, dims: Any, keepdim: bool) -> T:
+    """Return the same gradient, divided last by a sum that is 0 for the exponentials of nothing."""
+    if not keepdim:
+        grad = unsqueeze_dims(grad, value.shape, dims)
+    share = _shifted(value, _all(dims, value)).exp()
+    return conj(share) * (grad / conj(share.sum(_all(dims, value), keepdim=True) if value.dim() else share))
+
+
+def _shifted(value: T, dims: Any) -> T:
+    """Return numbers less the largest real part over `dims`: their exponentials do not overflow."""
+    if not value.numel():
+        return value
+    real = value.real if value.dtype.is_complex else value
+    return value - real.detach().amax(dims, True)
+
+
+@formula
 def logcumsumexp_backward(grad: T, value: T, result: T, dim: int) -> T:
     """Return the gradient of logcumsumexp, summed in logarithms: positive and negative parts by themselves.
 
@@ -241,14 +258,14 @@ def logcumsumexp_backward(grad: T, value: T, result: T, dim: int) -> T:
 def logcumsumexp_transposed(grad: T, value: T, dim: int) -> T:
     """Return the gradient of logcumsumexp in a form that is linear in the cotangent.
 
-    Numbers are shifted by the largest along `dim`, and sums by a trifle, as in `logcumsumexp_jvp` in
+    Real numbers are shifted by the largest along `dim`, and sums by a trifle, as in `logcumsumexp_jvp` in
     torch/csrc/autograd/FunctionsManual.cpp.
     """
     if not value.dim() or not value.numel():
         return grad
-    share = (value - value.detach().amax(dim, True)).exp()
-    part = grad / (share.cumsum(dim) + 1e-13)
-    return share * part.flip(dim).cumsum(dim).flip(dim)
+    share = (value if value.dtype.is_complex else _shifted(value, dim)).exp()
+    part = grad / conj(share.cumsum(dim) + 1e-13)
+    return conj(share) * part.flip(dim).cumsum(dim).flip(dim)
 
 
 rule(
@@ -259,6 +276,7 @@ rule(
     forward="self.logsumexp(dim, keepdim)",
     self="logsumexp_backward(grad, self, result, dim, keepdim)",
     saves="self result",
+    forward_mode={"self": "logsumexp_transposed(grad, self, dim, keepdim)"},
 )
 rule(
     "logcumsumexp",

@@ -55,6 +55,13 @@ def _mean_backward(grad: T, value: T, dims: Any, keepdim: bool) -> T:
     return divide(spread(grad, value.shape, dims, keepdim), count(value.shape, dims))
 
 
+def _mean_transposed(grad: T, value: T, dims: Any, keepdim: bool) -> T:
+    """Return the same gradient for forward mode, which divides last: the mean of nothing is nan."""
+    if dims is None:
+        return divide(grad, count(value.shape)).expand(value.shape)
+    return spread(divide(grad, count(value.shape, dims)), value.shape, dims, keepdim)
+
+
 @formula
 def var_mean_backward(  # noqa: PLR0917 - what went in and came out
     grad_var: T, grad_mean: T, value: T, dims: Any, correction: float, keepdim: bool
@@ -62,6 +69,15 @@ def var_mean_backward(  # noqa: PLR0917 - what went in and came out
     """Return the gradient of a variance and a mean."""
     spreads = None if grad_var is None else var_backward(grad_var, value, dims, correction, keepdim)
     return _total(spreads, _mean_backward(grad_mean, value, dims, keepdim))
+
+
+@formula
+def var_mean_transposed(  # noqa: PLR0917 - what went in and came out
+    grad_var: T, grad_mean: T, value: T, dims: Any, correction: float, keepdim: bool
+) -> T:
+    """Return the same gradient for forward mode."""
+    spreads = var_backward(grad_var, value, dims, correction, keepdim)
+    return spreads + _mean_transposed(grad_mean, value, dims, keepdim)
 
 
 @formula
@@ -81,7 +97,7 @@ def std_mean_transposed(  # noqa: PLR0917 - what went in and came out
 ) -> T:
     """Return the same gradient without a division by 0 on the way; see `std_transposed`."""
     spreads = std_transposed(grad_std, value, deviation, dims, correction, keepdim)
-    return _total(spreads, _mean_backward(grad_mean, value, dims, keepdim))
+    return spreads + _mean_transposed(grad_mean, value, dims, keepdim)
 
 
 rule(
@@ -103,6 +119,7 @@ rule(
     forward="var_mean(self, dim, correction, keepdim)",
     self="var_mean_backward(grad_variance, grad_mean, self, dim, correction, keepdim)",
     saves="self",
+    forward_mode={"self": "var_mean_transposed(grad_variance, grad_mean, self, dim, correction, keepdim)"},
 )
 rule(
     "std_mean",
