@@ -249,7 +249,7 @@ def _times_diagonal(formula: Callable[[Tensor], Tensor], tangent: Tensor, like: 
     Where J is complex, conj(J^H conj(t)) is J t. The result of a real function of complex numbers is the real
     part of that.
     """
-    product = conj(formula(conj(tangent)))
+    product: Tensor = conj(formula(conj(tangent)))
     if product._dtype.is_complex and not like._dtype.is_complex:
         product = product.real
     if product._dtype is not like._dtype:

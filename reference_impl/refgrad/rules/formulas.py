@@ -123,13 +123,13 @@ def pow_number_backward(grad: T, base: T, exponent: complex) -> T:
     """
     if exponent == 0:
         return zeros_like(base)
-    return grad * conj(exponent * base.pow(exponent - 1))
+    return _real_as(base, grad * conj(exponent * base.pow(exponent - 1)))
 
 
 def pow_base_backward(grad: T, base: T, exponent: T) -> T:
     """Return the gradient of `base ** exponent` with respect to the base, for a tensor exponent."""
     slope = conj(exponent * base.pow(exponent - 1))
-    return (grad * slope).masked_fill(exponent == 0, 0)
+    return _real_as(base, (grad * slope).masked_fill(exponent == 0, 0))
 
 
 def pow_exponent_backward(grad: T, base: T, exponent: T, result: T) -> T:
@@ -138,18 +138,30 @@ def pow_exponent_backward(grad: T, base: T, exponent: T, result: T) -> T:
     Where the base is 0 and the exponent is real and not negative, the derivative is 0 and not log(0) * 0.
     """
     slope = conj(result * base.to(result.dtype).log())
-    return grad * slope.masked_fill((base == 0) & _real_from_zero(exponent), 0)
+    return _real_as(exponent, grad * slope.masked_fill((base == 0) & _real_from_zero(exponent), 0))
 
 
 def pow_number_base_backward(grad: T, base: complex, exponent: T, result: T) -> T:
     """Return the gradient of `base ** exponent` with respect to the exponent, for a Python number as base."""
+    log: complex
     if base == 0:
-        return grad * conj(result * -math.inf).masked_fill(_real_from_zero(exponent), 0)
+        slope = conj(result * -math.inf).masked_fill(_real_from_zero(exponent), 0)
+        return _real_as(exponent, grad * slope)
     if base.imag or base.real < 0:
-        log = cmath.log(base)
         # A negative real base of a real result has no real logarithm: nan, as std::log gives.
-        return grad * conj(result * (log if result.dtype.is_complex else math.nan))
-    return grad * conj(result * math.log(base.real))
+        log = cmath.log(base) if result.dtype.is_complex else math.nan
+    else:
+        log = math.log(base.real)
+    return _real_as(exponent, grad * conj(result * log))
+
+
+def _real_as(operand: T, grad: T) -> T:
+    """Return the real part of `grad` for a real operand of a complex power.
+
+    All gradients of real operands end so. In powers torch's forward mode applies the same formula to the
+    tangent, which then loses its imaginary part.
+    """
+    return grad.real if grad.dtype.is_complex and not operand.dtype.is_complex else grad
 
 
 def _real_from_zero(exponent: T) -> T:
