@@ -238,20 +238,23 @@ def _shifted(value: T, dims: Any) -> T:
 
 @formula
 def logcumsumexp_backward(grad: T, value: T, result: T, dim: int) -> T:
-    """Return the gradient of logcumsumexp, summed in logarithms: positive and negative parts by themselves.
+    """Return the gradient of logcumsumexp, summed in logarithms: those of real numbers for positive and
+    negative parts by themselves.
 
     Source: `logcumsumexp_backward` in torch/csrc/autograd/FunctionsManual.cpp.
     """
     if not value.dim():
         return grad
+
+    def spread(logs: T) -> T:
+        return ((logs - result).flip(dim).logcumsumexp(dim).flip(dim) + value).exp()
+
+    if value.dtype.is_complex:
+        return conj(spread(conj(grad).log()))
     least = torch.finfo(grad.dtype).min
     size = grad.abs().log()
-
-    def part(chosen: T) -> T:
-        logs = size.masked_fill(~chosen, least) - result
-        return (logs.flip(dim).logcumsumexp(dim).flip(dim) + value).exp()
-
-    return part(grad > 0) - part(grad < 0)
+    positive, negative = (spread(size.masked_fill(~chosen, least)) for chosen in (grad > 0, grad < 0))
+    return positive - negative
 
 
 @formula

@@ -63,6 +63,15 @@ rule(
     imag="grad.imag",
     saves="",
 )
+rule(
+    "imag",
+    grad_fn="SelectBackward0",
+    tensors="self",
+    forward="self.imag",
+    self="complex(zeros_like(grad), grad)",
+    saves="",
+    view=True,
+)
 # torch takes the direction of the result, which is the opposite one for a negative length, and 0 for none.
 rule(
     "polar",

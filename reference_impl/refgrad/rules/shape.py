@@ -56,9 +56,8 @@ _view(
     "dim start end step",
 )
 _view("conj", "ConjBackward0", "self.conj()", "grad.conj()")
-# torch records real and imag as view_as_real followed by select; here each is one step.
+# torch records real, and imag among the rows of pairs, as view_as_real and select; here each is one step.
 _view("real", "SelectBackward0", "self.real", "grad.to(self_dtype)")
-_view("imag", "SelectBackward0", "self.imag", "grad.to(self_dtype) * 1j")
 
 rule(
     "unsafe_view",
