@@ -205,15 +205,30 @@ def _both(
                 for result, name in zip(results, rule.results, strict=True)
                 if name not in rule.constants
             ]
-            right = [operation.pull(name)(*grads, *results, *operands) for name in tensors]
+            right = _pulled(operation, tensors, grads, [*results, *operands])
     except Exception:  # noqa: BLE001 - kernels refuse some numbers and dtypes in ways of their own
         return []
     try:
         with refgrad.no_grad():
-            wrong = [changed.pull(name)(*grads, *results, *operands) for name in tensors]
+            wrong = _pulled(changed, tensors, grads, [*results, *operands])
     except Exception:  # noqa: BLE001 - what cannot be computed is not the same
         wrong = [None] * len(right)
     return [*zip(right, wrong, strict=True)]
+
+
+def _pulled(
+    operation: Operation, tensors: Sequence[str], grads: Sequence[Tensor], rest: Sequence[Any]
+) -> list[Any]:
+    """The gradients of these tensors; those of forward mode less what they are for cotangents of zeros, since
+    it transposes the formulas, and what they add to every cotangent does not count."""
+    found = []
+    for name in tensors:
+        pull = operation.pull(name)
+        gradient = pull(*grads, *rest)
+        if name in operation.rule.forward_mode and gradient is not None:
+            gradient = gradient - pull(*(refgrad.zeros_like(grad) for grad in grads), *rest)
+        found.append(gradient)
+    return found
 
 
 Draw = Callable[[torch.Tensor], torch.Tensor]
