@@ -142,20 +142,20 @@ def cov(
         weights = aweights if fweights is None else fweights * aweights
     if not rows.numel() or weights is None:
         total: Any = columns
-        centre = sum(rows, 1, True) / columns if columns else sum(rows, 1, True) * math.nan
+        centre = sum(rows, 1) / columns if columns else sum(rows, 1) * math.nan
         left: Any = columns - correction
     else:
         total = sum(weights)
         if not bool(total != 0):
             raise RuntimeError("cov(): weights sum to zero, can't be normalized")
-        centre = sum(rows * weights, 1, True) / total
+        centre = sum(rows * weights, 1) / total
         left = total - correction
         if aweights is not None and correction:
             left = total - sum(weights * aweights) * correction / total
     if not bool(left > 0):
         warnings.warn("cov(): degrees of freedom is <= 0", UserWarning, stacklevel=2)
         left = 0 if not isinstance(left, Tensor) else left * 0
-    centred = rows - centre
+    centred = rows - unsqueeze(centre, 1)
     scaled = centred if weights is None else centred * weights
     return squeeze(mm(centred, conj(t(scaled))) / left)
 
