@@ -11,7 +11,7 @@ from gradconform.spec.operator_model import PointEntry, RaisesEntry
 SEED = "k"
 """The variable that the cotangents of a derived program start from."""
 
-TAKEN = ("y", "v", "a", "h", "t", "number", SEED)
+TAKEN = ("y", "v", "a", "g", "h", "t", "number", SEED)
 """Names that derived programs use for themselves."""
 
 _DUAL = "autograd.forward_ad"
