@@ -45,7 +45,8 @@ class LinearCrossEntropyOptions:
     acc_dtype: torch.dtype | None = None
 
     def __post_init__(self) -> None:
-        size, method = self.batch_chunk_size, self.chunking_method
+        size: Any = self.batch_chunk_size
+        method = self.chunking_method
         if self.acc_policy not in _POLICIES:
             raise ValueError(f"invalid acc_policy: {self.acc_policy!r}")
         if method not in (None, "auto", "aspect_ratio") and not re.fullmatch(
@@ -142,8 +143,8 @@ def _once(  # noqa: PLR0917 - the arguments of the loss
     classes = target._data.reshape(-1)
     # As torch does under its policy "auto", where the kernels of 16 bits sum in single precision.
     wide = torch.promote_types(rows.dtype, torch.float32)
-    operands = (None if one is None else one._data.to(wide) for one in (rows, linear_weight, linear_bias))
-    logits = torch.nn.functional.linear(*operands)
+    bias = None if linear_bias is None else linear_bias._data.to(wide)
+    logits = torch.nn.functional.linear(rows._data.to(wide), linear_weight._data.to(wide), bias)
     loss = torch.nn.functional.cross_entropy(
         logits,
         classes,

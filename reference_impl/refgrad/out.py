@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import torch
 
@@ -19,6 +19,10 @@ from .tensor import Tensor
 from .versions import bump
 
 
+@overload
+def into(out: Tensor, name: str, *operands: Any, **options: Any) -> Tensor: ...
+@overload
+def into(out: Sequence[Tensor], name: str, *operands: Any, **options: Any) -> Any: ...
 def into(out: Any, name: str, *operands: Any, **options: Any) -> Any:
     """Run torch's function `name` on the data of `operands`, into `out`, a tensor or several; return `out`.
 

@@ -164,10 +164,7 @@ def _adaptive_mean(rank: int) -> Callable[..., Tensor]:
     def function(input: Tensor, output_size: Any) -> Tensor:
         sizes = _wanted(output_size, input, rank, name)
         if any(size < 0 for size in sizes):
-            raise RuntimeError(
-                f"{name}: elements of output_size must be greater than or equal to 0 but received "
-                f"{list(sizes)}"
-            )
+            raise RuntimeError(f"{name}: elements of output_size must not be below 0, got {list(sizes)}")
         if input.ndim not in (rank + 1, rank + 2):
             raise RuntimeError(
                 f"{name}(): Expected {rank + 1}D or {rank + 2}D tensor, but got {list(input.shape)}"
