@@ -87,6 +87,12 @@ def test_tensors_of_one_memory_are_views_of_one_input(found: Found) -> None:
     ]
 
 
+def test_sparse_tensors_are_lacking_and_end_nothing(found: Found) -> None:
+    given = list(found["sparse.sampled_addmm"].programs("float64", "cpu", 0))
+    assert given
+    assert all(one.lack.endswith("a tensor of layout sparse_csr") for one in given)
+
+
 def test_what_is_listed_as_an_error_and_torch_takes_is_a_call_like_others(found: Found) -> None:
     listed = [one for one in found["clamp_max"].programs("float64", "cpu", 0) if one.part == "error"]
     texts = [program_text(one.program).splitlines() for one in listed]

@@ -61,3 +61,27 @@ def test_leaky_relu_in_place_refuses_a_negative_slope_in_backward() -> None:
     y = F.leaky_relu(x * 1, -0.5, inplace=True)
     with pytest.raises(RuntimeError, match="In-place leakyReLu backward calculation"):
         y.backward(rg.tensor([1.0], dtype=torch.float64))
+
+
+def test_a_large_margin_has_a_small_curvature() -> None:
+    """In half precision the quotient rule would leave nothing but rounding: exp(30) / (1 + exp(30))^2."""
+    x = rg.tensor([-30.0], dtype=torch.bfloat16, requires_grad=True)
+    target = rg.tensor([1.0], dtype=torch.bfloat16)
+    (grad,) = rg.autograd.grad(F.soft_margin_loss(x, target), [x], create_graph=True)
+    assert grad.tolist() == [-1.0]
+    (slope,) = _slope(grad, x)
+    assert slope == pytest.approx(math.exp(-30.0), rel=0.05)
+
+
+def test_chunks_of_linear_cross_entropy_sum_in_single_precision() -> None:
+    """Of sixteen bits, the gradient is that of single precision, rounded once."""
+    values = torch.linspace(-2, 2, 12).reshape(3, 4), torch.linspace(1, -1, 8).reshape(2, 4)
+    half = [rg.from_torch(one.to(torch.bfloat16)).requires_grad_() for one in values]
+    wide = [one.detach().to(torch.float32).requires_grad_() for one in half]
+    target, options = rg.tensor([0, 1, 1]), rg.nn.LinearCrossEntropyOptions()
+    for given in (half, wide):
+        F.linear_cross_entropy(*given, target, options=options).backward()
+    for narrow, exact in zip(half, wide, strict=True):
+        assert narrow.grad is not None
+        assert exact.grad is not None
+        assert narrow.grad.tolist() == exact.grad.to(torch.bfloat16).tolist()
