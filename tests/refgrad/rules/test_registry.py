@@ -73,3 +73,13 @@ def test_rows_state_what_has_no_formula() -> None:
     assert TABLE["where"].derivatives["condition"] is NON_DIFFERENTIABLE
     assert TABLE["where"].differentiable == ("self", "other")
     assert TABLE["floor_divide"].derivatives["self"] is NOT_IMPLEMENTED
+
+
+def test_forward_mode_may_leave_tensors_out() -> None:
+    constant, refused = TABLE["scatter_prod"], TABLE["index_reduce"]
+    assert constant.differentiable == ("self", "src")
+    assert constant.pushed == ()
+    assert refused.pushed == refused.differentiable == ("self", "source")
+    for row, tensor in ((constant, "src"), (refused, "source")):
+        assert row.formula(tensor) is not None
+        assert row.pulled(tensor) is None
