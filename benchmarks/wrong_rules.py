@@ -6,7 +6,8 @@ Usage: python benchmarks/wrong_rules.py [--rows NAME ...] [--every N] [--jobs N]
 For every row, and every slip that can be made in its formulas (a factor or a term dropped, a sign, a conj, a
 mask, an index off by one, two formulas swapped, zeros), the scenarios that reach the row are run as
 `gradconform run refgrad` runs them, until one diverges. Formulas that give the same gradients for all numbers
-are told apart from survivors, and not counted. `--write` writes docs/wrong-rules.md.
+are told apart from survivors, and not counted. `--write` writes docs/wrong-rules.md. Why a fault survives is
+told in docs/wrong-rules.yaml; an explanation of one that does not fails the run.
 """
 
 # ruff: noqa: E402 - the path is mended before a package is imported from it
@@ -19,7 +20,7 @@ import pickle
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from fnmatch import fnmatchcase
 from multiprocessing import get_context
@@ -33,6 +34,7 @@ sys.path.append(str(ROOT / "tests" / "meta"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+import yaml
 from wrong_rules import hunt  # type: ignore[import-not-found]
 
 from gradconform.plan import Settings, Task, tasks_of
@@ -41,6 +43,7 @@ from gradconform.spec.corpus import all_files
 from refgrad.rules import TABLE
 
 PAGE = ROOT / "docs" / "wrong-rules.md"
+REASONS = ROOT / "docs" / "wrong-rules.yaml"
 FORK = get_context("fork")
 
 _hunter: Any
@@ -83,8 +86,23 @@ def hunted(rows: Sequence[str], hunter: hunt.Hunter, jobs: int) -> Iterator[list
         yield from pool.map(row, range(len(rows)), rows)
 
 
-def report(found: Sequence[hunt.Found], every: int) -> Iterator[str]:
-    """The page. every: of so many faults of a row one was planted."""
+def reasons() -> dict[str, str]:
+    """Why faults survive, by the fault as it is printed."""
+    return yaml.safe_load(REASONS.read_text("utf-8")) or {}
+
+
+def outdated(found: Sequence[hunt.Found], why: Mapping[str, str]) -> list[str]:
+    """The faults that are explained though they did not survive."""
+    told = {str(each.fault): each for each in found}
+    return [
+        fault
+        for fault in why
+        if fault in told and (told[fault].by or told[fault].equal or not told[fault].reach)
+    ]
+
+
+def report(found: Sequence[hunt.Found], every: int, why: Mapping[str, str]) -> Iterator[str]:
+    """The page. every: of so many faults of a row one was planted. why: the reasons of survivors."""
     reached = [each for each in found if each.reach]
     counted = [each for each in reached if not each.equal]
     caught = [each for each in counted if each.by]
@@ -118,12 +136,16 @@ def report(found: Sequence[hunt.Found], every: int) -> Iterator[str]:
     if not survivors:
         yield "None."
     else:
-        yield "| row | fault | formula | tests tried | tests that reach the row |"
-        yield "|---|---|---|---|---|"
+        yield "| row | fault | formula | tests tried | tests that reach the row | why it survives |"
+        yield "|---|---|---|---|---|---|"
     for each in survivors:
         formula = "; ".join(f"{tensor}: `{text}`" for tensor, text in each.fault.formulas.items())
-        formula = formula.replace("|", "\\|")
-        yield f"| `{each.fault.row}` | {each.fault.kind} | {formula} | {each.tried} | {each.reach} |"
+        formula = formula.replace("|", "\\|") + (" in forward mode" if each.fault.forward_mode else "")
+        unsound = f", {each.unsound} of them without it too" if each.unsound else ""
+        reason = why.get(str(each.fault), f"not explained{unsound}")
+        yield (
+            f"| `{each.fault.row}` | {each.fault.kind} | {formula} | {each.tried} | {each.reach} | {reason} |"
+        )
     yield ""
     yield "## Rows that no scenario reaches"
     yield ""
@@ -167,10 +189,13 @@ def main() -> None:
                 "the same gradients" if one.equal else "SURVIVED" if one.reach else "not reached"
             )
             print(f"{one.fault} | {said} {one.how}".rstrip(), flush=True)
-    page = "\n".join(report(found, options.every)) + "\n"
+    why = reasons()
+    page = "\n".join(report(found, options.every, why)) + "\n"
     print(f"\n{page}\n{time.monotonic() - start:.0f} s")
     if options.write:
         PAGE.write_text(page, encoding="utf-8")
+    if gone := [*outdated(found, why)]:
+        sys.exit(f"{REASONS.relative_to(ROOT)} explains what does not survive: {'; '.join(gone)}")
 
 
 if __name__ == "__main__":

@@ -389,6 +389,7 @@ OPERATORS = _Operators(
         ),
         Operator("nn.Sequential", "*modules", "object", forms="function"),
         Operator("nn.MSELoss", "*, reduction='mean'", "object", forms="function"),
+        Operator("nn.LinearCrossEntropyOptions", "allow_retain_graph=False", "object", forms="function"),
         Operator(
             "nn.BatchNorm1d",
             "num_features, eps=1e-05, momentum=0.1, affine=True, *, dtype=None",
