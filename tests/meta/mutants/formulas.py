@@ -49,8 +49,8 @@ MUTANTS = (
         "kinks/powers-of-zero",
         (
             "rules/formulas.py",
-            "    if exponent == 0:\n        return zeros_like(base)\n    return grad * conj(exponent",
-            "    return grad * conj(exponent",
+            "    if exponent == 0:\n        return zeros_like(base)\n    return _real_as(base, grad",
+            "    return _real_as(base, grad",
         ),
     ),
     mutant(
