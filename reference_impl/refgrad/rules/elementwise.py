@@ -2,7 +2,6 @@
 
 from .registry import rule
 
-
 # sgn of a complex number is neither real nor holomorphic. What comes first to a cotangent comes last to a
 # tangent, which is 0 at 0.
 _SGN_PULLED = "sgn_backward(grad.masked_fill(self == 0, 0), self, result)"
