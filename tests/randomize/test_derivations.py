@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -208,12 +208,11 @@ def test_what_a_derivation_makes_of_the_inputs(
 
 
 def test_there_are_many_and_all_are_tried_here() -> None:
-    tried = {
-        mark.args[1][number][0]
-        for test in (test_what_a_derivation_makes_of_a_program, test_what_a_derivation_makes_of_the_inputs)
-        for mark in test.pytestmark  # type: ignore[attr-defined]
-        for number in range(len(mark.args[1]))
-    }
+    tests: list[Any] = [
+        test_what_a_derivation_makes_of_a_program,
+        test_what_a_derivation_makes_of_the_inputs,
+    ]
+    tried = {row[0] for test in tests for mark in test.pytestmark for row in mark.args[1]}
     assert tried == set(DERIVATIONS)
     assert len(DERIVATIONS) >= 15
 

@@ -79,8 +79,8 @@ def test_chunks_of_linear_cross_entropy_sum_in_single_precision() -> None:
     half = [rg.from_torch(one.to(torch.bfloat16)).requires_grad_() for one in values]
     wide = [one.detach().to(torch.float32).requires_grad_() for one in half]
     target, options = rg.tensor([0, 1, 1]), rg.nn.LinearCrossEntropyOptions()
-    for given in (half, wide):
-        F.linear_cross_entropy(*given, target, options=options).backward()
+    for image, weight in (half, wide):
+        F.linear_cross_entropy(image, weight, target, options=options).backward()
     for narrow, exact in zip(half, wide, strict=True):
         assert narrow.grad is not None
         assert exact.grad is not None

@@ -48,7 +48,7 @@ def derivation(says: str) -> Callable[[Rewrite], Rewrite]:
     """Registers a rewrite under its function's name."""
 
     def register(rewrite: Rewrite) -> Rewrite:
-        name = rewrite.__name__.replace("_", "-")  # type: ignore[attr-defined]
+        name = rewrite.__name__.replace("_", "-")
         DERIVATIONS[name] = Derivation(name, says, rewrite)
         return rewrite
 

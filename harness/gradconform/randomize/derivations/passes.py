@@ -8,6 +8,7 @@ from gradconform.program.steps import Apply, Argument, Backward, Expect, Grad, I
 from gradconform.randomize.chooser import Chooser
 from gradconform.randomize.derivations.base import (
     Names,
+    Steps,
     apply,
     backward_at,
     cotangent_of,
@@ -58,7 +59,7 @@ def split_backward(program: Program, chooser: Chooser) -> Program | None:  # noq
     cotangent = given or Ref(str(whole[0].target))
     part, rest = names.new("part"), names.new("rest")
     options = {name: value for name, value in step.options.items() if name != "gradient"}
-    passes = (
+    passes: Steps = (
         *whole,
         apply(part, "mul", cotangent, 0.25),
         apply(rest, "sub", cotangent, Ref(part)),
