@@ -60,7 +60,8 @@ def test_planted_faults_are_caught() -> None:
     hunter = hunt.Hunter(tasks, reach, limit=8, every=5)
     own = {min(reach.rows[task.id], key=counts.__getitem__) for task in tasks if reach.rows[task.id]}
     found = [each for number, row in enumerate(sorted(own)) for each in hunter.row(row, number)]
-    counted = [each for each in found if not each.equal]
+    # The sample has no scenario of forward mode.
+    counted = [each for each in found if not each.equal and not each.fault.forward_mode]
     survivors = [str(each.fault) for each in counted if not each.by]
     assert len(counted) >= 20
     assert len(survivors) <= 0.1 * len(counted), survivors
