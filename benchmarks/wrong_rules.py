@@ -87,18 +87,15 @@ def hunted(rows: Sequence[str], hunter: hunt.Hunter, jobs: int) -> Iterator[list
 
 
 def reasons() -> dict[str, str]:
-    """Why faults survive, by the fault as it is printed."""
+    """Why faults survive, by the fault as it is printed; and why rows are not reached, by their name."""
     return yaml.safe_load(REASONS.read_text("utf-8")) or {}
 
 
 def outdated(found: Sequence[hunt.Found], why: Mapping[str, str]) -> list[str]:
-    """The faults that are explained though they did not survive."""
-    told = {str(each.fault): each for each in found}
-    return [
-        fault
-        for fault in why
-        if fault in told and (told[fault].by or told[fault].equal or not told[fault].reach)
-    ]
+    """The faults that are explained though they did not survive, and such rows though they are reached."""
+    told = {str(each.fault): each.reach and not (each.by or each.equal) for each in found}
+    told |= {each.fault.row: not each.reach for each in found}
+    return [fault for fault in why if not told.get(fault, True)]
 
 
 def report(found: Sequence[hunt.Found], every: int, why: Mapping[str, str]) -> Iterator[str]:
@@ -149,7 +146,9 @@ def report(found: Sequence[hunt.Found], every: int, why: Mapping[str, str]) -> I
     yield ""
     yield "## Rows that no scenario reaches"
     yield ""
-    yield ", ".join(f"`{name}`" for name in unreached) + "." if unreached else "None."
+    if not unreached:
+        yield "None."
+    yield from (f"- `{name}`: {why.get(name, 'not explained')}" for name in unreached)
 
 
 def main() -> None:
