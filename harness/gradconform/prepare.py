@@ -6,7 +6,7 @@ Importing this module costs nothing; what is heavy is imported where it is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,11 +46,30 @@ def files_of(options: Options) -> tuple[Path, ...]:
     return tuple({file.resolve(): file for file in files}.values())
 
 
-def rows_of(files: Iterable[Path]) -> tuple[Row, ...]:
-    """A row a scenario of some spec files, from the cached index where it is fresh. Raises SpecError where it
-    is not, and a file is not in order."""
-    paths = tuple(files)
-    return read_index(paths, lambda: _rows(paths))
+def listed(options: Options) -> tuple[Row, ...]:
+    """A row a scenario, in the order of the files. Files of one's own have an index of their own: a change in
+    them does not make that of the shipped ones stale.
+
+    Raises UsageError as `files_of` does, and SpecError where a file is not in order.
+    """
+    files = files_of(options)
+    shipped = _shipped(options)
+    theirs = tuple(file for file in files if file.resolve() in shipped)
+    own = tuple(file for file in files if file.resolve() not in shipped)
+    rows = (*_indexed(theirs), *_indexed(own))
+    names = [name for row in rows for name in (row.id, *row.aliases)]
+    if len(set(names)) < len(names):
+        return tuple(_rows(files))  # an id that is taken is told with both of its places
+    return rows
+
+
+def _shipped(options: Options) -> frozenset[Path]:
+    files = corpus_files(options.corpus) if options.corpus in SHIPPED else ()
+    return frozenset(file.resolve() for file in files)
+
+
+def _indexed(files: tuple[Path, ...]) -> tuple[Row, ...]:
+    return read_index(files, lambda: _rows(files)) if files else ()
 
 
 def _rows(files: tuple[Path, ...]) -> Iterator[Row]:
@@ -67,20 +86,19 @@ def files_for(options: Options, select: tuple[str, ...]) -> tuple[Path, ...]:
     """The spec files of a run that selectors may take scenarios from: of the shipped ones those of which the
     index says so, or all where it says so of none.
 
-    Raises as `files_of` and `rows_of` do.
+    Raises as `listed` does.
     """
     from gradconform.plan import takes
 
     files = files_of(options)
-    shipped = corpus_files(options.corpus) if options.corpus in SHIPPED else ()
+    shipped = _shipped(options)
     if not select or not shipped:
         return files
-    rows = rows_of(shipped)
+    rows = _indexed(tuple(file for file in files if file.resolve() in shipped))
     if not all(any(takes(selector, row) for row in rows) for selector in select) and not options.specs:
         return files  # what no scenario has is answered with what is most like it
-    taken = {row.file for row in rows if any(takes(selector, row) for selector in select)}
-    left = {file.resolve() for file in shipped if str(file) not in taken}
-    return tuple(file for file in files if file.resolve() not in left)
+    taken = {Path(row.file).resolve() for row in rows if any(takes(selector, row) for selector in select)}
+    return tuple(file for file in files if file.resolve() not in shipped - taken)
 
 
 def templates_of(options: Options) -> tuple[Template, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gradconform.prepare import files_of, rows_of
+from gradconform.prepare import listed
 from gradconform.settings import Options
 
 
@@ -14,7 +14,7 @@ def _counted(count: int, noun: str) -> str:
 
 def list_command(options: Options, *, as_json: bool) -> int:
     """Prints the scenarios. Returns the exit code."""
-    rows = rows_of(files_of(options))
+    rows = listed(options)
     if as_json:
         import json
 
