@@ -1,4 +1,4 @@
-"""What a bug of the zoo is: an engine with exactly one real bug, and the scenarios that are there to notice."""
+"""What a bug of the zoo is: an engine with exactly one real bug, and the scenarios that have to notice."""
 
 from __future__ import annotations
 
