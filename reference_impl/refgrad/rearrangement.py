@@ -98,8 +98,11 @@ def moveaxis(input: Tensor, source: Any, destination: Any) -> Tensor:
 
 
 def adjoint(input: Tensor) -> Tensor:
-    """Return a view with the last two dimensions swapped, conjugated if it is complex."""
-    return conj(transpose(input, -2, -1))
+    """Return a view with the last two dimensions swapped, conjugated if it is complex.
+
+    A tensor without dimensions is conjugated alone.
+    """
+    return conj(transpose(input, -2, -1)) if input.dim() else conj(input)
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:

@@ -31,12 +31,16 @@ _moved(
     "pixel_unshuffle(grad, factor)",
     "factor",
 )
-_moved(
+rule(
     "pixel_unshuffle",
-    "PixelUnshuffleBackward0",
-    "pixel_unshuffle(self, factor)",
-    "pixel_shuffle(grad, factor)",
-    "factor",
+    grad_fn="PixelUnshuffleBackward0",
+    tensors="self",
+    args="factor",
+    forward="pixel_unshuffle(self, factor)",
+    self="pixel_shuffle(grad, factor)",
+    # Without elements torch's kernel leaves the shape as it is, from which there is no way back.
+    forward_mode={"self": "pixel_shuffle(grad, factor) if grad.numel() else grad"},
+    saves="",
 )
 _moved(
     "channel_shuffle",
