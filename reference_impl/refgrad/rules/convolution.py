@@ -39,15 +39,22 @@ def _weight_gradient(grad: T, input: T, shape: _Shape, options: Options, pushed:
     return _aten.convolution_backward.default(grad, input, like, None, *options, (False, True, False))[1]
 
 
-kernel("convolution", _convolution)
-kernel("convolution_input", _input_gradient)
-kernel("convolution_weight", _weight_gradient)
-
-
 @formula
 def sum_channels(grad: T) -> T:
     """Sum [N, C, ...] over all dimensions but the channels."""
     return grad.sum((0, *range(2, grad.dim())))
+
+
+@formula
+def along_channels(grad: T, shape: _Shape) -> T:
+    """Spread [C] over [N, C, ...]."""
+    return grad.reshape(1, -1, *[1] * (len(shape) - 2)).expand(shape)
+
+
+kernel("convolution", _convolution)
+kernel("convolution_bias", lambda grad, input, weight: sum_channels(grad))  # noqa: ARG005
+kernel("convolution_input", _input_gradient)
+kernel("convolution_weight", _weight_gradient)
 
 
 rule(
@@ -58,12 +65,25 @@ rule(
     forward="convolution(input, weight, bias, options)",
     input="convolution_input(grad, weight, input_shape, options, False)",
     weight="convolution_weight(grad, input, weight_shape, options, False)",
-    bias="sum_channels(grad)",
+    bias="convolution_bias(grad, input, weight)",
     saves="input weight",
     forward_mode={
+        "bias": "sum_channels(grad)",
         "input": "convolution_input(grad, weight, input_shape, options, True)",
         "weight": "convolution_weight(grad, input, weight_shape, options, True)",
     },
+)
+# torch's three gradients are those of one operation, which require grad together: that of the bias too where
+# only the input or the weight is asked for its second derivative.
+rule(
+    "convolution_bias",
+    grad_fn="ConvolutionBackwardBackward0",
+    tensors="grad_output input weight",
+    forward="convolution_bias(grad_output, input, weight)",
+    grad_output="along_channels(grad, grad_output_shape)",
+    input="None",
+    weight="None",
+    saves="",
 )
 rule(
     "convolution_input",

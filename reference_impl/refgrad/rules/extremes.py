@@ -264,11 +264,9 @@ def logcumsumexp_transposed(grad: T, value: T, dim: int) -> T:
     Real numbers are shifted by the largest along `dim`, and sums by a trifle, as in `logcumsumexp_jvp` in
     torch/csrc/autograd/FunctionsManual.cpp.
     """
-    if not value.dim() or not value.numel():
-        return grad
     share = (value if value.dtype.is_complex else _shifted(value, dim)).exp()
     part = grad / conj(share.cumsum(dim) + 1e-13)
-    return conj(share) * part.flip(dim).cumsum(dim).flip(dim)
+    return conj(share) * (part.flip(dim).cumsum(dim).flip(dim) if value.dim() else part)
 
 
 rule(
