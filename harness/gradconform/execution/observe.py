@@ -78,6 +78,7 @@ class Observer:
         # What is looked at is held weakly, so that looking keeps nothing alive; what cannot be is kept, so
         # that its id stays its own for as long as the run lasts.
         self._objects: dict[int, tuple[int, Callable[[], object]]] = {}
+        self._held: dict[int, Callable[[], object]] = {}
         self._count = 0
         self._storages: dict[int, int] = {}
 
@@ -86,7 +87,7 @@ class Observer:
         self._storages.clear()
         live = {name: self.see(value) for name, value in environment.items() if not is_temporary(name)}
         if self.log:
-            live[RECORDED] = tuple(self.log)
+            live[RECORDED] = tuple(map(self._lasting, self.log))
         return StateSeen(number, live, self.engine.is_grad_enabled())
 
     def entry(self, value: Any) -> Seen:
@@ -183,7 +184,11 @@ class Observer:
         A path that leads through None shows an opaque value that no fact accepts.
         """
         if not place.name:
-            return tuple(self.log) if place.path == ("recorded",) else self.engine.is_grad_enabled()
+            return (
+                tuple(map(self._lasting, self.log))
+                if place.path == ("recorded",)
+                else self.engine.is_grad_enabled()
+            )
         value = environment[place.name]
         try:
             for index, part in enumerate(place.path):
@@ -219,8 +224,21 @@ class Observer:
         if label >= 0 and held() is not None:
             return label
         label, self._count = self._count, self._count + 1
-        self._objects[identity] = label, _hold(value) if identity == id(value) else lambda: value
+        held = _hold(value) if identity == id(value) else lambda: value
+        self._objects[identity] = label, held
+        self._held[label] = held
         return label
+
+    def _lasting(self, seen: Seen) -> Seen:
+        """An entry of the log, without the identity of objects that are gone: nobody could tell whether a
+        later one is the same."""
+        match seen:
+            case TensorSeen(identity=int(label)) if self._held[label]() is None:
+                return replace(seen, identity=UNSEEN)
+            case tuple():
+                return tuple(map(self._lasting, seen))
+            case _:
+                return seen
 
     def _storage(self, handle: Handle) -> int | Unseen:
         storage = self.engine.storage(handle)

@@ -52,7 +52,7 @@ def along_channels(grad: T, shape: _Shape) -> T:
 
 
 kernel("convolution", _convolution)
-kernel("convolution_bias", lambda grad, input, weight: sum_channels(grad))  # noqa: ARG005
+kernel("convolution_bias", lambda grad, *_operands: sum_channels(grad))
 kernel("convolution_input", _input_gradient)
 kernel("convolution_weight", _weight_gradient)
 
