@@ -185,11 +185,17 @@ def _record_function(rule: Rule) -> list[str]:
     body = ["data = out._data", "shape = out._shape", "dtype = out._dtype"]
     tests = ["dtype in PLAIN"]
     for name in rule.differentiable:
-        same = f"dtype is {name}._dtype" + (f" and shape == {name}._shape" if rule.elementwise else "")
+        tests.append(f"dtype is {name}._dtype" + (f" and shape == {name}._shape" if rule.elementwise else ""))
         if name == rule.number:
-            body += [f"if not isinstance({name}, Tensor):", f"    {name} = number(dtype, {name})"]
-            same = f"({name}._node is None or {same})"
-        tests.append(same)
+            # What has no node gets no gradient, which alone would need its shape.
+            body += [
+                f"if isinstance({name}, Tensor):",
+                f"    alike = dtype is {name}._dtype and ({name}._node is None or shape == {name}._shape)",
+                "else:",
+                f"    {name} = number(dtype, {name})",
+                f"    alike = {name}.plain",
+            ]
+            tests[-1] = "alike"
     body += [f"e_{name} = {name}._node" for name in rule.differentiable]
     body += [f"plain = {' and '.join(tests)}", *_record(rule, fresh=False)]
     return [

@@ -181,6 +181,14 @@ PROGRAMS = {
         for i in range(3): x.detach_(); x.copy_(mu + i); loss = loss + (x * torch.tensor([float(i)])).sum()
         loss.backward(); print(mu.grad)
         """,
+    "a wider constant": """
+        for write in ("add_", "sub_", "mul_", "div_"):
+            x = torch.ones(3, dtype=torch.float16, requires_grad=True)
+            y = x * 1
+            getattr(y, write)(torch.full((3,), 2.0, dtype=torch.float64))
+            y.backward(torch.ones(3, dtype=torch.float16))
+            print(x.grad)
+        """,
     "between forward and step": """
         w = leaf([1.0])
         o = torch.optim.SGD([w], lr=0.1)
