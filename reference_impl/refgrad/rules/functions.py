@@ -25,11 +25,13 @@ def sinc_backward(grad: T, value: T) -> T:
 
 @formula
 def angle_backward(grad: T, value: T) -> T:
-    """Return the gradient of the angle: at right angles to a complex number, 0 for real ones and at 0."""
+    """Return the gradient of the angle: at right angles to a complex number, 0 for real ones and at 0.
+
+    As in torch (`angle_backward`) it is nan where the square of the magnitude is too small for the dtype.
+    """
     if not value.dtype.is_complex:
         return zeros_like(value)
-    size = value.abs()
-    return (grad * (value * 1j / size) / size).masked_fill(size == 0, 0)
+    return (grad * value / value.abs().pow(2) * 1j).masked_fill(value == 0, 0)
 
 
 @formula
