@@ -112,8 +112,8 @@ _FLAGS: tuple[Bug, ...] = (
             ),
             (
                 "        result = getattr(input._data, name)(*plain, **kwargs)\n"
-                "        return Tensor._of(result)._made_from(input) if isinstance(result, torch.Tensor) else "
-                "result\n"
+                "        made = isinstance(result, torch.Tensor)\n"
+                "        return Tensor._of(result)._made_from(input) if made else result\n"
             ),
         ),
         (
@@ -346,16 +346,16 @@ _KINKS: tuple[Bug, ...] = (
                 '.masked_fill(self <= -3, 0)",\n'
             ),
             (
-                '    "(wide(grad) * (wide(self) + 3).clamp(0, 6) / 6).to(grad.dtype) + split_ties(split_ties("\n'
-                '    "(wide(grad) * wide(self) / 6).to(grad.dtype), self == -3, self < -3), self == 3, '
-                'self > 3)",\n'
+                '    "(wide(grad) * (wide(self) + 3).clamp(0, 6) / 6).to(grad.dtype) + "\n'
+                '    "split_ties(split_ties((wide(grad) * wide(self) / 6).to(grad.dtype), "\n'
+                '    "self == -3, self < -3), self == 3, self > 3)",\n'
             ),
         ),
     ),
     broken(
         "K06",
-        "Powers have no branches for a base or an exponent of 0: their derivatives are what the formulas give.",
-        ("pytorch/pytorch#27134; tinygrad/tinygrad#9075; ml-explore/mlx#628; tenstorrent/tt-metal#5082"),
+        "Powers have no branches for a base or an exponent of 0: their gradients are what the formulas give.",
+        "pytorch/pytorch#27134; tinygrad/tinygrad#9075; ml-explore/mlx#628; tenstorrent/tt-metal#5082",
         ("kinks/powers-of-zero", "points/zero-to-a-power", "points/power-zero"),
         (
             "rules/formulas.py",
