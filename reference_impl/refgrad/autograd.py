@@ -144,7 +144,9 @@ def grad(  # noqa: PLR0917 - torch's signature
 
     def vjp(*given: Tensor | None) -> list[Tensor | None]:
         seeds = _seeds(roots, given, create_graph or bool(LEVELS))
-        capture = Capture(faces=Faces(given))
+        # A gradient that is one of the inputs themselves is that tensor, as a cotangent is that cotangent.
+        faces = Faces((*given, *(tensor for tensor in wanted if isinstance(tensor, Tensor))))
+        capture = Capture(faces=faces)
         for node, number in edges:
             capture.wanted.setdefault(node, {})[number] = None
         execute(seeds, keep=keep, graph=create_graph, capture=capture)

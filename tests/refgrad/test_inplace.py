@@ -46,6 +46,11 @@ PROGRAMS = {
     "a saved leaf": "x = leaf([1.]); z = x * x; x.detach().add_(1); z.backward()",
     "a saved constant": "x = leaf([1.]); c = torch.ones(1); z = x * c; c.add_(1); z.backward()",
     "a saved output": "y = leaf([1.]).exp(); y.add_(1); y.backward()",
+    "the saved input of a running extreme": "y = leaf([1., 2.]) * 1; m, i = y.cummax(0); y.mul_(2); m.sum().backward()",
+    "a running extreme of nothing": """
+        x = torch.zeros(0, requires_grad=True); m, i = x.cummin(0)
+        g, = torch.autograd.grad(m, [x], torch.zeros(0)); print(g is x)
+        """,
     "a saved view": """
         x = torch.ones(4, requires_grad=True).clone(); v = x[:2]; y = v * v; x[2:].mul_(3); y.sum().backward()
         """,

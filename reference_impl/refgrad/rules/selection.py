@@ -156,9 +156,31 @@ def pick_backward(grad: T, indices: T, dim: int, keepdim: bool, shape: tuple[int
     return zeros_of(grad, shape).scatter_add(dim, indices, grad)
 
 
+@formula
+def running_pick_backward(grad: T, value: T, indices: T, dim: int) -> T:
+    """Return the gradient of a running extreme: what was taken several times gets the sum.
+
+    Where there is nothing to pass on, torch returns the input itself (`cummaxmin_backward` in
+    torch/csrc/autograd/FunctionsManual.cpp).
+    """
+    if not value.numel():
+        return value
+    return pick_backward(grad, indices, dim, True, value.shape)
+
+
+for _name in ("cummax", "cummin"):
+    rule(
+        _name,
+        grad_fn=f"{_name.capitalize()}Backward0",
+        tensors="self indices",
+        args="dim keepdim values",
+        forward="values",
+        self="running_pick_backward(grad, self, indices, dim)",
+        indices=NON_DIFFERENTIABLE,
+        saves="self indices",
+    )
+
 for _name, _node in (
-    ("cummax", "CummaxBackward0"),
-    ("cummin", "CumminBackward0"),
     ("kthvalue", "KthvalueBackward0"),
     ("max_dim", "MaxBackward0"),
     ("median_dim", "MedianBackward1"),
