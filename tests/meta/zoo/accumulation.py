@@ -5,9 +5,17 @@ from __future__ import annotations
 from .base import Bug, as_mutant, broken
 
 _DELIVER = "            arrived[node] = have + grad\n"
-_LOOP = "        grad = arrived.pop(node)\n        while True:\n            if node.hooks is not None or watched:\n"
+_LOOP = (
+    "        grad = arrived.pop(node)\n"
+    "        while True:\n"
+    "            if node.hooks is not None or watched:\n"
+)
 _RESULTS = "        return _results(edges, capture, bool(allow_unused or materialize_grads))\n"
-_ACCUMULATE_RECORDED = "        with _LOCKS[id(leaf) >> 4 & 63]:\n            have = leaf._grad\n            if have is None and mode"
+_ACCUMULATE_RECORDED = (
+    "        with _LOCKS[id(leaf) >> 4 & 63]:\n"
+    "            have = leaf._grad\n"
+    "            if have is None and mode"
+)
 
 BUGS: tuple[Bug, ...] = (
     # --- accumulation ---
@@ -50,8 +58,8 @@ BUGS: tuple[Bug, ...] = (
     ),
     broken(
         "A03",
-        "The gradients of a leaf are added four at a time; where .grad is set already, each four after the first "
-        "add what is there by then once more.",
+        "The gradients of a leaf are added four at a time; where .grad is set already, each four after the "
+        "first add what is there by then once more.",
         "apache/mxnet#17989, apache/mxnet#17995, apache/mxnet#16708",
         "accumulation/many-uses-of-a-leaf-with-a-gradient",
         (
@@ -69,7 +77,9 @@ BUGS: tuple[Bug, ...] = (
                 "def _summed(node, have, grad, counts):\n"
                 "    count = counts[node] = counts.get(node, 1) + 1\n"
                 "    leaf = getattr(node, 'variable', None)\n"
-                "    if leaf is not None and leaf._grad is not None and count % 4 == 1 and type(grad) is type(leaf._data):\n"
+                "    if leaf is None or leaf._grad is None or type(grad) is not type(leaf._data):\n"
+                "        return have + grad\n"
+                "    if count % 4 == 1:\n"
                 "        return (leaf._grad._data + have) + have + grad\n"
                 "    return have + grad\n\n\n"
                 "def _deliver(\n"
@@ -79,8 +89,8 @@ BUGS: tuple[Bug, ...] = (
     ),
     broken(
         "A05",
-        "An addition hands one tensor on to both operands, and the next gradient of one of them is added to that "
-        "tensor in place.",
+        "An addition hands one tensor on to both operands, and the next gradient of one of them is added to "
+        "that tensor in place.",
         "Oneflow-Inc/oneflow#8248, Oneflow-Inc/oneflow#4719",
         "backward/branches-keep-their-own-cotangents",
         (
@@ -129,8 +139,8 @@ BUGS: tuple[Bug, ...] = (
                 "            if isinstance(tensor, Tensor) and results[place] is not None:\n"
                 "                if id(tensor) not in slots:\n"
                 "                    have = tensor._grad\n"
-                "                    slots[id(tensor)] = results[place] if have is None else have + results[place]\n"
-                "                    tensor._grad = slots[id(tensor)]\n"
+                "                    total = results[place] if have is None else have + results[place]\n"
+                "                    tensor._grad = slots[id(tensor)] = total\n"
                 "                results[place] = slots[id(tensor)]\n"
                 "        return results\n"
             ),
@@ -146,8 +156,8 @@ BUGS: tuple[Bug, ...] = (
     # --- graphs ---
     broken(
         "B01",
-        "Backward follows each path to its end before it takes the next, and hands on what has been added up by "
-        "then along each of them.",
+        "Backward follows each path to its end before it takes the next, and hands on what has been added up "
+        "by then along each of them.",
         "karpathy/micrograd#2, karpathy/micrograd#64",
         ("backward/shared-intermediate", "backward/tensor-used-k-times"),
         (
@@ -192,7 +202,8 @@ BUGS: tuple[Bug, ...] = (
                 "            if edge not in found:\n"
                 "                found.add(edge)\n"
                 "                nodes.append(edge)\n"
-                "    for node in sorted((node for node in nodes if node.next != ()), key=lambda node: -node.seq):\n"
+                "    inner = [node for node in nodes if node.next != ()]\n"
+                "    for node in sorted(inner, key=lambda node: -node.seq):\n"
                 "        for edge in node.edges:\n"
                 "            counts[edge] = counts.get(edge, 0) + counts[node]\n"
                 "    return counts\n\n\n"
@@ -202,8 +213,8 @@ BUGS: tuple[Bug, ...] = (
     ),
     broken(
         "B02",
-        "A number that is the value of a leaf stands for that leaf, so a constant that happens to be equal is "
-        "taken for it.",
+        "A number that is the value of a leaf stands for that leaf, so a constant that happens to be equal "
+        "is taken for it.",
         "tensorflow/tensorflow#21837",
         "backward/constant-that-equals-a-leaf",
         (
@@ -222,11 +233,11 @@ BUGS: tuple[Bug, ...] = (
         ("compile.py", "from .tensor import Tensor\n", "from .tensor import Tensor, interned\n"),
         (
             "tensor.py",
-            "        self._grad, self._accumulator, self._hooks = self._grad, self._accumulator, self._hooks\n",
+            "        self._grad, self._accumulator, self._hooks =",
             (
-                "        self._grad, self._accumulator, self._hooks = self._grad, self._accumulator, self._hooks\n"
                 "        if not self._shape:\n"
                 "            _INTERNED[self._dtype, self._data.item()] = weakref.ref(self)\n"
+                "        self._grad, self._accumulator, self._hooks ="
             ),
         ),
         ("tensor.py", "import warnings\n", "import warnings\nimport weakref\n"),
@@ -262,10 +273,61 @@ BUGS: tuple[Bug, ...] = (
         ("backward/long-chain", "lifetimes/deep-chain"),
         "recursive_backward",
     ),
+    # In other languages this ends the process; what lies deeper than the stack is never let go here.
+    broken(
+        "B06",
+        "A result that goes lets go of its node, and each node of those behind it, by recursion, so that a "
+        "deep chain ends at the limit of the stack.",
+        "pytorch/pytorch#5534",
+        "lifetimes/what-a-deep-chain-saved",
+        (
+            "generate.py",
+            '    lines += ["out._node = node", "if OBSERVERS:"',
+            '    lines += ["out._node = node", "own(node)", "if OBSERVERS:"',
+        ),
+        ("compile.py", '        "LEVELS": LEVELS,\n', '        "LEVELS": LEVELS,\n        "own": own,\n'),
+        ("compile.py", "note_version, observe\n", "note_version, observe, own\n"),
+        ("tensor.py", "UNTRACKED, Node, Refusal\n", "UNTRACKED, Node, Refusal, let_go\n"),
+        (
+            "tensor.py",
+            "    @classmethod\n    def _of(",
+            (
+                "    def __del__(self):\n"
+                "        held, self._node = [self._node], None\n"
+                "        try:\n"
+                "            let_go(held)\n"
+                "        except RecursionError:\n"
+                "            pass\n\n"
+                "    @classmethod\n    def _of("
+            ),
+        ),
+        ("node.py", "import itertools\n", "import itertools\nimport weakref\n"),
+        (
+            "node.py",
+            "class Sentinel(Node):\n",
+            (
+                "_OWNED = {}\n\n\n"
+                "def own(node):\n"
+                "    _OWNED[id(node)] = node\n\n\n"
+                "def let_go(held):\n"
+                "    if held[0] is None:\n"
+                "        return\n"
+                "    number, edges, node = id(held[0]), list(held[0].edges), weakref.ref(held[0])\n"
+                "    owned = _OWNED.pop(number, None) is not None\n"
+                "    held.clear()\n"
+                "    if node() is None:\n"
+                "        while edges:\n"
+                "            let_go([edges.pop()])\n"
+                "    elif owned:\n"
+                "        _OWNED[number] = node()\n\n\n"
+                "class Sentinel(Node):\n"
+            ),
+        ),
+    ),
     broken(
         "B07",
-        "A value that is read computes all that it depends on, and what has been computed is a constant from then "
-        "on.",
+        "A value that is read computes all that it depends on, and what has been computed is a constant from "
+        "then on.",
         "ml-explore/mlx#610",
         "graph/value-read-on-the-way",
         (
@@ -274,7 +336,8 @@ BUGS: tuple[Bug, ...] = (
             (
                 "def evaluate(tensor):\n"
                 "    data = tensor._data\n"
-                "    waiting = [one._node for one in (tensor, *getattr(data, 'sources', ())) if one._node is not None]\n"
+                "    read = (tensor, *getattr(data, 'sources', ()))\n"
+                "    waiting = [one._node for one in read if one._node is not None]\n"
                 "    while waiting:\n"
                 "        node = waiting.pop()\n"
                 "        waiting += node.edges\n"
@@ -284,8 +347,10 @@ BUGS: tuple[Bug, ...] = (
         ),
         (
             "pointwise.py",
-            "        plain = [arg._data if isinstance(arg, Tensor) else arg for arg in args]\n"
-            "        result = getattr(input._data, name)(*plain, **kwargs)\n",
+            (
+                "        plain = [arg._data if isinstance(arg, Tensor) else arg for arg in args]\n"
+                "        result = getattr(input._data, name)(*plain, **kwargs)\n"
+            ),
             (
                 "        plain = [arg._data if isinstance(arg, Tensor) else arg for arg in args]\n"
                 '        if name in {"item", "tolist"}:\n'
@@ -319,8 +384,8 @@ BUGS: tuple[Bug, ...] = (
     # --- broadcasting and choosing ---
     broken(
         "C01",
-        "Operands are broadcast by the kernels, which nobody tells backward of: a gradient keeps the shape that "
-        "its operand was broadcast to.",
+        "Operands are broadcast by the kernels, which nobody tells backward of: a gradient keeps the shape "
+        "that its operand was broadcast to.",
         "pytorch/pytorch#1787",
         ("broadcasting/one-element-keeps-its-shape", "broadcasting/row-and-column"),
         (
@@ -330,10 +395,16 @@ BUGS: tuple[Bug, ...] = (
         ),
         (
             "accumulate.py",
-            "                leaf._grad = leaf._like(_copy_for(leaf._data, grad))\n            else:\n"
-            "                leaf._grad = leaf._like(grad)\n",
-            "                leaf._grad = Tensor._of(grad.clone())\n            else:\n"
-            "                leaf._grad = Tensor._of(grad)\n",
+            (
+                "                leaf._grad = leaf._like(_copy_for(leaf._data, grad))\n"
+                "            else:\n"
+                "                leaf._grad = leaf._like(grad)\n"
+            ),
+            (
+                "                leaf._grad = Tensor._of(grad.clone())\n"
+                "            else:\n"
+                "                leaf._grad = Tensor._of(grad)\n"
+            ),
         ),
     ),
     broken(
