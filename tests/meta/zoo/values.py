@@ -175,12 +175,29 @@ _FLAGS: tuple[Bug, ...] = (
 # --- dtypes and complex numbers ---
 
 _DTYPES: tuple[Bug, ...] = (
-    as_mutant(
+    broken(
         "I01",
-        "The gradient of an operand of a narrower dtype keeps the dtype that both were promoted to.",
+        "A leaf that was promoted to a wider dtype gets a gradient of that dtype.",
         "pytorch/pytorch#94086, #78240",
         ("dtypes/mixed-operands", "dtypes/promotion-of-floating-operands"),
-        "does_not_cast_gradients",
+        (
+            "rules/formulas.py",
+            "    return grad if grad.dtype is dtype else grad.to(dtype)\n",
+            "    return grad\n",
+        ),
+        (
+            "accumulate.py",
+            (
+                "                leaf._grad = leaf._like(_copy_for(leaf._data, grad))\n"
+                "            else:\n"
+                "                leaf._grad = leaf._like(grad)\n"
+            ),
+            (
+                "                leaf._grad = Tensor._of(_copy_for(leaf._data.to(grad.dtype), grad))\n"
+                "            else:\n"
+                "                leaf._grad = Tensor._of(grad)\n"
+            ),
+        ),
     ),
     broken(
         "I03",
@@ -388,7 +405,7 @@ _KINKS: tuple[Bug, ...] = (
             "def split_ties(",
             (
                 "def unless_zero(grad: T, found: T) -> T:\n"
-                "    return found.masked_fill((grad == 0) & found.isnan(), 0)\n"
+                "    return found if found is grad else found.masked_fill((grad == 0) & found.isnan(), 0)\n"
                 "\n"
                 "\n"
                 "def split_ties("
@@ -399,7 +416,7 @@ _KINKS: tuple[Bug, ...] = (
             "generate_nodes.py",
             "        text = rewrite(formula, plain, graph)\n",
             (
-                "        if rule.elementwise and rule.saves:\n"
+                "        if rule.elementwise and rule.saves and rule.differentiable == rule.tensors:\n"
                 '            formula = f"unless_zero(grad, {formula})"\n'
                 "        text = rewrite(formula, plain, graph)\n"
             ),
@@ -451,7 +468,7 @@ _INDICES: tuple[Bug, ...] = (
         "L03",
         "Of the assignments to elements of one tensor, those after the second are not part of its history.",
         "twitter-archive/torch-autograd#102",
-        "in-place/last-write-counts",
+        ("in-place/assigned-in-a-loop", "in-place/last-write-counts"),
         (
             "versions.py",
             '    __slots__ = ("value", "views")\n',
