@@ -20,8 +20,15 @@ BUGS: tuple[Bug, ...] = (
     # --- shapes ---
     broken(
         "M01",
+        "A gradient without elements is not summed to the size of 1 that broadcasting stretched to 0.",
+        "pytorch/pytorch#15223",
+        "broadcasting/with-nothing",
+        ("rules/formulas.py", "if n == 1 and have[lead + i] != 1)]", "if n == 1 and have[lead + i] > 1)]"),
+    ),
+    broken(
+        "M01b",
         "A node whose gradient has no elements is skipped, so that what is behind it gets none.",
-        "pytorch/pytorch#15223, #31515, #45201; tinygrad/tinygrad#3108; tracel-ai/burn#5287",
+        "tinygrad/tinygrad#3108; tracel-ai/burn#5287",
         ("shapes/nothing", "broadcasting/with-nothing"),
         (
             "backward.py",
@@ -44,6 +51,45 @@ BUGS: tuple[Bug, ...] = (
         ),
     ),
     broken(
+        "M01c",
+        "The gradient of cumsum is the last running sum less all of them, and nothing has no last one.",
+        "pytorch/pytorch#31515",
+        "operators/cumsum/gradients",
+        (
+            "rules/running.py",
+            (
+                "    if grad.numel() <= 1 or grad.shape[dim] == 1:\n"
+                "        return grad\n    return _summed_from_end(grad, dim)\n"
+            ),
+            (
+                "    if not grad.dim():\n"
+                "        return grad\n"
+                "    sums = grad.cumsum(dim)\n"
+                "    return sums.narrow(dim, grad.shape[dim] - 1, 1) - sums + grad\n"
+            ),
+        ),
+    ),
+    broken(
+        "M01d",
+        "The gradient of repeat is cut into as many chunks as there are copies, which cannot be none.",
+        "pytorch/pytorch#45201",
+        "shapes/copies-of-a-tensor",
+        ("rules/arrangement.py", "    if 0 in repeats:\n        return grad.new_zeros(shape)\n", ""),
+        (
+            "rules/arrangement.py",
+            "    return grad.reshape(sizes).sum(copies) if copies else grad\n",
+            (
+                "    for dim, times in enumerate(repeats[lead:]):\n"
+                "        if times != 1:\n"
+                "            first, *others = grad.chunk(times, dim)\n"
+                "            grad = first\n"
+                "            for other in others:\n"
+                "                grad = grad + other\n"
+                "    return grad\n"
+            ),
+        ),
+    ),
+    broken(
         "M02",
         "The gradient of a product along the only dimension of one zero has no dimension.",
         "pytorch/pytorch#82644",
@@ -59,7 +105,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     broken(
         "M03",
-        "The gradient of the variance of one element is a number, whatever the shape of the input.",
+        "The gradient of the variance of one element is inf, and a number whatever the shape of the input.",
         "pytorch/pytorch#94184; tensorflow/tensorflow#56830",
         "points/var-of-one-value",
         (
@@ -68,7 +114,7 @@ BUGS: tuple[Bug, ...] = (
             (
                 "    left = count(value.shape, dims) - correction\n"
                 "    if dims is None and not left:\n"
-                "        return grad * math.nan\n"
+                "        return grad * math.inf\n"
             ),
         ),
     ),
@@ -130,9 +176,14 @@ BUGS: tuple[Bug, ...] = (
             "    if node in pending:\n        have = arrived.get(node)\n",
             (
                 "    if node.hooks is not None and grad is not None:\n"
-                "        grad = hooks.on_arrival(node, grad)\n"
+                "        grad = hooks.on_arrival(node, grad, mode.task)\n"
                 "    if node in pending:\n        have = arrived.get(node)\n"
             ),
+        ),
+        (
+            "backward.py",
+            '    state["running"] = next(SEQUENCE)\n',
+            '    state["running"] = next(SEQUENCE)\n    state["task"] = Task(roots, path)\n',
         ),
         (
             "backward.py",
@@ -156,12 +207,15 @@ BUGS: tuple[Bug, ...] = (
             "hooks.py",
             "def run_tensor_hooks(",
             (
-                "def on_arrival(node, grad):\n"
+                "def on_arrival(node, grad, task):\n"
                 "    grads = separate(node, node.received(grad))\n"
                 "    graph = any(isinstance(one, Tensor) for one in grads)\n"
-                "    task = Task(())\n"
-                "    seen = run_tensor_hooks(node, _wrap(grads, graph, task), task)\n"
-                "    return combine(node, _unwrap(seen, graph, task))\n\n\n"
+                "    hooks = NodeHooks()\n"
+                "    hooks.tensor = [pair for pair in node.hooks.tensor if grads[pair[0]] is not None]\n"
+                "    hooks.retained = node.hooks.retained\n"
+                "    with UserCode(task):\n"
+                "        grads = _on_outputs(hooks, _wrap(grads, graph, task))\n"
+                "    return combine(node, _unwrap(grads, graph, task))\n\n\n"
                 "def run_tensor_hooks("
             ),
         ),
