@@ -13,6 +13,7 @@ import torch
 
 from .loss_arguments import chosen, data_of, over, reduced, refuse_grad
 from .ops import apply
+from .optional import optional
 from .pointwise import masked_fill, where
 from .reductions import log_softmax
 from .shapes import mean, reshape, view
@@ -63,7 +64,7 @@ def nll_loss(  # noqa: PLR0917 - torch's signature
     picked = loss.reshape(target.shape) if reduction == "none" else loss
     row, dim = ("nll_loss", input.ndim - 1) if input.ndim < 3 else ("nll_loss2d", 1)
     any_left = Tensor._of((target._data != ignore_index).any()) if reduction == "mean" else None
-    result = apply(row, input, places, Tensor._of(share), dim, picked, any_left)
+    result = apply(row, input, places, Tensor._of(share), optional(any_left), dim, picked)
     return result if result.shape == loss.shape else view(result, shape)
 
 

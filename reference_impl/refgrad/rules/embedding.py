@@ -13,8 +13,13 @@ from .registry import NON_DIFFERENTIABLE, NOT_IMPLEMENTED, Missing, rule
 T = Any
 
 
-@formula
-def embedding_backward(grad: T, indices: T, shape: tuple[int, ...], padding: int, scale: T) -> T:
+def _embedding_backward(
+    grad: torch.Tensor,
+    indices: torch.Tensor,
+    scale: torch.Tensor | None,
+    shape: tuple[int, ...],
+    padding: int,
+) -> torch.Tensor:
     """Return the sum of the gradients of each row's uses, times `scale` if given; row `padding` gets none."""
     places = indices.reshape(-1)
     rows = grad.reshape(places.shape[0], shape[1])
@@ -24,7 +29,17 @@ def embedding_backward(grad: T, indices: T, shape: tuple[int, ...], padding: int
     return grad.new_zeros(shape).index_add(0, places, rows)
 
 
+@formula
+def embedding_twice(grad: T, indices: T, scale: T, padding: int) -> T:
+    """Return the gradient of the uses of rows from that of the rows' gradients, times `scale` if given."""
+    uses = grad.index_select(0, indices.reshape(-1))
+    if scale is not None:
+        uses = uses * scale.unsqueeze(1)
+    return uses.reshape((*indices.shape, grad.shape[1])).masked_fill((indices == padding).unsqueeze(-1), 0)
+
+
 kernel("embedding", torch.embedding)
+kernel("embedding_dense_backward", _embedding_backward)
 # `scale` has one number for each index: one over how often it occurs.
 rule(
     "embedding",
@@ -32,10 +47,23 @@ rule(
     tensors="weight indices scale",
     args="padding_idx",
     forward="embedding(weight, indices)",
-    weight="embedding_backward(grad, indices, weight_shape, padding_idx, scale)",
+    weight="embedding_dense_backward(grad, indices, scale, weight_shape, padding_idx)",
     indices=NON_DIFFERENTIABLE,
     scale=NON_DIFFERENTIABLE,
     saves="indices scale",
+)
+# torch's derivative leaves out what the gradient was scaled by (`embedding_dense_double_backward`).
+rule(
+    "embedding_dense_backward",
+    grad_fn="EmbeddingDenseBackwardBackward0",
+    tensors="grad_output indices scale",
+    args="shape padding_idx",
+    forward="embedding_dense_backward(grad_output, indices, scale, shape, padding_idx)",
+    grad_output="embedding_twice(grad, indices, None, padding_idx)",
+    indices=NON_DIFFERENTIABLE,
+    scale=NON_DIFFERENTIABLE,
+    saves="indices",
+    forward_mode={"grad_output": "embedding_twice(grad, indices, scale, padding_idx)"},
 )
 
 

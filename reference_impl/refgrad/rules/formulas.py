@@ -28,6 +28,11 @@ def conj(value: T) -> T:
     return value.conjugate() if isinstance(value, int | float | complex) else value.conj()
 
 
+def recorded(value: T) -> bool:
+    """Whether a formula is computed with operations that are recorded, and not on plain data."""
+    return not isinstance(value, torch.Tensor)
+
+
 def zeros_like(value: T) -> T:
     """Return zeros of the shape, dtype and device of `value`, without history."""
     return value.new_zeros(value.shape)

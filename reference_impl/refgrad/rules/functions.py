@@ -35,6 +35,16 @@ def angle_backward(grad: T, value: T) -> T:
 
 
 @formula
+def acosh_slope(value: T) -> T:
+    """Return the derivative of acosh: one over the root of x^2 - 1, of a complex x as the roots of x - 1 and
+    x + 1, whose cuts are those of acosh.
+    """
+    if value.dtype.is_complex:
+        return (value + 1).rsqrt() * (value - 1).rsqrt()
+    return (value * value - 1).rsqrt()
+
+
+@formula
 def clamp_backward(grad: T, value: T, low: T, high: T) -> T:
     """Return the gradient of a clamped tensor: it passes between the bounds and at them, not for nan."""
     inside = ~value.isnan()
@@ -60,7 +70,7 @@ def _function(name: str, stated: str, saves: str) -> None:
 
 
 _function("acos", "grad * -conj((1 - self * self).rsqrt())", "self")
-_function("acosh", "grad * conj((self * self - 1).rsqrt())", "self")
+_function("acosh", "grad * conj(acosh_slope(self))", "self")
 _function("asin", "grad * conj((1 - self * self).rsqrt())", "self")
 _function("asinh", "grad * conj((self * self + 1).rsqrt())", "self")
 _function("atan", "grad / conj(self * self + 1)", "self")

@@ -282,37 +282,53 @@ for _name, _title in (
 # ignored: the mean of no tangents is nan, as that of no losses is, and its gradients are 0.
 kernel(
     "nll_loss_backward",
-    lambda grad, value, places, counts, dim: torch.zeros_like(value).scatter_add(
+    lambda grad, value, places, counts, any_left, dim: torch.zeros_like(value).scatter_add(
         dim, places.unsqueeze(dim), -(grad * counts).to(value.dtype).unsqueeze(dim)
     ),
 )
+
+
+@formula
+def unless_none_left(grad: T, any_left: T) -> T:
+    """Return `grad`, over 0 if the loss is the mean of none: so it is nan, as the loss is."""
+    return grad if any_left is None else grad / any_left
+
+
 for _name, _title in (("nll_loss", "NllLoss"), ("nll_loss2d", "NllLoss2D")):
     rule(
         _name,
         grad_fn=f"{_title}Backward0",
-        tensors="self places counts",
-        args="dim loss any_left",
+        tensors="self places counts any_left",
+        args="dim loss",
         forward="loss",
-        self="nll_loss_backward(grad, self, places, counts, dim)",
+        self="nll_loss_backward(grad, self, places, counts, any_left, dim)",
         places=NON_DIFFERENTIABLE,
         counts=NON_DIFFERENTIABLE,
-        saves="self places counts",
-        forward_mode={"grad": "grad if any_left is None else grad / any_left"},
+        any_left=NON_DIFFERENTIABLE,
+        saves="self places counts any_left",
+        forward_mode={"grad": "unless_none_left(grad, any_left)"},
     )
 rule(
     "nll_loss_backward",
     grad_fn="NllLossBackwardBackward0",
-    tensors="grad_output self places counts",
+    tensors="grad_output self places counts any_left",
     args="dim",
-    forward="nll_loss_backward(grad_output, self, places, counts, dim)",
+    forward="nll_loss_backward(grad_output, self, places, counts, any_left, dim)",
     grad_output=(
-        "sum_to(-(grad.gather(dim, places.unsqueeze(dim)).squeeze(dim) * counts), grad_output_shape)"
-        ".to(grad_output_dtype)"
+        "unless_none_left(sum_to(-(grad.gather(dim, places.unsqueeze(dim)).squeeze(dim) * counts), "
+        "grad_output_shape), any_left).to(grad_output_dtype)"
     ),
+    forward_mode={
+        "grad_output": (
+            "sum_to(-(grad.gather(dim, places.unsqueeze(dim)).squeeze(dim) * counts), grad_output_shape)"
+            ".to(grad_output_dtype)"
+        )
+    },
     self="zeros_like(grad)",
     places=NON_DIFFERENTIABLE,
     counts=NON_DIFFERENTIABLE,
-    saves="places counts",
+    any_left=NON_DIFFERENTIABLE,
+    saves="places counts any_left",
 )
 
 # --- connectionist temporal classification ---

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from .formulas import conj, formula, zeros_like
+from .formulas import conj, formula, recorded, zeros_like
 from .registry import rule
 
 T = Any
@@ -29,7 +29,7 @@ def prod_backward(grad: T, value: T, result: T) -> T:
     zeros = (value == 0).sum().item()
     if not zeros:
         return grad * conj(result / value)
-    if zeros > 1 and not _recorded(value):
+    if zeros > 1 and not recorded(value):
         return zeros_like(value)
     return _times_others(grad.reshape(-1), value.reshape(-1), 0).reshape(value.shape)
 
@@ -44,11 +44,6 @@ def prod_dim_backward(grad: T, value: T, result: T, dim: int, keepdim: bool) -> 
     if bool((value == 0).any()):
         return _times_others(grad, value, dim)
     return grad * conj(result / value)
-
-
-def _recorded(value: T) -> bool:
-    """Whether a formula is computed with operations that are recorded, and not on plain data."""
-    return not isinstance(value, torch.Tensor)
 
 
 def _times_others(grad: T, value: T, dim: int) -> T:
@@ -96,7 +91,7 @@ def cumprod_backward(grad: T, value: T, result: T, dim: int) -> T:
     zero = value == 0
     if not bool(zero.any()):
         return _summed_from_end(grad * conj(result), dim) / conj(value)
-    if _recorded(value):
+    if recorded(value):
         return _multiplied_out(grad, value, dim)
     zeros = zero.cumsum(dim)
     # Up to the next zero the products are 0 but for the derivative by the zero before it.

@@ -136,9 +136,8 @@ rule(
     forward="index_put_accumulate(self, indices, values)",
     self="grad",
     indices=NON_DIFFERENTIABLE,
-    values="grad[indices]",
+    values="sum_to(grad[indices], values_shape)",
     saves="indices",
-    elementwise=True,
 )
 
 

@@ -113,9 +113,8 @@ rule(
     forward="index_put(self, indices, values)",
     self="index_put(grad, indices, zeros_like(grad[indices]))",
     indices=NON_DIFFERENTIABLE,
-    values="grad[indices]",
+    values="sum_to(grad[indices], values_shape)",
     saves="indices",
-    elementwise=True,
 )
 # The history of a base that was written to through a view, and of a view taken again after a write.
 rule(

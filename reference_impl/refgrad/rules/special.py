@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .formulas import formula, kernel
+from .formulas import formula, kernel, recorded
 from .registry import Missing, rule
 
 T = Any
@@ -154,8 +154,11 @@ def logit_backward(grad: T, value: T, eps: float | None) -> T:
     """
     low, high = (0.0, 1.0) if eps is None else (eps, 1 - eps)
     outside = (value < low) | (value > high)
-    # A sum with 0 is never -0, at which the slope is inf too.
-    return (grad / ((value + 0.0) * (1 - value))).masked_fill(outside, math.nan if eps is None else 0)
+    if not recorded(value):
+        # torch's kernel takes the slope at -0 for inf, its formula that is differentiated again for -inf. A
+        # sum with 0 is never -0.
+        value = value + 0.0
+    return (grad / (value * (1 - value))).masked_fill(outside, math.nan if eps is None else 0)
 
 
 _function("logit", "Logit", "logit_backward(grad, self, eps)", "self", args="eps")
