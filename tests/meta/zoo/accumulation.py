@@ -89,16 +89,16 @@ BUGS: tuple[Bug, ...] = (
     ),
     broken(
         "A05",
-        "An addition hands one tensor on to both operands, and the next gradient of one of them is added to "
+        "An addition hands one tensor on to both operands, and what else arrives at one of them is added to "
         "that tensor in place.",
         "Oneflow-Inc/oneflow#8248, Oneflow-Inc/oneflow#4719",
-        "backward/branches-keep-their-own-cotangents",
+        ("backward/operand-beside-its-sum", "backward/branches-keep-their-own-cotangents"),
         (
             "backward.py",
             _DELIVER,
             (
-                "            if type(have) is type(grad) is torch.Tensor and have.is_contiguous():\n"
-                "                have.add_(grad)\n"
+                "            if type(have) is type(grad) is torch.Tensor and grad.is_contiguous():\n"
+                "                arrived[node] = grad.add_(have)\n"
                 "            else:\n"
                 "                arrived[node] = have + grad\n"
             ),
@@ -239,6 +239,11 @@ BUGS: tuple[Bug, ...] = (
                 "            _INTERNED[self._dtype, self._data.item()] = weakref.ref(self)\n"
                 "        self._grad, self._accumulator, self._hooks ="
             ),
+        ),
+        (
+            "creation.py",
+            "        out._node = LEAF\n",
+            "        out._become_leaf()\n",
         ),
         ("tensor.py", "import warnings\n", "import warnings\nimport weakref\n"),
         (
@@ -401,7 +406,9 @@ BUGS: tuple[Bug, ...] = (
                 "                leaf._grad = leaf._like(grad)\n"
             ),
             (
-                "                leaf._grad = Tensor._of(grad.clone())\n"
+                "                fits = grad.shape == leaf._shape\n"
+                "                copy = _copy_for(leaf._data, grad) if fits else grad.clone()\n"
+                "                leaf._grad = Tensor._of(copy)\n"
                 "            else:\n"
                 "                leaf._grad = Tensor._of(grad)\n"
             ),
