@@ -142,8 +142,10 @@ def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         _refuse_misfit(input, result)
         result = result.to(input._dtype)
         input._data.copy_(result._data)
-        bump(input)
-        if result._node is not None:
+        if result._node is None:
+            bump(input)
+        else:
+            counter_of(input).count()
             rebase(input, result._node)
         if dual is not None:
             written(input, result)

@@ -147,10 +147,13 @@ class Views:
         self.references = [reference for view, reference in found if view is not None]
         return [view for view, _ in found if view is not None]
 
-    def refresh(self) -> None:
-        """Bring the histories of all views up to date with the memory and with the flags of their bases."""
+    def refresh(self, rewritten: bool = False) -> None:
+        """Bring the histories of all views up to date with the memory and with the flags of their bases.
+
+        `rewritten` tells that the history of the memory has changed, whatever its version.
+        """
         for view in self.live():
-            _refresh(view)
+            _refresh(view, rewritten)
 
 
 _operations: Mapping[str, Operation] = {}
@@ -209,10 +212,10 @@ def rebase(tensor: Tensor, node: Node) -> None:
         _set_history(base, merged._node)
     counter = cast("VersionCounter", tensor._counter)
     if counter.views is not None:
-        counter.views.refresh()
+        counter.views.refresh(rewritten=True)
 
 
-def _refresh(view: Tensor) -> None:
+def _refresh(view: Tensor, rewritten: bool) -> None:
     """Give `view` the history that it has now: after a write, or after the flag of its base has changed."""
     of = cast("ViewOf", view._view)
     node = view._node
@@ -220,7 +223,7 @@ def _refresh(view: Tensor) -> None:
         node = view._accumulator.before
     if of.base._node is None and (node is None or node is LEAF or node is UNTRACKED):
         node = LEAF if node is LEAF else None
-    elif of.version == cast("VersionCounter", view._counter).value:
+    elif not rewritten and of.version == cast("VersionCounter", view._counter).value:
         node = UNTRACKED if node is None else node
     elif of.guard is None:
         retake(view)

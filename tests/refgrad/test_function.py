@@ -267,6 +267,11 @@ PROGRAMS = {
         print(y is v, v.grad_fn, a.grad_fn, a)
         a.sum().backward(); print(x.grad)
         """,
+    "a gradient through a dirty view": """
+        for through in (0, 1):
+            x = leaf([3.0, 4.0]); a = x.clone(); v, w = a[:1], a[:1]
+            Double_.apply(v); (v, w)[through].sum().backward(); print(x.grad)
+        """,
     "a dirty constant": """
         F = make(lambda ctx, c, x: (ctx.mark_dirty(c), c.mul_(x))[1], lambda ctx, g: (g, g))
         c, x = torch.ones(1), leaf([2.0])

@@ -55,6 +55,26 @@ PROGRAMS = {
         a = torch.tensor([2., 5.]); b = leaf([3.]); res = a.narrow(0, 1, 1).mul_(b)
         print(a, a.is_leaf); res.sum().backward(); print(b.grad)
         """,
+    "a gradient through what was written to": """
+        w, c = torch.tensor([0.5, 2.0]), torch.tensor(2.5)
+        writes = {
+            "exp_": (), "mul_": (3.0,), "lgamma_": (), "exp2_": (), "sinc_": (), "clamp_min_": (1.5,),
+            "clamp_max_": (c,), "cumsum_": (0,), "cumprod_": (0,), "lerp_": (w, 0.25), "addcmul_": (w, w),
+            "addcdiv_": (w, w), "atan2_": (w,), "hypot_": (w,), "xlogy_": (w,), "fmod_": (0.3,),
+            "copysign_": (w,), "nan_to_num_": (), "multiply_": (w,), "absolute_": (), "renorm_": (2, 0, 1.0),
+            "masked_scatter_": (w > 1, w), "index_put_": ((torch.tensor([1]),), c),
+            "addmv_": (torch.ones(2, 2), w),
+        }
+        for name, operands in writes.items():
+            r = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+            x = r.clone()
+            other, v = x.view(4), x[0]
+            getattr(v, name)(*operands)
+            (v * w).sum().backward(retain_graph=True)
+            print(name, v.grad_fn, r.grad)
+            (other * torch.tensor([1.0, 5.0, 7.0, 9.0])).sum().backward()
+            print(r.grad)
+        """,
     "a view of a leaf": "torch.zeros(1, requires_grad=True).view(1).add_(1)",
     "several views at once": "torch.ones(2, 2, requires_grad=True).clone().unbind()[1].mul_(2)",
     "several views at once, of no leaf": "x = torch.ones(2); a, b = x.unbind(); a.mul_(5); print(x)",
