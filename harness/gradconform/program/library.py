@@ -13,12 +13,25 @@ from gradconform.program.parse import Template, check_draft, parse
 from gradconform.program.vocabulary import learn
 from gradconform.spec.corpus import operator_files
 from gradconform.spec.load import load_files, load_operators
+from gradconform.spec.scenario import Operator
 
 
 @cache
 def learn_shipped() -> tuple[Problem, ...]:
     """Makes the operators of the shipped tables words of the language, for the specs of others too."""
     return tuple(learn(load_operators(operator_files())))
+
+
+def _lacking(operators: Iterable[Operator]) -> Iterable[Problem]:
+    """What the installed torch lacks of the tables of others: an older one may lack what the shipped ones
+    have, which a run then says of each scenario."""
+    shipped = {str(path.resolve()) for path in operator_files()}
+    own = [row for row in operators if str(Path(row.place.file).resolve()) not in shipped]
+    if not own:
+        return ()
+    from gradconform.program.installed import lacking
+
+    return lacking(own)
 
 
 def load_library(paths: Iterable[Path]) -> tuple[Template, ...]:
@@ -30,6 +43,7 @@ def load_library(paths: Iterable[Path]) -> tuple[Template, ...]:
     problems: list[Problem] = list(loaded.problems)
     problems.extend(learn_shipped())
     problems.extend(learn(loaded.operators))
+    problems.extend(_lacking(loaded.operators))
     templates = []
     for scenario in loaded.scenarios:
         try:

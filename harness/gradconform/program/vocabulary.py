@@ -708,9 +708,15 @@ def learn(rows: Iterable[Row]) -> Iterator[Problem]:
             if known.symbol or known.signature == row.signature
             else replace(known, further=row.signature)
         )
-        written = _WRITES.match(row.in_place or "")
-        if written and written[1] not in OPERATORS:
-            _add(Operator(written[1], row.signature, "write", method=True))
+        method = written(row)
+        if method and method not in OPERATORS:
+            _add(Operator(method, row.signature, "write", method=True))
+
+
+def written(row: Row) -> str:
+    """The method that a row's in-place form calls, or ""."""
+    found = _WRITES.match(row.in_place or "")
+    return found[1] if found else ""
 
 
 def _add(row: Operator) -> None:

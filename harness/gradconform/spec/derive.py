@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import isfinite
 
 from gradconform.spec.derived_text import (
     SEED,
@@ -33,6 +34,7 @@ from gradconform.spec.model import LikeEntry, TensorEntry
 from gradconform.spec.operator_model import OperatorFile, RowEntry
 from gradconform.spec.scenario import Operator
 from gradconform.spec.source import Report
+from gradconform.spec.texts import call_problem, signature_problem, statement_problem
 from gradconform.spec.tree import Field, Node, Sequence, Table, field_at, scalar_at
 
 ROOT = "operators"
@@ -87,7 +89,7 @@ def words(file: OperatorFile, root: Table) -> Iterator[Operator]:
     """The operators of a well-formed table, as words of the step language."""
     rows = root.get("rows")
     for row, node in zip(file.rows, rows.items if isinstance(rows, Sequence) else (), strict=True):
-        yield Operator(row.name, row.signature, row.view, row.method, row.in_place, node.place)
+        yield Operator(row.name, row.signature, row.view, row.method, row.in_place, node.place, row.torch)
 
 
 class _Row:
@@ -119,11 +121,35 @@ class _Row:
             for name in form.tensors:
                 if not re.search(rf"\b{name}\b", form.call):
                     self._refuse("call", f"'{form.call}' does not use the tensor '{name}'", "add it")
+        for name in sorted(known & set(row.results)):
+            self._refuse("results", f"'{name}' is an argument and a result", "take another name for one")
+        self._texts()
         if row.second_order and not self.differentiable():
             self._refuse(
                 "constant", "no result is differentiable, and 'second_order' is true", "set it false"
             )
         return len(self.report.problems) == before
+
+    def _texts(self) -> None:
+        """Reports pieces of Python that are none, and kinks where there are no numbers."""
+        row = self.row
+        problem = signature_problem(row.signature)
+        if problem:
+            self._refuse("signature", problem, "as in input, dim=None, *, keepdim=False")
+        for form in self.forms:
+            problem = call_problem(form.call)
+            if problem:
+                key = "forms" if row.forms else "call"
+                self._refuse(key, problem, "a form of the call is one call: exp(x)")
+        problem = statement_problem(row.in_place) if row.in_place is not None else ""
+        if problem:
+            self._refuse("in_place", problem, "the in-place form is one call: a.exp_()")
+        known = {name for form in self.forms for name in form.let}
+        for name, kinks in row.kinks.items():
+            if name not in known:
+                self._refuse("kinks", f"'{name}' is no variable of the row", f"it has {', '.join(known)}")
+            if not all(map(isfinite, kinks)):
+                self._refuse("kinks", f"the kinks of '{name}' are numbers that are finite", "remove the rest")
 
     def differentiable(self) -> tuple[str, ...]:
         """The results that gradients flow into."""

@@ -195,7 +195,7 @@ def literal(value: object) -> str:
         case int() | float():
             return f'float("{value}")' if str(value) in {"nan", "inf", "-inf"} else repr(value)
         case str():
-            return f'{"float" if value.lstrip("+-") in {"nan", "inf"} else "complex"}("{value}")'
+            return f'{"complex" if _is_complex(value) else "float"}("{value}")'
         case tuple() | list():
             return f"[{', '.join(map(literal, value))}]"
         case _:

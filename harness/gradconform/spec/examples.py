@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gradconform.errors import Place
+from gradconform.spec.describe import describe
 from gradconform.spec.dtypes import COMPLEX, INTEGER, LARGEST
-from gradconform.spec.messages import describe
 from gradconform.spec.scenario import Nested, Number, within
 from gradconform.spec.shapes import MAX_RANK
 from gradconform.spec.source import Report
@@ -30,12 +30,18 @@ class Example:
 
 
 def read_example(node: Node, report: Report) -> Example | None:
+    """The literal at a node that a tensor variable can be, or None with what is wrong in the report."""
+    rank = len(_sizes(node))
+    if rank > MAX_RANK:
+        report.add(node.place, f"the example has {rank} dimensions", f"a tensor has at most {MAX_RANK}")
+        return None
+    return read_literal(node, report)
+
+
+def read_literal(node: Node, report: Report) -> Example | None:
     """The literal at a node, or None with what is wrong in the report."""
     numbers: list[tuple[Place, Number]] = []
     sizes = _sizes(node)
-    if len(sizes) > MAX_RANK:
-        report.add(node.place, f"the example has {len(sizes)} dimensions", f"a tensor has at most {MAX_RANK}")
-        return None
     count = len(report.problems)
     value = _literal(node, sizes, numbers, report)
     if value is None or len(report.problems) > count:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from math import prod
 
 from gradconform.errors import Place
+from gradconform.spec.describe import describe
 from gradconform.spec.dtypes import differentiable, resolve_dtype
 from gradconform.spec.examples import Example, check_numbers, equal_rows, read_example
-from gradconform.spec.messages import describe
 from gradconform.spec.model import (
     BooleanEntry,
     ChoiceEntry,

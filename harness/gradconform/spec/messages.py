@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradconform.errors import Place, did_you_mean
+from gradconform.spec.describe import cut, describe
 from gradconform.spec.model import ENTRIES, VALUES, Entry, ScenarioEntry, SourceEntry, SpecFile
 from gradconform.spec.names import variable_name_error
 from gradconform.spec.operator_model import FormEntry, PointEntry, PointFile, RowEntry
@@ -62,25 +63,6 @@ def _finding(error: ErrorDetails, root: Node) -> Finding:
     return Finding(path, node.place, message, hint)
 
 
-def describe(value: object) -> str:
-    """A value as a message names it: `the list [1, 2]`, `the text 'x'`, `nothing`."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return f"the boolean {str(value).lower()}"
-        case int() | float():
-            return f"the number {_cut(str(value))}"
-        case str() if len(value) > 60 and value.lstrip("+-").isdecimal():
-            return f"a number of {len(value.lstrip('+-'))} digits"
-        case str():
-            return f"the text {_cut(repr(value))}"
-        case tuple():
-            return "a list"
-        case _:
-            return "a mapping"
-
-
 def _value(error: ErrorDetails, path: Path, node: Node) -> tuple[str, str]:
     """Message and hint for a value that is there and is wrong."""
     name, got = _name(path), describe(error["input"])
@@ -90,7 +72,7 @@ def _value(error: ErrorDetails, path: Path, node: Node) -> tuple[str, str]:
         case "union_tag_not_found" | "union_tag_invalid":
             return _no_domain(name, node)
         case "literal_error" if path == ("schema",):
-            return f"schema {_cut(repr(error['input']))} is not known", "this gradconform reads schema: 1"
+            return f"schema {cut(repr(error['input']))} is not known", "this gradconform reads schema: 1"
         case "literal_error":
             words = re.findall(r"'([^']*)'", error.get("ctx", {}).get("expected", ""))
             near = did_you_mean(error["input"], words) if isinstance(error["input"], str) else ""
@@ -251,7 +233,3 @@ def _key_place(root: Node, path: Path) -> Place:
     parent = _find(root, path[:-1])
     field = parent.fields.get(str(path[-1])) if isinstance(parent, Table) else None
     return field.key.place if field else parent.place
-
-
-def _cut(text: str, length: int = 60) -> str:
-    return text if len(text) <= length else text[:length] + "..."

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from gradconform.spec.derived_text import Call, literal, point, point_forward
+from gradconform.spec.examples import read_literal
 from gradconform.spec.operator_model import PointEntry, PointFile
 from gradconform.spec.source import Report
-from gradconform.spec.tree import Node, Sequence, Table, field_at
+from gradconform.spec.texts import call_problem
+from gradconform.spec.tree import Node, Sequence, Table, field_at, plain
 
 ROOT = "points"
 """What the ids of all points start with."""
@@ -36,7 +38,13 @@ def points(file: PointFile, root: Table, report: Report) -> Iterator[Table]:
 
 
 def _sound(row: PointEntry, node: Node, report: Report) -> bool:
+    """Whether a row contradicts neither itself nor its form; reports where it does."""
     before = len(report.problems)
+
+    def refuse(key: str, message: str, hint: str) -> None:
+        place = node.get(key) if isinstance(node, Table) else None
+        report.add((place or node).place, message, hint)
+
     for key, names, known in (
         ("given", row.given, tuple(row.at)),
         ("gradient", tuple(row.gradient), tuple(name for name in row.at if name not in row.given)),
@@ -44,13 +52,47 @@ def _sound(row: PointEntry, node: Node, report: Report) -> bool:
     ):
         for name in names:
             if name not in known:
-                place = node.get(key) if isinstance(node, Table) else None
-                report.add(
-                    (place or node).place,
+                refuse(
+                    key,
                     f"'{key}' names '{name}', which the point does not have",
                     f"it has {', '.join(known) or 'none'}",
                 )
+    for name in row.results or ("y",):
+        if name in row.at:
+            refuse("results" if row.results else "at", f"'{name}' is an input and a result", _RENAME)
+    problem = call_problem(row.call)
+    if problem:
+        refuse("call", problem, "a point holds one call: relu(x)")
+    for key, message, hint in _contradictions(row):
+        refuse(key, message, hint)
+    for literal_node in _literals(node):
+        read_literal(literal_node, report)
     return len(report.problems) == before
+
+
+_RENAME = "take another name for one of them"
+
+
+def _contradictions(row: PointEntry) -> Iterator[tuple[str, str, str]]:
+    """What is stated and never looked at, or not at all: the key, what is wrong and what to do."""
+    told = [key for key in ("value", "gradient", "tangent") if key in row.model_fields_set]
+    if row.raises is not None:
+        for key in told:
+            yield key, f"a point that raises has no '{key}'", "remove one of the two"
+    elif not (told or row.constant):
+        yield "id", "the point holds nothing", "state its value, gradient or tangent, or what it raises"
+    elif "tangent" in told and not row.forward_mode:
+        yield "tangent", "'tangent' is stated, and 'forward_mode' is false", "remove one of the two"
+    elif "tangent" in told and not (_call(row).tensors and _call(row).differentiable):
+        yield "tangent", "'tangent' is stated, and no tangent reaches the result", "remove it"
+
+
+def _literals(node: Node) -> Iterator[Node]:
+    """The numbers of a row."""
+    for key in ("at", "gradient", "value", "tangent") if isinstance(node, Table) else ():
+        found = node.get(key)
+        values = [one.value for one in found.fields.values()] if isinstance(found, Table) else [found]
+        yield from (one for one in values if one is not None and plain(one) is not None)
 
 
 def _call(row: PointEntry) -> Call:

@@ -161,7 +161,8 @@ class Scenario:
 class Operator:
     """A row of an operator table, as far as it is a word of the step language.
 
-    in_place: the text of the in-place form, or None. place: where the row stands.
+    in_place: the text of the in-place form, or None. place: where the row stands. torch: the oldest PyTorch
+    that has it, where an older one is supported too.
     """
 
     name: str
@@ -170,6 +171,7 @@ class Operator:
     method: bool
     in_place: str | None
     place: Place
+    torch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
