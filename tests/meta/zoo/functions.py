@@ -12,9 +12,7 @@ from .base import Bug, as_mutant, broken
 
 _VAR_MEAN = "    return {}\n\n\n@formula\ndef var_mean_transposed("
 _SOFTMAX = '    forward="self.softmax(dim)",\n    self="{}",\n'
-_CUMPROD = (
-    "    if not bool(zero.any()):\n        return _summed_from_end(grad * conj(result), dim) / conj(value)\n"
-)
+
 
 BUGS: tuple[Bug, ...] = (
     # --- shapes ---
@@ -101,7 +99,7 @@ BUGS: tuple[Bug, ...] = (
         "The gradient of a product is the product divided by each element, 0 / 0 at a zero.",
         "pytorch/pytorch#82644",
         ("kinks/product-with-a-zero", "points/prod-with-one-zero", "points/prod-with-two-zeros"),
-        ("rules/running.py", "    if not zeros:\n", "    if True:\n"),
+        ("rules/running.py", "if not zeros:", "if True:"),
     ),
     broken(
         "M03",
@@ -284,7 +282,7 @@ BUGS: tuple[Bug, ...] = (
         "The gradient of a product with two zeros is a constant, also where it is recorded.",
         "pytorch/pytorch#106789",
         "create-graph/product-with-zeros",
-        ("rules/running.py", "    if zeros > 1 and not _recorded(value):\n", "    if zeros > 1:\n"),
+        ("rules/running.py", "if zeros > 1 and not recorded(value):", "if zeros > 1:"),
     ),
     as_mutant(
         "S01",
@@ -425,18 +423,21 @@ BUGS: tuple[Bug, ...] = (
         "The gradient of running products is divided by each element, 0 / 0 at a zero.",
         "tensorflow/tensorflow#3862, #119430; tracel-ai/burn#5141",
         ("kinks/cumulative-product-with-zeros", "points/cumprod-with-one-zero"),
-        ("rules/running.py", "    if not bool(zero.any()):\n", "    if True:\n"),
+        ("rules/running.py", "not bool(zero.any()):", "True:"),
     ),
     broken(
         "V03b",
         "The gradient of running products is divided by each element, and 0 where that is 0 / 0.",
         "tensorflow/tensorflow#3862, #119430; tracel-ai/burn#5141",
         ("kinks/cumulative-product-with-zeros", "points/cumprod-with-one-zero"),
+        ("rules/running.py", "not bool(zero.any()):", "True:"),
         (
             "rules/running.py",
-            _CUMPROD,
-            _CUMPROD.replace("not bool(zero.any())", "True").replace("\n        return ", "\n        made = ")
-            + "        return made.masked_fill(zero, 0)\n",
+            "        return _summed_from_end(grad * conj(result), dim) / conj(value)\n",
+            (
+                "        quotient = _summed_from_end(grad * conj(result), dim) / conj(value)\n"
+                "        return quotient.masked_fill(zero, 0)\n"
+            ),
         ),
     ),
 )
