@@ -4,6 +4,7 @@
     second-order    the gradients of those gradients, by the inputs and by the cotangent
     forward-mode    the Jacobian-vector product, for random tangents
     in-place        the in-place form, on a tensor that has a history
+    in-place-view   the same on a view, with a gradient through the view
     same-tensor     one tensor in the place of two
     numbers         a Python number in the place of a tensor
     promotion       an input of another dtype
@@ -27,6 +28,7 @@ from gradconform.spec.derived_text import (
     forward_mode,
     gradients,
     in_place,
+    in_place_view,
     renamed,
     second_order,
 )
@@ -168,7 +170,7 @@ class _Row:
             yield from (self._number(form, name) for name in self.row.numbers if name in form.let)
             yield from (self._promotion(form, name) for name in self.row.promotes if name in form.let)
         if self.row.in_place is not None:
-            yield self._in_place(self.forms[0])
+            yield from self._in_place(self.forms[0])
 
     # the things that are held of a form
 
@@ -212,15 +214,16 @@ class _Row:
         says = "the result has the common dtype, and each gradient that of its input."
         return self._scenario(changed, f"promotion-{_kebab(name)}", says, backward(self._call(form)), dtypes)
 
-    def _in_place(self, form: _Form) -> Table:
-        first = form.tensors[0]
-        lines = in_place(first, str(self.row.in_place))
+    def _in_place(self, form: _Form) -> Iterator[Table]:
+        first, text = form.tensors[0], str(self.row.in_place)
         for name, entry in form.entries.items():
             # What is written to keeps its shape, so nothing may broadcast it to a larger one.
             if isinstance(entry, TensorEntry) and entry.tensor == f"broadcastable({first})":
                 form = form.having(name, self._like(form.let[name], first))
         says = "the in-place form writes the same value, with the same gradients."
-        return self._scenario(form, "in-place", says, lines, self._wide())
+        yield self._scenario(form, "in-place", says, in_place(first, text), self._wide())
+        says = "gradients through a view, and through its base, include what was written to the view."
+        yield self._scenario(form, "in-place-view", says, in_place_view(first, text), self._wide())
 
     def _like(self, field: Field, other: str) -> Field:
         """A tensor's domain, with the shape of another variable in place of its own."""

@@ -11,7 +11,7 @@ from gradconform.spec.operator_model import PointEntry, RaisesEntry
 SEED = "k"
 """The variable that the cotangents of a derived program start from."""
 
-TAKEN = ("y", "v", "a", "g", "h", "t", "number", SEED)
+TAKEN = ("y", "v", "a", "g", "h", "t", "number", "whole", SEED)
 """Names that derived programs use for themselves."""
 
 _DUAL = "autograd.forward_ad"
@@ -90,6 +90,15 @@ def in_place(first: str, text: str) -> Iterator[str]:
     yield text
     yield f"v = cotangent(a, {SEED})"
     yield "a.backward(v)"
+
+
+def in_place_view(first: str, text: str) -> Iterator[str]:
+    """The in-place form, on a view of a part of a tensor that has a history; gradients go through both."""
+    yield f"whole = stack([{first}, {first}])"
+    yield "a = select(whole, 0, 1)"
+    yield text
+    yield f"v = cotangent(a, {SEED})"
+    yield f"autograd.backward([a, whole], [v, cotangent(whole, {_seed(1)})])"
 
 
 def point(call: Call, stated: PointEntry) -> Iterator[str]:
