@@ -234,20 +234,16 @@ _DTYPES: tuple[Bug, ...] = (
         ("rules/linear.py", '"grad * conj(self)"', '"grad * self"'),
         ("rules/linear.py", '"grad.bmm(conj(mat2.transpose(1, 2)))"', '"grad.bmm(mat2.transpose(1, 2))"'),
         ("rules/linear.py", '"conj(self.transpose(1, 2)).bmm(grad)"', '"self.transpose(1, 2).bmm(grad)"'),
+        # The conjugate of the gradient for the conjugate of the cotangent.
         (
             "rules/running.py",
-            "    if not zeros:\n        return grad * conj(result / value)\n",
-            "    if not zeros:\n        return grad * (result / value)\n",
+            '"prod_backward(grad, self.to(grad.dtype), result)"',
+            '"conj(prod_backward(conj(grad), self.to(grad.dtype), result))"',
         ),
         (
             "rules/running.py",
-            "        return _times_others(grad, value, dim)\n    return grad * conj(result / value)\n",
-            "        return _times_others(grad, value, dim)\n    return grad * (result / value)\n",
-        ),
-        (
-            "rules/running.py",
-            "    return grad * conj(_before(value, dim) * _before(value.flip(dim), dim).flip(dim))\n",
-            "    return grad * (_before(value, dim) * _before(value.flip(dim), dim).flip(dim))\n",
+            '"prod_dim_backward(grad, self.to(grad.dtype), result, dim, keepdim)"',
+            '"conj(prod_dim_backward(conj(grad), self.to(grad.dtype), result, dim, keepdim))"',
         ),
     ),
     broken(
@@ -429,8 +425,8 @@ _KINKS: tuple[Bug, ...] = (
         ("kinks/extremes-of-nothing-but-nan", "points/max-of-all-nan"),
         (
             "rules/extremes.py",
-            "    chosen = value.isnan() if bool(result.isnan()) else value == result\n",
-            "    chosen = value == result\n",
+            "    return (grad / chosen.sum()).expand(value.shape)",
+            "    chosen = value == result\n    return (grad / chosen.sum()).expand(value.shape)",
         ),
     ),
 )
