@@ -72,7 +72,7 @@ def execute(
     graph = graph or bool(LEVELS)
     try:
         for node, grad in roots:
-            if path is None or node in path:
+            if path is None or node in path or len(roots) == 1:
                 _deliver(node, grad, arrived, pending, ready)
         if capture is None:
             _run(ready, arrived, pending, keep, graph, roots, given)
@@ -159,6 +159,10 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
                 shown = ()
             seen = None
         if ends:
+            # An only root is visited in any case: its tensor hooks run though nothing that is asked for is
+            # behind it.
+            if found is None and grad is not None and node.hooks is not None:
+                hooks.run_tensor_hooks(node, hooks.show(node, node.received(grad), graph, task), task)
             continue
         if node.hooks is not None or watched:
             held, grad = [grad], None

@@ -162,7 +162,8 @@ class Corpus(pytest.Collector):
         """One test a scenario, device and dtype. Raises CollectError for spec errors and unknown ids."""
         try:
             ids = tuple(name.partition("[")[0] for name in self.collection.ids)
-            files = files_for(self.collection.options, ids or self.collection.settings.select)
+            # With ids, what is set for select may leave tests of theirs out, and must take some somewhere.
+            files = files_for(self.collection.options, (*ids, *self.collection.settings.select))
             templates = self.collection.load(files)
         except GradconformError as error:
             raise self.CollectError(str(error)) from None
