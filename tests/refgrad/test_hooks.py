@@ -33,6 +33,14 @@ PROGRAMS = {
         x = leaf(1.); y = x * 2; seen = []; y.register_hook(lambda g: seen.append(g.item()))
         (y * 3 + y * 4).backward(); print(seen)
         """,
+    "on the root of a pass that does not reach what is asked for": """
+        x, z = leaf(1.), leaf(1.); y = x * 2; y.retain_grad(); y.register_hook(lambda g: print('y', g))
+        h = x * 3; h.register_hook(lambda g: print('never')); w = y + h
+        y.backward(inputs=[z], retain_graph=True); print(y.grad, x.grad, z.grad)
+        w.backward(inputs=[z], retain_graph=True); print(y.grad)
+        torch.autograd.backward([y, y], inputs=[z], retain_graph=True); print(y.grad)
+        print(torch.autograd.grad(y, [z], allow_unused=True))
+        """,
     "a leaf's hook sees each backward alone": """
         x = leaf(1.); seen = []; x.register_hook(lambda g: seen.append(g.item()))
         (x * 2).backward(); (x * 3).backward(); print(seen, x.grad)
