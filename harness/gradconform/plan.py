@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TypeVar
@@ -116,12 +116,17 @@ def select(origins: tuple[AnyOrigin, ...], selectors: tuple[str, ...]) -> tuple[
     """The origins that any of the selectors takes. Raises UsageError for one that takes none."""
     if not selectors:
         return origins
+    all_take(selectors, tuple(origin.scenario for origin in origins))
+    return tuple(o for o in origins if any(takes(selector, o.scenario) for selector in selectors))
+
+
+def all_take(selectors: Iterable[str], scenarios: Sequence[Subject | Row]) -> None:
+    """Raises UsageError for a selector that takes none of the scenarios, with the nearest that would."""
     for selector in selectors:
-        if not any(takes(selector, origin.scenario) for origin in origins):
-            known = [word for o in origins for word in (o.id, o.scenario.feature, *o.scenario.aliases)]
+        if not any(takes(selector, scenario) for scenario in scenarios):
+            known = [word for one in scenarios for word in (one.id, one.feature, *one.aliases)]
             hint = did_you_mean(selector, known) or "`gradconform list` shows ids, features and levels"
             raise UsageError(f"'{selector}' selects no scenario; {hint}")
-    return tuple(o for o in origins if any(takes(selector, o.scenario) for selector in selectors))
 
 
 def takes(selector: str, scenario: Subject | Row) -> bool:

@@ -57,10 +57,20 @@ def listed(options: Options) -> tuple[Row, ...]:
     theirs = tuple(file for file in files if file.resolve() in shipped)
     own = tuple(file for file in files if file.resolve() not in shipped)
     rows = (*_indexed(theirs), *_indexed(own))
-    names = [name for row in rows for name in (row.id, *row.aliases)]
-    if len(set(names)) < len(names):
-        return tuple(_rows(files))  # an id that is taken is told with both of its places
+    _told_once(rows, files)
     return rows
+
+
+def _told_once(rows: tuple[Row, ...], files: tuple[Path, ...]) -> None:
+    """Raises SpecError for an id that is taken, with both of its places."""
+    standing: dict[str, list[str]] = {}
+    for row in rows:
+        for name in (row.id, *row.aliases):
+            standing.setdefault(name, []).append(row.file)
+    taken = {Path(file).resolve() for where in standing.values() if len(where) > 1 for file in where}
+    if taken:
+        # Reading the files that have it tells where; the others need not be read.
+        tuple(_rows(tuple(file for file in files if file.resolve() in taken)))
 
 
 def _shipped(options: Options) -> frozenset[Path]:
@@ -102,11 +112,18 @@ def files_for(options: Options, select: tuple[str, ...]) -> tuple[Path, ...]:
 
 
 def templates_of(options: Options) -> tuple[Template, ...]:
-    """The checked scenarios of the files that the options' selection needs. Raises SpecError with every
-    problem of every one of these files."""
+    """The checked scenarios of the files that the options' selection needs.
+
+    Raises SpecError with every problem of every one of these files, or for an id that another file has too;
+    UsageError for a selector that takes nothing: the index knows that without the files.
+    """
     from gradconform.program.library import load_library
 
-    return load_library(files_for(options, options.select)) or load_library(files_of(options))
+    if options.select:
+        from gradconform.plan import all_take
+
+        all_take(options.select, listed(options))
+    return load_library(files_for(options, options.select))
 
 
 def origins_of(options: Options) -> tuple[Origin, ...]:

@@ -169,6 +169,11 @@ def test_fail_fast_stops_at_the_first_failure(gradconform: Invoke, tmp_path: Pat
         (["run", "torch", "--devise", "cpu"], "No such option"),
         (["run", "torch", "--results", "no/such/folder.jsonl"], "results cannot be written to no"),
         (["run", "torch", "--no-corpus"], "there are no specs to work on"),
+        (
+            ["run", "torch", "--no-corpus", "--corpus", "documented"],
+            "--no-corpus leaves the corpus out, and --corpus documented asks for it; drop one",
+        ),
+        (["list", "--corpus", "--no-corpus"], "--no-corpus leaves the corpus out, and --corpus shipped asks"),
         (["run", "torch", "--specs", "gone.yaml"], "there is no file or folder gone.yaml"),
         (["rnu", "torch"], "there is no command 'rnu'; did you mean 'run'?"),
         (["show", "accumulation/two-branch"], "did you mean 'accumulation/two-branches'"),
@@ -203,6 +208,28 @@ def test_a_spec_error_is_located_and_no_traceback(gradconform: Invoke, own: Path
         assert result.stderr.startswith(f"{own}:11:")
         assert "did you mean 'ones_like'" in result.stderr
         assert "Traceback" not in result.stderr
+
+
+def test_an_id_that_the_corpus_has_is_taken_whatever_is_selected(gradconform: Invoke, own: Path) -> None:
+    own.write_text(SPEC.replace("own/doubling", TWO).replace("feature: own", "feature: accumulation"))
+    run = ["run", "torch", "--specs", str(own), "--select"]
+    for command in ([*run, TWO], [*run, "dtypes"], ["list", "--specs", str(own)]):
+        result = gradconform(*command)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith(f"{own}:5:")
+        assert f"the id '{TWO}' is taken" in result.stderr
+        assert "accumulation.yaml:" in result.stderr
+
+
+def test_a_selector_that_takes_nothing_reads_no_file_once_the_index_is_there(
+    gradconform: Invoke, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gradconform("list", "--specs", str(own))
+    monkeypatch.setattr("gradconform.program.library.load_files", lambda _: pytest.fail("a file is read"))
+    for select, hint in (("own/doublin", "'own/doubling'"), ("acumulation", "'accumulation'")):
+        result = gradconform("run", "torch", "--specs", str(own), "--select", f"{TWO},{select}")
+        assert result.exit_code == 2
+        assert f"'{select}' selects no scenario; did you mean {hint}" in result.stderr
 
 
 def test_an_unexpected_exception_is_loud(gradconform: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

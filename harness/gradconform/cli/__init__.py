@@ -38,6 +38,10 @@ def _options(given: Mapping[str, Any]) -> Options:
         raise UsageError(f"the working directory cannot be used: {error.strerror}; go to another") from None
     named = {name: value for name, value in given.items() if name != "no_corpus"}
     if given.get("no_corpus"):
+        if given["corpus"] is not None:
+            raise UsageError(
+                f"--no-corpus leaves the corpus out, and --corpus {given['corpus']} asks for it; drop one"
+            )
         named["corpus"] = "none"
     return options(here, named)
 

@@ -14,7 +14,7 @@ from gradconform.errors import UsageError, did_you_mean
 from gradconform.execution.interpreter import Detail, run
 from gradconform.oracle.judge import judge
 from gradconform.plan import present_devices
-from gradconform.prepare import templates_of
+from gradconform.prepare import listed, templates_of
 from gradconform.program.bind import bind
 from gradconform.randomize import draws
 from gradconform.report.failure import summary
@@ -24,7 +24,7 @@ from gradconform.settings import Options
 from gradconform.verdict import Conforms
 
 if TYPE_CHECKING:
-    from gradconform.program.parse import Template
+    from gradconform.spec.index import Row
     from gradconform.spec.scenario import Scenario
 
 
@@ -33,7 +33,8 @@ def show_command(id: str, device: str, dtype: str | None, options: Options) -> i
 
     Raises UsageError for an unknown id, dtype or device.
     """
-    template = find(templates_of(replace(options, select=(id,))), id)
+    full = find(listed(options), id).id
+    (template,) = (one for one in templates_of(replace(options, select=(full,))) if one.id == full)
     scenario = template.scenario
     kind = dtype or scenario.dtypes[0]
     if kind not in scenario.dtypes:
@@ -52,20 +53,20 @@ def show_command(id: str, device: str, dtype: str | None, options: Options) -> i
     return 0
 
 
-def find(templates: tuple[Template, ...], id: str) -> Template:
+def find(rows: tuple[Row, ...], id: str) -> Row:
     """The scenario with an id or a former id. Raises UsageError, with the nearest ids, where there is
     none."""
-    known = {name: template for template in templates for name in template.scenario.aliases}
-    known |= {template.id: template for template in templates}
+    known = {name: row for row in rows for name in row.aliases}
+    known |= {row.id: row for row in rows}
     if id not in known:
-        hint = did_you_mean(id, known) or _of_feature(id, templates) or "`gradconform list` shows all of them"
+        hint = did_you_mean(id, known) or _of_feature(id, rows) or "`gradconform list` shows all of them"
         raise UsageError(f"there is no scenario '{id}'; {hint}")
     return known[id]
 
 
-def _of_feature(id: str, templates: tuple[Template, ...]) -> str:
+def _of_feature(id: str, rows: tuple[Row, ...]) -> str:
     feature = id.partition("/")[0]
-    ids = [template.id for template in templates if template.scenario.feature == feature]
+    ids = [row.id for row in rows if row.feature == feature]
     return f"the scenarios of {feature} are {', '.join(ids)}" if ids else ""
 
 
