@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from . import reductions
+from .complex_support import refuse_complex
 from .dimensions import wrapped
 from .inplace import write
 from .ops import apply
@@ -174,7 +175,9 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    """Return x sigmoid(x)."""
+    """Return x sigmoid(x); raise RuntimeError for complex numbers where it would be recorded out of place."""
+    if not inplace:
+        refuse_complex("silu", input)
     return _activate("silu", input, inplace)
 
 

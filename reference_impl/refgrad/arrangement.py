@@ -54,15 +54,28 @@ def repeat_interleave(
 
     repeats: an int, or a tensor with a number for each place; without it, `input` is those numbers, and the
     places themselves are repeated. output_size: how many places that makes, if it is known. Raises
-    RuntimeError if it is not so many.
+    RuntimeError if it is not so many, for a negative number, and for other than a number for each place.
     """
     if repeats is None:
         return Tensor._of(torch.repeat_interleave(input._data, output_size=output_size))
     values, along = (reshape(input, -1), 0) if dim is None else (input, wrapped(dim, input.ndim))
     if isinstance(repeats, int):
         before, size, after = values.shape[:along], values.shape[along], values.shape[along + 1 :]
+        if repeats < 0:
+            raise RuntimeError("Repeats must be non-negative")
+        if output_size not in (None, size * repeats):
+            raise RuntimeError(
+                f"repeat_interleave: Invalid output_size, expected {size * repeats} but got {output_size}"
+            )
         copies = expand(unsqueeze(values, along + 1), (*before, size, repeats, *after))
         return view(clone(copies, memory_format=torch.contiguous_format), (*before, size * repeats, *after))
+    if repeats.ndim > 1:
+        raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
+    if repeats.numel() != 1 and repeats.shape[0] != values.shape[along]:
+        raise RuntimeError(
+            "repeats must have the same size as input along dim, but got "
+            f"repeats.size(0) = {repeats.shape[0]} and input.size({along}) = {values.shape[along]}"
+        )
     times = repeats._data.expand(values.shape[along]) if repeats.numel() == 1 else repeats._data
     places = torch.repeat_interleave(times, output_size=output_size)
     return apply("index_select", values, Tensor._of(places), along)

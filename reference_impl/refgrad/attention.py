@@ -132,7 +132,8 @@ def _composed(  # noqa: PLR0917 - the arguments of attention
         times = query.shape[-3] // key.shape[-3]
         key, value = (repeat_interleave(one, times, -3) for one in (key, value))
     # Both factors are scaled before they are multiplied, which is more stable.
-    by = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    size = query.shape[-1]
+    by = (1 / math.sqrt(size) if size else math.inf) if scale is None else scale
     root = math.sqrt(abs(by))
     products = matmul(query * math.copysign(root, by), transpose(key, -2, -1) * root)
     weights = _safe_softmax(products if mask is None else products + mask, -1)

@@ -127,7 +127,12 @@ def cross_entropy(  # noqa: PLR0917 - torch's signature
         smooth = total(smooth) / Tensor._of(count)
     else:
         smooth = reduced(smooth, reduction)
-    return (1 - label_smoothing) * losses + smooth * (label_smoothing / input.shape[dim])
+    return (1 - label_smoothing) * losses + smooth * _for_each(label_smoothing, input.shape[dim])
+
+
+def _for_each(smoothing: float, classes: int) -> float:
+    """Return what smoothing gives each of so many classes."""
+    return smoothing / classes if classes else math.inf
 
 
 def _against_probabilities(  # noqa: PLR0917 - what the loss is made of
@@ -140,7 +145,7 @@ def _against_probabilities(  # noqa: PLR0917 - what the loss is made of
             f"but got weight tensor of shape: {list(weight.shape)}"
         )
     if smoothing > 0:
-        target = target * (1 - smoothing) + smoothing / classes
+        target = target * (1 - smoothing) + _for_each(smoothing, classes)
     products = logits * target
     if weight is not None:
         products = products * _along(weight, logits, dim)

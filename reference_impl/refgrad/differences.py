@@ -164,9 +164,10 @@ def _by_coordinates(value: Tensor, places: Tensor, dim: int, edge_order: int) ->
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: complex = 1, dim: int = -1) -> Tensor:
     """Return the integral along `dim` by the trapezoidal rule, of samples at `x` or `dx` apart.
 
-    Raises RuntimeError for booleans.
+    Raises RuntimeError for booleans, and for a `dx` that is no real number.
     """
-    _refuse_bool("trapezoid", y, x)
+    _check_integral("trapezoid", y, x, dx)
+    dim = wrapped(dim, y.ndim)
     if not y.shape[dim]:
         return sum(y.detach(), dim)
     if x is None:
@@ -180,7 +181,8 @@ trapz = trapezoid
 
 def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: complex = 1, dim: int = -1) -> Tensor:
     """Return the running integral along `dim`, with one place less; see `trapezoid`."""
-    _refuse_bool("cumulative_trapezoid", y, x)
+    _check_integral("cumulative_trapezoid", y, x, dx)
+    dim = wrapped(dim, y.ndim)
     heights = _cut(y, dim, 0, -1) + _cut(y, dim, 1)
     if x is None:
         return cumsum(_times(heights, dx / 2), dim)
@@ -198,6 +200,10 @@ def _widths(y: Tensor, x: Tensor, dim: int) -> Tensor:
     return _cut(x, dim, 1) - _cut(x, dim, 0, -1)
 
 
-def _refuse_bool(name: str, *tensors: Tensor | None) -> None:
-    if any(tensor is not None and tensor.dtype is torch.bool for tensor in tensors):
+def _check_integral(name: str, y: Tensor, x: Tensor | None, dx: complex) -> None:
+    if any(tensor is not None and tensor.dtype is torch.bool for tensor in (y, x)):
         raise RuntimeError(f"{name}: received a bool input for `x` or `y`, but bool is not supported")
+    if isinstance(dx, bool | complex):
+        raise RuntimeError(  # noqa: TRY004 - torch's class
+            f"{name}: Currently, we only support dx as a real number."
+        )

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from .arrangement import broadcast_tensors
+from .complex_support import scalar_type
 from .functions import clamp_min
 from .grad_mode import no_grad
 from .loss_arguments import chosen, reduced
@@ -16,7 +19,7 @@ from .ops import apply
 from .pointwise import minimum, where
 from .pointwise import sqrt as root
 from .reductions import vector_norm
-from .shapes import expand
+from .shapes import expand, to
 from .shapes import sum as total
 
 if TYPE_CHECKING:
@@ -49,8 +52,17 @@ def normalize(
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """Return the cosine of the angle along `dim`; norms below `eps` count as `eps`, and gradients pass."""
-    left, right = (side / _at_least(side, dim, eps) for side in broadcast_tensors(x1, x2))
+    """Return the cosine of the angle along `dim`; norms below `eps` count as `eps`, and gradients pass.
+
+    Raises RuntimeError if the dtype that the two promote to is complex or has no fractions.
+    """
+    dtype = torch.result_type(x1._data, x2._data)
+    if not dtype.is_floating_point:
+        raise RuntimeError(
+            f"expected common dtype to be floating point, yet common dtype is {scalar_type(dtype)}"
+        )
+    sides = broadcast_tensors(*(side if side.dtype is dtype else to(side, dtype) for side in (x1, x2)))
+    left, right = (side / _at_least(side, dim, eps) for side in sides)
     return total(left * right, dim)
 
 

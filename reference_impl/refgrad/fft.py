@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from .arrangement import roll
+from .complex_support import scalar_type
 from .dimensions import wrapped
 from .ops import apply
 from .padding import constant_pad_nd
@@ -25,6 +26,7 @@ from .tensor import Tensor
 
 _Dims = int | Sequence[int] | None
 
+_HALF = {torch.float16, torch.bfloat16, torch.complex32}
 # The kernel's factors: none, 1 / sqrt(n), 1 / n.
 _FORWARD = {None: 0, "backward": 0, "ortho": 1, "forward": 2}
 _INVERSE = {None: 2, "backward": 2, "ortho": 1, "forward": 0}
@@ -238,7 +240,14 @@ def _refuse_size(size: int) -> None:
 
 
 def _real(input: Tensor) -> Tensor:
+    _refuse_half(input)
     return input if input.dtype.is_floating_point else to(input, torch.get_default_dtype())
+
+
+def _refuse_half(input: Tensor) -> None:
+    """Raise torch's RuntimeError for half precision, of which its kernels for the CPU have no transform."""
+    if input.dtype in _HALF and input.device.type == "cpu":
+        raise RuntimeError(f"Unsupported dtype {scalar_type(input.dtype)}")
 
 
 def _complex(input: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .complex_support import refuse_complex
 from .ops import apply
 from .pointwise import OPERANDS, as_tensor_operand, div, unary
 from .tensor import Tensor
@@ -137,8 +138,21 @@ def igamma(input: Tensor, other: Tensor) -> Tensor:
 def nan_to_num(
     input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
 ) -> Tensor:
-    """Return `input` with finite numbers for nan and infinities; the gradient passes where it was finite."""
+    """Return `input` with finite numbers for nan and infinities; the gradient passes where it was finite.
+
+    Raises RuntimeError for complex numbers where it would be recorded: torch has no derivative of it there.
+    """
+    refuse_complex("nan_to_num", input)
+    return _all_finite(input, nan, posinf, neginf)
+
+
+def _all_finite(
+    input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> Tensor:
     return apply("nan_to_num", input, nan, posinf, neginf)
+
+
+_all_finite.__name__ = "nan_to_num"
 
 
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
@@ -177,7 +191,11 @@ OUT = (
     "remainder", "xlogy",
 )  # fmt: skip
 # Their functions and methods are named where the package and the tensor class are put together.
-IN_PLACE = (
-    "addcdiv", "addcmul", "atan2", "clamp_max", "clamp_min", "copysign", "divide", "floor_divide", "fmod",
-    "heaviside", "igamma", "lerp", "nan_to_num", "nextafter", "remainder", "xlogy",
-)  # fmt: skip
+IN_PLACE = {
+    function.__name__: function
+    for function in (
+        addcdiv, addcmul, atan2, clamp_max, clamp_min, copysign, divide, floor_divide, fmod, heaviside,
+        igamma, lerp, nextafter, remainder, xlogy,
+        _all_finite,  # in place torch refuses no complex numbers
+    )
+}  # fmt: skip

@@ -74,7 +74,7 @@ def mse_loss(  # noqa: PLR0917 - torch's signature
     """
     warn_of_sizes(input, target)
     reduction = chosen(reduction, size_average, reduce)
-    input_, target_ = _broadcast(input, target)
+    input_, target_ = _numbers(*_broadcast(input, target))
     if weight is not None:
         return _weighted((input_ - target_) ** 2, weight, input, reduction, by_weight=True)
     return apply("mse_loss", input_, target_, reduction)
@@ -85,6 +85,13 @@ def _broadcast(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return input, target
     left, right = broadcast_tensors(input, target)
     return left, right
+
+
+def _numbers(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two tensors; booleans beside numbers become numbers."""
+    if right.dtype is torch.bool:
+        return left, right.to(left.dtype)
+    return (left.to(right.dtype), right) if left.dtype is torch.bool else (left, right)
 
 
 def l1_loss(  # noqa: PLR0917 - torch's signature
@@ -125,7 +132,7 @@ def smooth_l1_loss(  # noqa: PLR0917 - torch's signature
     left, right = _broadcast(input, target)
     if beta == 0:
         return reduced(absolute(left - right), reduction)
-    return apply("smooth_l1_loss", left, right, reduction, beta)
+    return apply("smooth_l1_loss", *_numbers(left, right), reduction, beta)
 
 
 def huber_loss(
@@ -342,7 +349,7 @@ def margin_ranking_loss(  # noqa: PLR0917 - torch's signature
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
             f"{input1.shape}, input2: {input2.shape}, target: {target.shape} "
         )
-    return reduced(clamp_min(-target * (input1 - input2) + margin, 0), reduction)
+    return reduced(clamp_min(-target * (input1 - input2) + float(margin), 0), reduction)
 
 
 def hinge_embedding_loss(  # noqa: PLR0917 - torch's signature

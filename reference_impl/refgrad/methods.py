@@ -81,8 +81,23 @@ def _reversed_dimensions(self: Tensor) -> Tensor:
     return shapes.permute(self, tuple(range(self.ndim))[::-1])
 
 
-def _adjoint(self: Tensor) -> Tensor:
-    return pointwise.conj(shapes.transpose(self, -2, -1))
+def _adjoint(name: str, stacked: bool) -> Any:
+    """Return the property for the adjoint of a matrix, or of many if `stacked`; see `_swapped`."""
+    return property(lambda self: pointwise.conj(_swapped(self, name, stacked)))
+
+
+def _swapped(self: Tensor, name: str, stacked: bool) -> Tensor:
+    """Return a view with the last two dimensions swapped; a tensor without dimensions itself.
+
+    Raises RuntimeError for one dimension, and for more than two unless matrices may be `stacked`.
+    """
+    if not self.ndim:
+        return self
+    if self.ndim == 1 or (self.ndim > 2 and not stacked):
+        allowed = "matrices or batches of matrices" if stacked else "matrices (2-D tensors)"
+        more = "" if self.ndim == 1 else " For batches of matrices, consider using tensor.mH"
+        raise RuntimeError(f"tensor.{name} is only supported on {allowed}. Got {self.ndim}-D tensor.{more}")
+    return shapes.transpose(self, -2, -1)
 
 
 def install() -> None:
@@ -151,12 +166,12 @@ def install() -> None:
         "register_hook": hooks.register_hook,
         "register_post_accumulate_grad_hook": hooks.register_post_accumulate_grad_hook,
         "retain_grad": hooks.retain_grad,
-        "H": property(_adjoint),
+        "H": _adjoint("H", stacked=False),
         "T": property(_reversed_dimensions),
         "grad_dtype": property(assignment.grad_dtype, assignment.set_grad_dtype),
         "imag": property(pointwise.imag),
-        "mH": property(_adjoint),
-        "mT": property(lambda self: shapes.transpose(self, -2, -1)),
+        "mH": _adjoint("mH", stacked=True),
+        "mT": property(lambda self: _swapped(self, "mT", stacked=True)),
         "det": linalg.det,
         "inverse": linalg.inv,
         "real": property(pointwise.real),

@@ -43,6 +43,7 @@ def add(input: Operand, other: Operand, *, alpha: complex = 1, out: Tensor | Non
     """Return `input + alpha * other`."""
     if out is not None:
         return into(out, "add", input, other, alpha=alpha)
+    _check_alpha(alpha, input, other)
     if alpha == 1:
         return _commuted(_add, "add", input, other)
     if isinstance(other, Tensor):
@@ -56,11 +57,21 @@ def sub(input: Operand, other: Operand, *, alpha: complex = 1, out: Tensor | Non
         return into(out, "sub", input, other, alpha=alpha)
     if not isinstance(input, Tensor):
         return sub(as_tensor_operand(input, other), other, alpha=alpha)
+    _check_alpha(alpha, input, other)
     if alpha == 1:
         return _checked(_sub(input, other), "sub", input, other)
     if isinstance(other, Tensor):
         return OPERATIONS["sub_scaled"].apply(input, other, alpha)  # type: ignore[no-any-return]
     return _checked(_sub(input, other * alpha), "sub", input, other)
+
+
+def _check_alpha(alpha: complex, *operands: Operand) -> None:
+    """Raise torch's RuntimeError for a boolean factor of what are not all booleans."""
+    if isinstance(alpha, bool) and any(
+        not isinstance(each, bool) and (not isinstance(each, Tensor) or each.dtype is not torch.bool)
+        for each in operands
+    ):
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
 
 
 def rsub(input: Tensor, other: Operand, *, alpha: complex = 1) -> Tensor:

@@ -100,8 +100,12 @@ def moveaxis(input: Tensor, source: Any, destination: Any) -> Tensor:
 def adjoint(input: Tensor) -> Tensor:
     """Return a view with the last two dimensions swapped, conjugated if it is complex.
 
-    A tensor without dimensions is conjugated alone.
+    A tensor without dimensions is conjugated alone. Raises RuntimeError for one dimension.
     """
+    if input.dim() == 1:
+        raise RuntimeError(
+            "tensor.adjoint() is only supported on matrices or batches of matrices. Got 1-D tensor."
+        )
     return conj(transpose(input, -2, -1)) if input.dim() else conj(input)
 
 

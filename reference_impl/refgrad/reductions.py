@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from .complex_support import refuse_integers, scalar_type
 from .dimensions import wrapped
 from .operands import refuse_operands
 from .ops import apply
@@ -95,6 +96,7 @@ def prod(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> Tensor:
     """Return the product of all elements, or along `dim`."""
+    refuse_integers(input, dtype)
     if dim is None:
         return apply("prod", input, dtype)
     return apply("prod_dim", input, wrapped(dim, input.ndim), keepdim, dtype)
@@ -102,11 +104,13 @@ def prod(
 
 def cumsum(input: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
     """Return the running sums along `dim`, in `dtype` if given."""
+    refuse_integers(input, dtype)
     return apply("cumsum", input, wrapped(dim, input.ndim), dtype)
 
 
 def cumprod(input: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
     """Return the running products along `dim`, in `dtype` if given."""
+    refuse_integers(input, dtype)
     return apply("cumprod", input, wrapped(dim, input.ndim), dtype)
 
 
@@ -134,13 +138,24 @@ def nansum(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> Tensor:
     """Return the sum of the elements that are not nan."""
+    refuse_integers(input, dtype)
     return apply("nansum", input, _dims(dim), keepdim, dtype)
 
 
-def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Return the mean of the elements that are not nan."""
+def nanmean(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Return the mean of the elements that are not nan, in `dtype` if given.
+
+    Raises RuntimeError for integers.
+    """
+    if not (input.dtype.is_floating_point or input.dtype.is_complex):
+        raise RuntimeError(
+            "nanmean(): expected input to have floating point or complex dtype but got "
+            f"{scalar_type(input.dtype)}"
+        )
     numbers = (~input.isnan()).sum(tuple(range(input.ndim)) if dim is None else dim, keepdim)
-    return nansum(input, dim, keepdim) / numbers
+    return nansum(input, dim, keepdim, dtype=dtype) / numbers
 
 
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from .complex_support import refuse_integers
 from .grad_mode import mode
 from .ops import OPERATIONS
 from .tensor import Tensor
@@ -31,7 +32,11 @@ _ALL: Any = object()
 def sum(input: Tensor, dim: Any = _ALL, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Tensor:  # noqa: A001 - torch's name
     """Return the sum of all elements, or over `dim` (an int or several); in `dtype`, if given."""
     if dim is _ALL and not keepdim:
-        return _sum(input) if dtype is None else _apply("sum_as", input, dtype)
+        if dtype is None:
+            return _sum(input)
+        refuse_integers(input, dtype)
+        return _apply("sum_as", input, dtype)
+    refuse_integers(input, dtype)
     return _apply("sum_dim", input, _dims(dim), keepdim, dtype)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from refgrad.arrangement import diagonal as diagonal_of
+from refgrad.complex_support import scalar_type
 from refgrad.creation import eye, zeros_like
 from refgrad.multiple import cat
 from refgrad.ops import apply
@@ -27,7 +28,19 @@ def vdot(x: Tensor, y: Tensor) -> Tensor:
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
-    """Return the dot products of the conjugate of `x` with `y` along `dim`; other dimensions broadcast."""
+    """Return the dot products of the conjugate of `x` with `y` along `dim`; other dimensions broadcast.
+
+    Raises RuntimeError for integers and for different dtypes.
+    """
+    if not (x.dtype.is_floating_point or x.dtype.is_complex):
+        raise RuntimeError(
+            f"linalg.vecdot: Expected a floating point or complex tensor as input. Got {scalar_type(x.dtype)}"
+        )
+    if x.dtype is not y.dtype:
+        raise RuntimeError(
+            "linalg.vecdot: Expected x and y to have the same dtype, but found x of type "
+            f"{scalar_type(x.dtype)} and y of type {scalar_type(y.dtype)} instead"
+        )
     return vdot(x, y) if x.ndim == 1 and y.ndim == 1 else sum(conj(x) * y, dim)
 
 

@@ -22,7 +22,7 @@ def evenly(grad: T, value: T, result: T) -> T:
 
     A nan result is divided among the nans.
     """
-    chosen = value.isnan() if bool(result.isnan()) else value == result
+    chosen = (value == result) | (value.isnan() & result.isnan())
     return (grad / chosen.sum()).expand(value.shape).masked_fill(~chosen, 0)
 
 

@@ -33,6 +33,17 @@ def recorded(value: T) -> bool:
     return not isinstance(value, torch.Tensor)
 
 
+def batched(value: T) -> bool:
+    """Whether `value` is one example of a batch, of which vmap lets nobody ask for a number."""
+    data = value if isinstance(value, torch.Tensor) else value._data
+    return torch._C._functorch.is_batchedtensor(data)
+
+
+def common_dtype(one: T, other: T) -> torch.dtype:
+    """Return the dtype that an operation of two tensors is computed in."""
+    return torch.result_type(*(each._data if recorded(each) else each for each in (one, other)))
+
+
 def zeros_like(value: T) -> T:
     """Return zeros of the shape, dtype and device of `value`, without history."""
     return value.new_zeros(value.shape)
@@ -142,7 +153,8 @@ def pow_exponent_backward(grad: T, base: T, exponent: T, result: T) -> T:
 
     Where the base is 0 and the exponent is real and not negative, the derivative is 0 and not log(0) * 0.
     """
-    slope = conj(result * base.to(result.dtype).log())
+    # What is written in place is narrower than the result was.
+    slope = conj(result * base.to(common_dtype(base, exponent)).log())
     return _real_as(exponent, grad * slope.masked_fill((base == 0) & _real_from_zero(exponent), 0))
 
 

@@ -277,15 +277,37 @@ for _name, _title in (
 
 # --- classes ---
 
+
 # `counts` is what each target counts for in the loss: its weight, over their sum in a mean, and 0 if it is
 # ignored. `loss` is what the kernel found. `any_left` tells of a mean whether there is a target that is not
 # ignored: the mean of no tangents is nan, as that of no losses is, and its gradients are 0.
+def _nll_loss_backward(
+    grad: torch.Tensor,
+    value: torch.Tensor,
+    places: torch.Tensor,
+    counts: torch.Tensor,
+    _any_left: torch.Tensor | None,
+    dim: int,
+) -> torch.Tensor:
+    """Return the gradient of `value`, of which the elements at `places` along `dim` were picked."""
+    if not value.shape[dim]:
+        return torch.zeros_like(value)
+    share = -(grad * counts).to(value.dtype).unsqueeze(dim)
+    return torch.zeros_like(value).scatter_add(dim, places.unsqueeze(dim), share)
+
+
 kernel(
     "nll_loss_backward",
-    lambda grad, value, places, counts, any_left, dim: torch.zeros_like(value).scatter_add(
-        dim, places.unsqueeze(dim), -(grad * counts).to(value.dtype).unsqueeze(dim)
-    ),
+    _nll_loss_backward,
 )
+
+
+@formula
+def picked_of(grad: T, places: T, dim: int) -> T:
+    """Return the element of `grad` along `dim` that each of `places` names; 0 where there are no classes."""
+    if not grad.shape[dim]:
+        return grad.new_zeros(places.shape)
+    return grad.gather(dim, places.unsqueeze(dim)).squeeze(dim)
 
 
 @formula
@@ -315,13 +337,12 @@ rule(
     args="dim",
     forward="nll_loss_backward(grad_output, self, places, counts, any_left, dim)",
     grad_output=(
-        "unless_none_left(sum_to(-(grad.gather(dim, places.unsqueeze(dim)).squeeze(dim) * counts), "
-        "grad_output_shape), any_left).to(grad_output_dtype)"
+        "unless_none_left(sum_to(-(picked_of(grad, places, dim) * counts), grad_output_shape), any_left)"
+        ".to(grad_output_dtype)"
     ),
     forward_mode={
         "grad_output": (
-            "sum_to(-(grad.gather(dim, places.unsqueeze(dim)).squeeze(dim) * counts), grad_output_shape)"
-            ".to(grad_output_dtype)"
+            "sum_to(-(picked_of(grad, places, dim) * counts), grad_output_shape).to(grad_output_dtype)"
         )
     },
     self="zeros_like(grad)",

@@ -3,7 +3,8 @@
 
 Without zeros the gradient of a product is a quotient. Beside zeros it is multiplied out, which costs more,
 and torch has short cuts where the gradient is not recorded. They take a product with a zero for zero, and
-so differ from it beside infinity and nan.
+so differ from it beside infinity and nan. Inside of vmap, where nothing is known of zeros, it is always
+multiplied out.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import torch
 
-from .formulas import conj, formula, recorded, zeros_like
+from .formulas import batched, conj, formula, recorded, zeros_like
 from .registry import rule
 
 T = Any
@@ -26,11 +27,12 @@ def prod_backward(grad: T, value: T, result: T) -> T:
     """Return the gradient of a product: at a zero, the product of the others and not 0 / 0."""
     if not value.dim():
         return grad
-    zeros = (value == 0).sum().item()
-    if not zeros:
-        return grad * conj(result / value)
-    if zeros > 1 and not recorded(value):
-        return zeros_like(value)
+    if not batched(value):
+        zeros = (value == 0).sum().item()
+        if not zeros:
+            return grad * conj(result / value)
+        if zeros > 1 and not recorded(value):
+            return zeros_like(value)
     return _times_others(grad.reshape(-1), value.reshape(-1), 0).reshape(value.shape)
 
 
@@ -41,7 +43,7 @@ def prod_dim_backward(grad: T, value: T, result: T, dim: int, keepdim: bool) -> 
         return grad
     if not keepdim:
         grad, result = grad.unsqueeze(dim), result.unsqueeze(dim)
-    if bool((value == 0).any()):
+    if batched(value) or bool((value == 0).any()):
         return _times_others(grad, value, dim)
     return grad * conj(result / value)
 
@@ -89,9 +91,10 @@ def cumprod_backward(grad: T, value: T, result: T, dim: int) -> T:
     if value.numel() <= 1 or value.shape[dim] == 1:
         return grad
     zero = value == 0
-    if not bool(zero.any()):
+    any_batched = batched(value) or batched(grad)
+    if not any_batched and not bool(zero.any()):
         return _summed_from_end(grad * conj(result), dim) / conj(value)
-    if recorded(value):
+    if recorded(value) or any_batched:
         return _multiplied_out(grad, value, dim)
     zeros = zero.cumsum(dim)
     # Up to the next zero the products are 0 but for the derivative by the zero before it.

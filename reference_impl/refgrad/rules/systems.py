@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from .formulas import formula, kernel, operation, zeros_like
+from .formulas import batched, formula, kernel, operation, zeros_like
 from .registry import NON_DIFFERENTIABLE, rule
 
 T = Any
@@ -213,7 +213,8 @@ def solve(matrix: T, other: T, left: bool = True) -> T:
 def det_backward(grad: T, det: T, matrix: T) -> T:
     """Return the gradient of a determinant, which exists for singular matrices too.
 
-    There it comes from the adjugate, by a singular value decomposition, where it may be differentiated again.
+    There, and inside of vmap everywhere, it comes from the adjugate, by a singular value decomposition, where
+    it may be differentiated again.
     The gradient alone is zero if the determinant is exactly 0, as torch has it: what is solved for is scaled
     by the determinant, with the zeros of U nudged (`linalg_det_backward`).
     """
@@ -223,6 +224,8 @@ def det_backward(grad: T, det: T, matrix: T) -> T:
         return grad.unsqueeze(-1).unsqueeze(-1)
     if isinstance(matrix, torch.Tensor):
         return det_transposed(grad, det, matrix)
+    if batched(matrix) or batched(grad):
+        return _adjugate(grad, matrix)
     wanted = scaled_identity(grad * det.conj(), matrix.shape[-1])
     singular = det.abs() < 100 * torch.finfo(det.dtype).eps
     if not singular.any():
