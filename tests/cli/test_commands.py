@@ -211,7 +211,8 @@ def test_a_spec_error_is_located_and_no_traceback(gradconform: Invoke, own: Path
 
 
 def test_an_id_that_the_corpus_has_is_taken_whatever_is_selected(gradconform: Invoke, own: Path) -> None:
-    own.write_text(SPEC.replace("own/doubling", TWO).replace("feature: own", "feature: accumulation"))
+    text = SPEC.replace("own/doubling", TWO).replace("feature: own", "feature: accumulation")
+    own.write_text(text.replace("GRADIENT", "2.0"))
     run = ["run", "torch", "--specs", str(own), "--select"]
     for command in ([*run, TWO], [*run, "dtypes"], ["list", "--specs", str(own)]):
         result = gradconform(*command)
