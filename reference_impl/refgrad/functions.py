@@ -194,8 +194,8 @@ OUT = (
 IN_PLACE = {
     function.__name__: function
     for function in (
-        addcdiv, addcmul, atan2, clamp_max, clamp_min, copysign, divide, floor_divide, fmod, heaviside,
+        addcdiv, addcmul, atan2, clamp_max, clamp_min, copysign, floor_divide, fmod, heaviside,
         igamma, lerp, nextafter, remainder, xlogy,
         _all_finite,  # in place torch refuses no complex numbers
     )
-}  # fmt: skip
+} | {"divide": divide}  # fmt: skip
