@@ -176,11 +176,42 @@ BUGS: tuple[Bug, ...] = (
         "detach/write-through-it-is-noticed",
         "detach_has_its_own_version",
     ),
-    as_mutant(
+    broken(
         "E10",
-        "A view has a version of its own, so a write to its base does not count for a view that was saved.",
+        "A view that is saved has a version of its own, so a write to its base does not count for it.",
         "pytorch/pytorch#197887",
-        ("views/write-through-a-view-is-noticed", "views/write-beside-a-saved-view"),
+        "views/write-beside-a-saved-view",
+        (
+            "generate.py",
+            '            f"node.s_{saved} = {saved}",\n            f"if',
+            '            f"node.s_{saved} = own_version({saved})",\n            f"if',
+        ),
+        (
+            "compile.py",
+            '        "LEVELS": LEVELS,\n',
+            '        "LEVELS": LEVELS,\n        "own_version": own_version,\n',
+        ),
+        ("compile.py", "from .saved import ", "from .saved import own_version, "),
+        (
+            "saved.py",
+            "def torch_scalar(",
+            (
+                "def own_version(operand):\n"
+                "    if not isinstance(operand, Tensor) or operand._view is None or operand._node is LEAF:\n"
+                "        return operand\n"
+                "    out = Tensor._of(operand._data)\n"
+                "    out._node = operand._node\n"
+                "    return out\n\n\n"
+                "def torch_scalar("
+            ),
+        ),
+    ),
+    as_mutant(
+        "E10b",
+        "A view counts the writes through itself alone, so one through it does not count for what saved its "
+        "base.",
+        "pytorch/pytorch#197887",
+        ("views/write-through-a-view-is-noticed", "in-place/element-write-is-noticed"),
         "views_have_their_own_version",
     ),
     # --- views ---
