@@ -198,6 +198,17 @@ def test_a_spec_file_that_is_named_is_collected_without_the_corpus(project: pyte
     assert outcomes(one) == {"passed": 1}
 
 
+def test_the_command_to_run_it_again_names_the_file(project: pytest.Pytester) -> None:
+    project.path.joinpath("other.yaml").write_text(SPEC)
+    result = run(project, "engines:Forgets", "other.yaml", "--gradconform-dtype", "float64")
+    result.stdout.fnmatch_lines(
+        [
+            "run it again: gradconform run engines:Forgets --select own/doubling --dtype float64 --seed 0 "
+            "*--specs other.yaml*"
+        ]
+    )
+
+
 def test_settings_stand_in_pyproject(project: pytest.Pytester) -> None:
     folder = project.path / "specs"
     folder.mkdir()

@@ -173,13 +173,13 @@ def head_of(engine: Engine, target: str, options: Options, planned: Plan) -> Hea
         absent=planned.absent,
         dtypes=options.dtype,
         select=options.select,
-        specs=() if options.corpus == "opinfo" else tuple(map(_shown, options.specs)),
+        specs=() if options.corpus == "opinfo" else tuple(map(shown, options.specs)),
         corpus=options.corpus,
         tasks=len(planned.tasks),
     )
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """A path as it is written from here, so that results do not depend on where a project stands."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

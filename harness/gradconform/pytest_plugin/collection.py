@@ -19,10 +19,11 @@ import pytest
 from gradconform.engines.registry import find_engine
 from gradconform.errors import GradconformError, Place, Problem, SpecError, UsageError, did_you_mean
 from gradconform.plan import Plan, Task, known_dtypes, nothing_in_dtype, present_devices, select, tasks_of
-from gradconform.prepare import files_for, head_of, settings_of
+from gradconform.prepare import files_for, head_of, settings_of, shown
 from gradconform.program.library import load_library
 from gradconform.program.parse import Template
 from gradconform.pytest_plugin.item import ScenarioItem
+from gradconform.results import Head
 from gradconform.session import Session
 from gradconform.settings import Options, options, words
 
@@ -175,7 +176,8 @@ class Corpus(pytest.Collector):
             if unknown.partition("[")[0] in {template.id for template in templates}:
                 hint = "the scenario exists; what is set for select, device and dtype leaves this test out"
             raise self.CollectError(f"there is no test {NODE}::{unknown}; {hint}")
-        return list(_items(self, [task for task in tasks if not ids or {task.id, task.origin.id} & set(ids)]))
+        chosen = [task for task in tasks if not ids or {task.id, task.origin.id} & set(ids)]
+        return list(_items(self, chosen, self.collection.head))
 
 
 class SpecFile(pytest.File):
@@ -196,10 +198,14 @@ class SpecFile(pytest.File):
             templates = self.collection.load([self.path])
         except GradconformError as error:
             raise self.CollectError(str(error)) from None
-        return list(_items(self, self.collection.tasks(templates)))
+        head = self.collection.head
+        if (
+            mine := shown(self.path)
+        ) not in head.specs:  # the command that runs it again has to name the file
+            head = replace(head, specs=(*head.specs, mine))
+        return list(_items(self, self.collection.tasks(templates), head))
 
 
-def _items(parent: Corpus | SpecFile, tasks: Iterable[Task]) -> Iterator[ScenarioItem]:
-    collection = parent.collection
+def _items(parent: Corpus | SpecFile, tasks: Iterable[Task], head: Head) -> Iterator[ScenarioItem]:
     for task in tasks:
-        yield ScenarioItem.make(parent, task, collection.session, collection.head)
+        yield ScenarioItem.make(parent, task, parent.collection.session, head)
