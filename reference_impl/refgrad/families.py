@@ -45,7 +45,7 @@ from . import (
     view_copies,
 )
 from . import functions as elementary
-from .inplace import in_place
+from .inplace import FORMS, in_place
 from .out import with_out
 
 FAMILIES: tuple[ModuleType, ...] = (
@@ -87,7 +87,10 @@ def functions() -> dict[str, Callable[..., Any]]:
 
 def methods() -> dict[str, Callable[..., Any]]:
     """Return the methods of all families, by name, in-place forms included."""
-    written = {f"{name}_": in_place(function) for name, function in _named("IN_PLACE").items()}
+    written = {
+        f"{name}_": FORMS.get(function.__name__) or in_place(function)
+        for name, function in _named("IN_PLACE").items()
+    }
     return _named("METHODS") | written
 
 

@@ -8,7 +8,8 @@ https://docs.pytorch.org/docs/stable/notes/autograd.html
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ import torch
 from .grad_mode import mode
 from .levels import LEVELS
 from .node import OBSERVERS, note_version
+from .operands import refuse_operands
 from .ops import OPERATIONS
 from .pointwise import as_tensor_operand
 from .rules import TABLE
@@ -298,3 +300,55 @@ def scatter_add_(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
         return data.scatter_add_(dim, index._data, src._data)
 
     return write(input, kernel, "scatter_add", (index, src), (dim,))
+
+
+def _of_two(name: str, numbers: bool = False) -> Callable[..., Tensor]:
+    """Return the in-place form of an operation of two tensors, or with `numbers` of a tensor and a number."""
+
+    def operator(input: Tensor, other: Any) -> Tensor:
+        operand = as_tensor_operand(other, input) if numbers else other
+        refuse_operands(name, {"self": input, "other": operand})
+        return write(input, lambda data: getattr(data, f"{name}_")(operand._data), name, (operand,))
+
+    operator.__name__ = operator.__qualname__ = f"{name}_"
+    return operator
+
+
+def _remainder(name: str) -> Callable[..., Tensor]:
+    """Return fmod_ or remainder_, whose other operand may be a number."""
+    of_two = _of_two(name)
+
+    def operator(input: Tensor, other: Any) -> Tensor:
+        if isinstance(other, Tensor):
+            return of_two(input, other)
+        return write(input, lambda data: getattr(data, f"{name}_")(other), f"{name}_number", (), (other,))
+
+    operator.__name__ = operator.__qualname__ = f"{name}_"
+    return operator
+
+
+def _fused(name: str) -> Callable[..., Tensor]:
+    """Return addcmul_ or addcdiv_."""
+
+    def operator(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: complex = 1) -> Tensor:
+        refuse_operands(name, {"self": input, "tensor1": tensor1, "tensor2": tensor2})
+
+        def kernel(data: torch.Tensor) -> Any:
+            return getattr(data, f"{name}_")(tensor1._data, tensor2._data, value=value)
+
+        return write(input, kernel, name, (tensor1, tensor2), (value,))
+
+    operator.__name__ = operator.__qualname__ = f"{name}_"
+    return operator
+
+
+# The forms of functions that promote: what is recorded is the operation on the tensor as narrow as it is, so
+# that cotangents and saved results are as narrow, and not the operation in the wide dtype and a cast.
+# `in_place` would do the latter.
+FORMS: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
+    {name: _of_two(name) for name in ("atan2", "hypot", "ldexp")}
+    | {name: _of_two(name, numbers=True) for name in ("copysign", "xlogy")}
+    | {name: _remainder(name) for name in ("fmod", "remainder")}
+    | {name: _fused(name) for name in ("addcdiv", "addcmul")}
+    | {"div": div_, "mul": binary("mul"), "sub": scaled("sub"), "true_divide": _divide}
+)

@@ -61,10 +61,11 @@ def _wide(*operands: Operand) -> torch.dtype:
 
 def float_power_(input: Tensor, exponent: Operand) -> Tensor:
     """Raise `input` to a power, in place; raise RuntimeError if it is not of the dtype of the result."""
-    if input.dtype is not _wide(input, exponent):
+    wide = _wide(input, exponent)
+    if input.dtype is not wide:
         # torch names the two dtypes in a way of its own; its refusal is asked for with nothing at stake.
-        torch.empty(0, dtype=input.dtype).float_power_(torch.empty(0, dtype=_wide(input, exponent)))
-    return input.pow_(exponent)
+        torch.empty(0, dtype=input.dtype).float_power_(torch.empty(0, dtype=wide))
+    return input.pow_(exponent.to(wide) if isinstance(exponent, Tensor) else exponent)
 
 
 def true_divide(input: Operand, other: Operand) -> Tensor:

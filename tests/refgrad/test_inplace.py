@@ -46,7 +46,9 @@ PROGRAMS = {
     "a saved leaf": "x = leaf([1.]); z = x * x; x.detach().add_(1); z.backward()",
     "a saved constant": "x = leaf([1.]); c = torch.ones(1); z = x * c; c.add_(1); z.backward()",
     "a saved output": "y = leaf([1.]).exp(); y.add_(1); y.backward()",
-    "the saved input of a running extreme": "y = leaf([1., 2.]) * 1; m, i = y.cummax(0); y.mul_(2); m.sum().backward()",
+    "the saved input of a running extreme": """
+        y = leaf([1., 2.]) * 1; m, i = y.cummax(0); y.mul_(2); m.sum().backward()
+        """,
     "a running extreme of nothing": """
         x = torch.zeros(0, requires_grad=True); m, i = x.cummin(0)
         g, = torch.autograd.grad(m, [x], torch.zeros(0)); print(g is x)
@@ -193,6 +195,47 @@ PROGRAMS = {
             getattr(y, write)(torch.full((3,), 2.0, dtype=torch.float64))
             y.backward(torch.ones(3, dtype=torch.float16))
             print(x.grad)
+        """,
+    "a gradient of a narrow tensor": """
+        for write in ("add_", "sub_", "mul_", "div_", "pow_", "atan2_", "true_divide_"):
+            for narrow, wide in (
+                (torch.float32, torch.float64),
+                (torch.bfloat16, torch.float32),
+                (torch.bfloat16, torch.float64),
+            ):
+                x = torch.tensor([1.3, 2.7], dtype=narrow, requires_grad=True)
+                y = x.clone()
+                getattr(y, write)(torch.tensor([0.7, 1.9], dtype=wide))
+                (g,) = torch.autograd.grad(y.sum(), x, retain_graph=True)
+                y.sum().backward()
+                print(write, g, g.dtype, x.grad, x.grad.dtype)
+        """,
+    "a wider operand's gradient": """
+        writes = ("add_", "mul_", "div_", "pow_", "atan2_", "arctan2_", "hypot_", "xlogy_", "ldexp_", "fmod_",
+            "remainder_", "copysign_", "multiply_", "subtract_", "divide_", "true_divide_")
+        for write in writes:
+            for narrow in (torch.float16, torch.bfloat16, torch.float32):
+                x = torch.tensor([1.3, 2.7, 0.4], dtype=narrow, requires_grad=True)
+                w = torch.tensor([1.7, 0.3, 2.1], dtype=torch.float64, requires_grad=True)
+                y = x.clone()
+                getattr(y, write)(w)
+                y.backward(torch.tensor([1.1, 0.7, 1.9], dtype=narrow))
+                print(write, y.grad_fn.name(), x.grad.tolist(), w.grad.tolist())
+        """,
+    "products added to a narrower tensor": """
+        x = torch.tensor([1.3, 2.7, 0.4], dtype=torch.float16, requires_grad=True)
+        a = torch.tensor([1.7, 0.3, 2.1], requires_grad=True)
+        b = torch.tensor([0.7, 1.3, 1.1], dtype=torch.float64, requires_grad=True)
+        for write in ("addcmul_", "addcdiv_"):
+            y = x.clone()
+            getattr(y, write)(a, b, value=0.5)
+            y.backward(torch.tensor([1.1, 0.7, 1.9], dtype=torch.float16))
+            print(y.grad_fn.name(), x.grad, a.grad, b.grad)
+        """,
+    "a narrow exponent": """
+        x = torch.tensor([1.3, 2.7, 0.4], dtype=torch.float64, requires_grad=True)
+        w = torch.tensor([1.7, 0.3, 2.1], dtype=torch.float16, requires_grad=True)
+        y = x.clone().float_power_(w); y.sum().backward(); print(x.grad.tolist(), w.grad)
         """,
     "between forward and step": """
         w = leaf([1.0])
