@@ -89,8 +89,9 @@ def _contradictions(row: PointEntry) -> Iterator[tuple[str, str, str]]:
 
 def _literals(node: Node) -> Iterator[Node]:
     """The numbers of a row."""
-    for key in ("at", "gradient", "value", "tangent") if isinstance(node, Table) else ():
-        found = node.get(key)
+    fields = node.fields if isinstance(node, Table) else {}
+    for key in ("at", "gradient", "value", "tangent"):
+        found = fields[key].value if key in fields else None
         values = [one.value for one in found.fields.values()] if isinstance(found, Table) else [found]
         yield from (one for one in values if one is not None and plain(one) is not None)
 
