@@ -142,6 +142,7 @@ def _walk(input: Tensor, key: Any) -> tuple[Tensor, list[Tensor | None]]:
                 "C++ to convert a 0-dim tensor to a number"
             )
         if rank == 0 and alone and isinstance(items[0], slice):
+            _step(items[0])
             raise IndexError("slice() cannot be applied to a 0-dim tensor.")
         raise IndexError(f"too many indices for tensor of dimension {rank}")
     view, dim = input, 0
@@ -231,11 +232,17 @@ def _check_mask(view: Tensor, dim: int, mask: Tensor) -> None:
             )
 
 
-def _slice(view: Tensor, dim: int, item: slice, always: bool) -> Tensor:
-    """Take a slice; one that keeps everything is left out unless it is the whole index."""
-    step = 1 if item.step is None else item.step
+def _step(item: slice) -> int:
+    """Return the step of a slice. Raises ValueError for one that leads nowhere or backwards."""
+    step: int = 1 if item.step is None else item.step
     if step <= 0:
         raise ValueError("step must be greater than zero")
+    return step
+
+
+def _slice(view: Tensor, dim: int, item: slice, always: bool) -> Tensor:
+    """Take a slice; one that keeps everything is left out unless it is the whole index."""
+    step = _step(item)
     size = view.shape[dim]
     start, stop, _ = slice(item.start, item.stop, step).indices(size)
     if not always and (start, step) == (0, 1) and stop >= size:
