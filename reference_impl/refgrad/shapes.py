@@ -31,12 +31,10 @@ _ALL: Any = object()
 
 def sum(input: Tensor, dim: Any = _ALL, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Tensor:  # noqa: A001 - torch's name
     """Return the sum of all elements, or over `dim` (an int or several); in `dtype`, if given."""
-    if dim is _ALL and not keepdim:
-        if dtype is None:
-            return _sum(input)
+    if dtype is not None:
         refuse_integers(input, dtype)
-        return _apply("sum_as", input, dtype)
-    refuse_integers(input, dtype)
+    if dim is _ALL and not keepdim:
+        return _sum(input) if dtype is None else _apply("sum_as", input, dtype)
     return _apply("sum_dim", input, _dims(dim), keepdim, dtype)
 
 
