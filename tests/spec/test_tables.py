@@ -53,6 +53,7 @@ def test_what_a_row_gives(tmp_path: Path) -> None:
         "promotion-w",
         "in-place",
         "in-place-view",
+        "in-place-promotion-w",
     )
     assert not problems
     assert set(ids) == {f"operators/atan2/{what}" for what in whats}

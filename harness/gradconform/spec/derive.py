@@ -5,6 +5,7 @@
     forward-mode    the Jacobian-vector product, for random tangents
     in-place        the in-place form, on a tensor that has a history
     in-place-view   the same on a view, with a gradient through the view
+    in-place-promotion   the in-place form with an input of another dtype
     same-tensor     one tensor in the place of two
     numbers         a Python number in the place of a tensor
     promotion       an input of another dtype
@@ -28,6 +29,7 @@ from gradconform.spec.derived_text import (
     forward_mode,
     gradients,
     in_place,
+    in_place_promotion,
     in_place_view,
     renamed,
     second_order,
@@ -206,13 +208,17 @@ class _Row:
         return self._scenario(form, f"number-{_kebab(name)}", says, lines, self._wide())
 
     def _promotion(self, form: _Form, name: str) -> Table:
+        says = "the result has the common dtype, and each gradient that of its input."
+        return self._promoting(form, name, "promotion", says, backward(self._call(form)))
+
+    def _promoting(self, form: _Form, name: str, what: str, says: str, lines: Iterable[str]) -> Table:
+        """A scenario in which one tensor is float32 and the others are of any other dtype."""
         node = form.let[name].value
         fields = dict(node.fields) if isinstance(node, Table) else {}
         fields["dtype"] = field_at("dtype", "float32", node.place)
         changed = form.having(name, Field(form.let[name].key, Table(node.place, fields)))
         dtypes = tuple(one for one in self.row.dtypes if one != "float32")
-        says = "the result has the common dtype, and each gradient that of its input."
-        return self._scenario(changed, f"promotion-{_kebab(name)}", says, backward(self._call(form)), dtypes)
+        return self._scenario(changed, f"{what}-{_kebab(name)}", says, lines, dtypes)
 
     def _in_place(self, form: _Form) -> Iterator[Table]:
         first, text = form.tensors[0], str(self.row.in_place)
@@ -224,6 +230,11 @@ class _Row:
         yield self._scenario(form, "in-place", says, in_place(first, text), self._wide())
         says = "gradients through a view, and through its base, include what was written to the view."
         yield self._scenario(form, "in-place-view", says, in_place_view(first, text), self._wide())
+        says = "the in-place form keeps its dtype, and each gradient has that of its input."
+        for name in self.row.promotes:
+            if name in form.let and name != first:
+                lines = in_place_promotion(first, text, form.tensors, name)
+                yield self._promoting(form, name, "in-place-promotion", says, lines)
 
     def _like(self, field: Field, other: str) -> Field:
         """A tensor's domain, with the shape of another variable in place of its own."""

@@ -92,6 +92,20 @@ def in_place(first: str, text: str) -> Iterator[str]:
     yield "a.backward(v)"
 
 
+def in_place_promotion(first: str, text: str, tensors: Sequence[str], other: str) -> Iterator[str]:
+    """The in-place form with `other` as a constant, then with all requiring grad.
+
+    The gradients are those that arrive at the tensors: `.grad` would cast them.
+    """
+    yield f"a = {first} * 1"
+    yield renamed(text, other, f"{other}.detach()")
+    yield f"v = cotangent(a, {SEED})"
+    yield f"g = autograd.grad(a, {first}, v)"
+    yield f"a = {first} * 1"
+    yield text
+    yield f"h = autograd.grad(a, [{', '.join(tensors)}], v)"
+
+
 def in_place_view(first: str, text: str) -> Iterator[str]:
     """The in-place form, on a view of a part of a tensor that has a history; gradients go through both."""
     yield f"whole = stack([{first}, {first}])"
