@@ -211,7 +211,7 @@ PROGRAMS = {
                 print(write, g, g.dtype, x.grad, x.grad.dtype)
         """,
     "a wider operand's gradient": """
-        writes = ("add_", "mul_", "div_", "pow_", "atan2_", "arctan2_", "hypot_", "xlogy_", "ldexp_", "fmod_",
+        writes = ("add_", "mul_", "div_", "pow_", "atan2_", "arctan2_", "hypot_", "xlogy_", "fmod_",
             "remainder_", "copysign_", "multiply_", "subtract_", "divide_", "true_divide_")
         for write in writes:
             for narrow in (torch.float16, torch.bfloat16, torch.float32):
