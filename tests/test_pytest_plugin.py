@@ -203,8 +203,10 @@ def test_the_command_to_run_it_again_names_the_file(project: pytest.Pytester) ->
     result = run(project, "engines:Forgets", "other.yaml", "--gradconform-dtype", "float64")
     result.stdout.fnmatch_lines(
         [
-            "run it again: gradconform run engines:Forgets --select own/doubling --dtype float64 --seed 0 "
-            "*--specs other.yaml*"
+            (
+                "run it again: gradconform run engines:Forgets --select own/doubling --dtype float64 --seed 0 "
+                "*--specs other.yaml*"
+            )
         ]
     )
 
