@@ -204,8 +204,8 @@ def test_the_command_to_run_it_again_names_the_file(project: pytest.Pytester) ->
     result.stdout.fnmatch_lines(
         [
             (
-                "run it again: gradconform run engines:Forgets --select own/doubling --dtype float64 --seed 0 "
-                "*--specs other.yaml*"
+                "run it again: gradconform run engines:Forgets --select own/doubling --dtype float64 "
+                "--seed 0 *--specs other.yaml*"
             )
         ]
     )
