@@ -250,7 +250,7 @@ def test_the_documented_example_is_read(tmp_path: Path) -> None:
             CaseResult(
                 "accumulation/two-branches",
                 "accumulation",
-                1,
+                2,
                 "cpu",
                 "float32",
                 0,

@@ -19,6 +19,7 @@ from gradconform.program.steps import (
     Ref,
     Return,
     Within,
+    flatten,
     own_steps,
 )
 from gradconform.program.vocabulary import OPERATORS
@@ -104,7 +105,13 @@ def forgotten_values(program: Program, chooser: Chooser) -> Program | None:  # n
 
 
 def _intermediate(program: Program, place: int, chooser: Chooser) -> Ref | None:
-    """A named result of an operation before a place, or None."""
+    """A named result of an operation before a place, or None.
+
+    None too where something is written before: a hook on a view whose history is stale ends the process in
+    torch 2.11 and 2.13 (`v = y.view_as(y); v[0][0] = 3; v.register_hook(hook)`).
+    """
+    if any(isinstance(step, Mutate) for step in flatten(program.steps[:place])):
+        return None
     reached = {leaf.name for leaf in leaves(program)}
     found = []
     for step in program.steps[:place]:
