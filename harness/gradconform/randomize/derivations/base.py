@@ -117,6 +117,11 @@ def cotangent_of(step: Backward) -> Argument:
     return step.options.get("gradient", given)
 
 
+def options_of(step: Backward) -> Options:
+    """The options of a backward pass, without the cotangent."""
+    return {name: value for name, value in step.options.items() if name != "gradient"}
+
+
 def with_options(step: Backward, **options: Argument) -> Backward:
     """The same backward pass with further options."""
     return replace(step, options={**step.options, **options})

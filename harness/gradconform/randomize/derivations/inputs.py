@@ -33,19 +33,19 @@ def _laid_out(program: Program, layout: Layout, dims: int) -> Program | None:
 
 
 @derivation("the inputs are transposed in memory")
-def transposed_inputs(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def transposed_inputs(program: Program, _chooser: Chooser) -> Program | None:
     """Inputs of two dimensions or more lie in memory column by column."""
     return _laid_out(program, "transposed", 2)
 
 
 @derivation("the inputs have gaps in memory")
-def strided_inputs(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def strided_inputs(program: Program, _chooser: Chooser) -> Program | None:
     """Inputs lie in memory with gaps between their elements."""
     return _laid_out(program, "strided", 0)
 
 
 @derivation("the rows of each input are one row, expanded")
-def expanded_inputs(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def expanded_inputs(program: Program, _chooser: Chooser) -> Program | None:
     """All rows of an input are the first one, in the same memory, so that nobody may write to it."""
 
     def change(item: Input) -> Input:
@@ -64,7 +64,7 @@ def _common_shape(program: Program) -> torch.Size | None:
 
 
 @derivation("each input is its first element, without dimensions")
-def zero_dim_inputs(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def zero_dim_inputs(program: Program, _chooser: Chooser) -> Program | None:
     """Inputs of one shape become 0-d tensors."""
     shape = _common_shape(program)
     if not shape or not shape.numel():
@@ -75,7 +75,7 @@ def zero_dim_inputs(program: Program, chooser: Chooser) -> Program | None:  # no
 
 
 @derivation("the inputs have no elements")
-def zero_size_inputs(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def zero_size_inputs(program: Program, _chooser: Chooser) -> Program | None:
     """Inputs of one shape lose all their rows."""
     shape = _common_shape(program)
     if not shape or not shape[0]:

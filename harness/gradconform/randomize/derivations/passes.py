@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from gradconform.program.steps import Apply, Argument, Backward, Expect, Grad, Items, Program, Ref, Within
+from gradconform.program.steps import (
+    Apply,
+    Argument,
+    Backward,
+    Expect,
+    Grad,
+    Items,
+    Options,
+    Program,
+    Ref,
+    Step,
+    Within,
+)
 from gradconform.randomize.chooser import Chooser
 from gradconform.randomize.derivations.base import (
     Names,
@@ -16,14 +28,55 @@ from gradconform.randomize.derivations.base import (
     last_backward,
     leaves,
     named,
+    options_of,
     root_of,
     spliced,
     with_options,
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """A program's last backward pass, with a root and a cotangent that may be asked for more than once.
+
+    step: the pass. options: its own, without the cotangent, which is `given`. names: new ones.
+    """
+
+    program: Program
+    before: Steps
+    step: Backward
+    root: Ref
+    given: Argument
+    after: Steps
+    names: Names
+
+    @property
+    def options(self) -> Options:
+        return options_of(self.step)
+
+    def replaced(self, *steps: Step) -> Program:
+        """The program with these steps in the place of the pass."""
+        return replace(self.program, steps=(*self.before, *steps, *self.after))
+
+
+def _again(program: Program) -> _Last | None:
+    """The last backward pass, its root named; None where there is none, or where a temporary that cannot
+    be named is its root or its cotangent."""
+    place = last_backward(program)
+    if place is None:
+        return None
+    step = backward_at(program, place)
+    names = Names(program)
+    before, root = named(root_of(step), place, program, names)
+    given = cotangent_of(step)
+    if root.name.startswith("_") or (isinstance(given, Ref) and given.name.startswith("_")):
+        return None
+    step = replace(step, arguments=(root, *step.arguments[1:]))
+    return _Last(program, before, step, root, given, program.steps[place + 1 :], names)
+
+
 @derivation("autograd.grad stands for backward()")
-def grad_for_backward(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def grad_for_backward(program: Program, _chooser: Chooser) -> Program | None:
     """The gradients are returned instead of accumulated."""
     place = last_backward(program)
     if place is None or not leaves(program):
@@ -34,7 +87,7 @@ def grad_for_backward(program: Program, chooser: Chooser) -> Program | None:  # 
     names = Names(program)
     made = tuple(names.new(f"{leaf.name}_gradient") for leaf in leaves(program))
     wanted = Items(tuple(Ref(leaf.name) for leaf in leaves(program)))
-    options = {name: value for name, value in step.options.items() if name != "gradient"}
+    options = options_of(step)
     arguments: tuple[Argument, ...] = (root_of(step), wanted)
     if cotangent_of(step) is not None:
         arguments = (*arguments, cotangent_of(step))
@@ -42,31 +95,21 @@ def grad_for_backward(program: Program, chooser: Chooser) -> Program | None:  # 
 
 
 @derivation("the backward pass is two passes with parts of the cotangent")
-def split_backward(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def split_backward(program: Program, _chooser: Chooser) -> Program | None:
     """Gradients are linear in the cotangent, and accumulate."""
-    place = last_backward(program)
-    if place is None:
+    last = _again(program)
+    if last is None or not isinstance(last.given, Ref | None):
         return None
-    step = backward_at(program, place)
-    names = Names(program)
-    given = cotangent_of(step)
-    if given is not None and not isinstance(given, Ref):
-        return None
-    steps, root = named(root_of(step), place, program, names)
-    if root.name.startswith("_") or (given is not None and given.name.startswith("_")):
-        return None
-    whole = [] if given is not None else [apply(names.new("whole"), "ones_like", root)]
-    cotangent = given or Ref(str(whole[0].target))
-    part, rest = names.new("part"), names.new("rest")
-    options = {name: value for name, value in step.options.items() if name != "gradient"}
-    passes: Steps = (
+    whole = [] if last.given else [apply(last.names.new("whole"), "ones_like", last.root)]
+    cotangent = last.given or Ref(str(whole[0].target))
+    part, rest = last.names.new("part"), last.names.new("rest")
+    return last.replaced(
         *whole,
         apply(part, "mul", cotangent, 0.25),
         apply(rest, "sub", cotangent, Ref(part)),
-        Backward((root, Ref(part)), {**options, "retain_graph": True}),
-        Backward((root, Ref(rest)), options),
+        Backward((last.root, Ref(part)), {**last.options, "retain_graph": True}),
+        Backward((last.root, Ref(rest)), last.options),
     )
-    return replace(program, steps=(*steps, *passes, *program.steps[place + 1 :]))
 
 
 @derivation("a random cotangent stands for ones")
@@ -97,7 +140,7 @@ def random_cotangent(program: Program, chooser: Chooser) -> Program | None:
 
 
 @derivation("the cotangent has gaps in memory")
-def strided_cotangent(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def strided_cotangent(program: Program, _chooser: Chooser) -> Program | None:
     """The cotangent is every second number of a tensor."""
     place = last_backward(program)
     if place is None:
@@ -118,41 +161,23 @@ def strided_cotangent(program: Program, chooser: Chooser) -> Program | None:  # 
 
 
 @derivation("the backward pass runs twice")
-def backward_twice(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def backward_twice(program: Program, _chooser: Chooser) -> Program | None:
     """The graph is retained, and the gradients are accumulated again."""
-    place = last_backward(program)
-    if place is None:
-        return None
-    step = backward_at(program, place)
-    steps, root = named(root_of(step), place, program, Names(program))
-    given = cotangent_of(step)
-    if root.name.startswith("_") or (isinstance(given, Ref) and given.name.startswith("_")):
-        return None
-    again = replace(step, arguments=(root, *step.arguments[1:]))
-    passes = (with_options(again, retain_graph=True), again)
-    return replace(program, steps=(*steps, *passes, *program.steps[place + 1 :]))
+    last = _again(program)
+    return None if last is None else last.replaced(with_options(last.step, retain_graph=True), last.step)
 
 
 @derivation("the graph is freed, and asked again")
-def backward_after_freeing(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def backward_after_freeing(program: Program, _chooser: Chooser) -> Program | None:
     """A second pass through a graph that was not retained is refused, where it has saved tensors."""
-    place = last_backward(program)
-    if place is None:
+    last = _again(program)
+    if last is None:
         return None
-    step = backward_at(program, place)
-    steps, root = named(root_of(step), place, program, Names(program))
-    given = cotangent_of(step)
-    if root.name.startswith("_") or (isinstance(given, Ref) and given.name.startswith("_")):
-        return None
-    again = replace(step, arguments=(root, *step.arguments[1:]))
-    return replace(
-        program,
-        steps=(*steps, again, Expect("RuntimeError", (again,), "backward"), *program.steps[place + 1 :]),
-    )
+    return last.replaced(last.step, Expect("RuntimeError", (last.step,), "backward"))
 
 
 @derivation("the gradients are recorded")
-def create_graph(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def create_graph(program: Program, _chooser: Chooser) -> Program | None:
     """The backward pass is recorded; the numbers stay what they are."""
     place = last_backward(program)
     if place is None or "create_graph" in backward_at(program, place).options:
@@ -171,30 +196,20 @@ def only_inputs(program: Program, chooser: Chooser) -> Program | None:
 
 
 @derivation("the backward pass has two roots")
-def two_roots(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def two_roots(program: Program, _chooser: Chooser) -> Program | None:
     """Twice the root is a root as well."""
-    place = last_backward(program)
-    if place is None:
+    last = _again(program)
+    if last is None or not isinstance(last.given, Ref | None):
         return None
-    step = backward_at(program, place)
-    names = Names(program)
-    steps, root = named(root_of(step), place, program, names)
-    given = cotangent_of(step)
-    if root.name.startswith("_") or (given is not None and not isinstance(given, Ref)):
-        return None
-    if isinstance(given, Ref) and given.name.startswith("_"):
-        return None
-    twice = names.new("twice")
-    roots: tuple[Argument, ...] = (Items((root, Ref(twice))),)
-    if given is not None:
-        roots = (*roots, Items((given, given)))
-    options = {name: value for name, value in step.options.items() if name != "gradient"}
-    passes = (apply(twice, "mul", root, 2), Backward(roots, options, function=True))
-    return replace(program, steps=(*steps, *passes, *program.steps[place + 1 :]))
+    twice = last.names.new("twice")
+    roots: tuple[Argument, ...] = (Items((last.root, Ref(twice))),)
+    if last.given is not None:
+        roots = (*roots, Items((last.given, last.given)))
+    return last.replaced(apply(twice, "mul", last.root, 2), Backward(roots, last.options, function=True))
 
 
 @derivation("the backward pass runs where nothing is recorded")
-def backward_without_grad(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def backward_without_grad(program: Program, _chooser: Chooser) -> Program | None:
     """The grad mode around a backward pass does not matter to it."""
     place = last_backward(program)
     if place is None:
@@ -203,7 +218,7 @@ def backward_without_grad(program: Program, chooser: Chooser) -> Program | None:
 
 
 @derivation("the backward pass runs in another thread")
-def backward_in_a_thread(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def backward_in_a_thread(program: Program, _chooser: Chooser) -> Program | None:
     """A graph may be asked for its gradients from any thread."""
     place = last_backward(program)
     if place is None:

@@ -42,7 +42,7 @@ def _place(program: Program) -> int | None:
 
 
 @derivation("grad modes are nested around the program")
-def nested_modes(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def nested_modes(program: Program, _chooser: Chooser) -> Program | None:
     """`enable_grad` inside of `no_grad` records as if there were neither."""
     if any(isinstance(step, Define) for step in program.steps) or not program.steps:
         return None
@@ -51,7 +51,7 @@ def nested_modes(program: Program, chooser: Chooser) -> Program | None:  # noqa:
 
 
 @derivation("an exception leaves a grad mode on the way")
-def exception_on_the_way(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def exception_on_the_way(program: Program, _chooser: Chooser) -> Program | None:
     """A mode is restored when an exception leaves its block."""
     block = Expect("RuntimeError", (Within("no_grad", (), (Fail("RuntimeError"),)),))
     return replace(program, steps=(block, *program.steps))
@@ -84,7 +84,7 @@ def gradient_before(program: Program, chooser: Chooser) -> Program | None:
 
 
 @derivation("names are deleted before the backward pass")
-def forgotten_values(program: Program, chooser: Chooser) -> Program | None:  # noqa: ARG001
+def forgotten_values(program: Program, _chooser: Chooser) -> Program | None:
     """The graph keeps what it needs, whatever the program still has a name for."""
     place = _place(program)
     if place is None:
