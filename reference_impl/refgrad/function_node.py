@@ -188,6 +188,12 @@ class FunctionNode(Node, FunctionCtx):
         index = tensor.output_nr
         return HeldResult(tensor, index) if hooks is None else Packed(hooks, tensor, index=index)
 
+    def resave(self, change: Callable[[Tensor], Tensor]) -> None:
+        """Keep `change(x)` in the place of each saved tensor `x` that is no result of this node."""
+        for saved in self._saved or ():
+            if isinstance(saved, Held):
+                saved.tensor = change(saved.tensor)
+
     def _unpack(self, saved: Held | HeldResult | Packed | None) -> Tensor | None:
         if saved is None:
             return None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .hooks import NodeHooks, RemovableHandle
+    from .tensor import Tensor
 
 SEQUENCE = itertools.count()
 # Types that torch's messages have no old name for.
@@ -68,6 +69,9 @@ class Node:
         Returns None for each edge.
         """
         return (None,) * len(self.next) if type(self.next) is tuple else None
+
+    def resave(self, change: Callable[[Tensor], Tensor]) -> None:
+        """Keep `change(x)` in the place of each saved operand `x`; it has the memory and version of `x`."""
 
     def name(self) -> str:
         """Return torch's name of the node, such as `AddBackward0`."""

@@ -160,6 +160,13 @@ class SavedNode(Node):
         """Return what this node keeps of `out`, the result of the operation, by name."""
         return dict.fromkeys(self.results, out)
 
+    def resave(self, change: Callable[[Tensor], Tensor]) -> None:
+        """Keep `change(x)` in the place of each saved operand `x`; what hooks keep stays theirs."""
+        for name in self.operands:
+            saved = getattr(self, f"s_{name}")
+            if isinstance(saved, Tensor):
+                setattr(self, f"s_{name}", change(saved))
+
     def nothing(self, keep: bool) -> Any:
         """Let no gradient pass: what is saved is still read, and released unless `keep`."""
         for name in self.operands:

@@ -47,6 +47,29 @@ PROGRAMS = {
         outer(F.grad_and_value(cubes)(xl)[1])
         outer(F.jacrev(lambda z: z
         ** 2)(xl)); outer(F.jacfwd(lambda z: z ** 2)(xl)); outer(F.hessian(cubes)(xl)) """,
+    "finished transforms are constants to what is recorded later": """
+        class Product(torch.autograd.Function):
+            @staticmethod
+            def forward(a, b): return a * b
+            @staticmethod
+            def setup_context(ctx, inputs, output): ctx.save_for_backward(*inputs)
+            @staticmethod
+            def backward(ctx, grad):
+                a, b = ctx.saved_tensors
+                return grad * b, grad * a
+        def recorded(*results):
+            for result in results: result.sum().backward(create_graph=True)
+            show([leaf.grad for leaf in (xl, w) if leaf.grad is not None]); xl.grad = w.grad = None
+        squares = lambda z: (z * z * w).sum(); waves = lambda z: (z.sin() * w.exp() * z.sin()).sum()
+        custom = lambda z: Product.apply(z * z, w).sum()
+        for v in (x, xl):
+            for f in (squares, waves, custom):
+                recorded(F.grad(f)(v)); recorded(F.grad_and_value(f)(v)[1])
+                recorded(F.grad(lambda z: (F.grad(f)(z) * v).sum())(v))
+                value, pull = F.vjp(f, v); recorded(value, *pull(tensor(2.)))
+            recorded(F.jacrev(squares)(v)); recorded(F.hessian(squares)(v))
+            recorded(F.jvp(squares, (v,), (v,))[1])
+        """,
     "arguments": """
         f = lambda a, b, *, k=1: (a * b ** 2 * k).sum()
         show(F.grad(f, argnums=(0, 1))(x, y), F.grad(f, argnums=1)(x, y), F.grad(f, argnums=-1)(x, y, k=3))

@@ -150,7 +150,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         values = only_tensors(outputs, "linearize(f, *primals): expected f(*primals) to return only tensors")
     leaves, expected = flatten(inputs)
     structure = flatten(outputs)[1]
-    outside = run.recording and any(depends_on_outside(value) for value in values)
+    outside = run.recording and depends_on_outside(*values)
 
     def push(*tangents: Any) -> Any:
         given, found = flatten(tangents)
@@ -169,6 +169,6 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
             cotangents = again.track([Tensor._of(torch.zeros_like(value._data)) for value in values])
             linear = gradients(values, leaves, cotangents, create_graph=True)
             products = gradients(linear, cotangents, given, create_graph=graph)
-        return structure.build([run.settle(again.settle(product)) for product in products])
+        return structure.build(run.settle(again.settle(products)))
 
     return run.settle(outputs), push

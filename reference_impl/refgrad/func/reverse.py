@@ -57,7 +57,7 @@ def grad_and_value(
             found = gradients(
                 [output], leaves, [None], create_graph=run.recording and depends_on_outside(output)
             )
-        found = [run.settle(gradient) for gradient in found]
+        found = run.settle(found)
         value = run.settle((output, aux) if has_aux else output)
         return structure.build(found), value
 
@@ -89,7 +89,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         values = only_tensors(outputs, "vjp(f, *primals): expected f(*primals) to return only tensors")
     leaves, structure = flatten(inputs)
     expected = flatten(outputs)[1]
-    outside = run.recording and any(depends_on_outside(value) for value in values)
+    outside = run.recording and depends_on_outside(*values)
 
     def pull(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:  # noqa: ARG001 - torch's signature
         given, found = flatten(cotangents)
@@ -102,7 +102,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         graph = graph and (outside or any(cotangent.requires_grad for cotangent in given))
         with run.asking():
             grads = gradients(values, leaves, given, create_graph=graph)
-        return structure.build([run.settle(gradient) for gradient in grads])
+        return structure.build(run.settle(grads))
 
     if has_aux:
         return run.settle(outputs), pull, run.settle(aux)

@@ -98,9 +98,10 @@ class Frame:
         """Return `tree`, made inside, as it is outside: without history unless something outside is part of
         it.
         """
-        return mapped(self._settled, tree)
+        liveness = Liveness()
+        return mapped(lambda value: self._settled(value, liveness), tree)
 
-    def _settled(self, value: Any) -> Any:
+    def _settled(self, value: Any, liveness: Liveness) -> Any:
         if not isinstance(value, Tensor):
             return value
         if value in self.sources:
@@ -108,10 +109,13 @@ class Frame:
         out = value
         if value._node is not None:
             out = _bare(value)
-            if self.recording and depends_on_outside(value):
+            if self.recording and liveness.of(value):
+                liveness.forget(value)
                 out._node = edge_of(value)
         if LEVELS and value._tangents:
-            out._tangents = {level: self._settled(tangent) for level, tangent in value._tangents.items()}
+            out._tangents = {
+                level: self._settled(tangent, liveness) for level, tangent in value._tangents.items()
+            }
         return out
 
 
@@ -135,20 +139,61 @@ def _bare(value: Tensor) -> Tensor:
     return out
 
 
-def depends_on_outside(value: Tensor) -> bool:
-    """Whether the history of `value` leads to a leaf that is no finished transform's input."""
-    first = edge_of(value)
-    stack = [] if first is None else [first]
-    seen = set(stack)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, AccumulateGrad) or (isinstance(node, Entry) and node.running):
-            return True
-        for edge in node.edges:
-            if edge not in seen:
-                seen.add(edge)
-                stack.append(edge)
-    return False
+class Liveness:
+    """Which histories lead to a leaf that is no finished transform's input."""
+
+    def __init__(self) -> None:
+        self._alive: dict[Node, bool] = {}
+        self._forgotten: set[Node] = set()
+
+    def of(self, value: Tensor) -> bool:
+        """Return whether the history of `value` does."""
+        first = edge_of(value)
+        if first is None:
+            return False
+        if first not in self._alive:
+            self._explore(first)
+        return self._alive[first]
+
+    def _explore(self, first: Node) -> None:
+        """Find it out for every node that `first` leads to, edges before the nodes that they start from."""
+        stack = [first]
+        while stack:
+            node = stack[-1]
+            if isinstance(node, AccumulateGrad) or (isinstance(node, Entry) and node.running):
+                self._alive[node] = True
+            if node in self._alive:
+                stack.pop()
+                continue
+            ahead = [edge for edge in node.edges if edge not in self._alive]
+            if ahead:
+                stack += ahead
+            else:
+                self._alive[node] = any(self._alive[edge] for edge in node.edges)
+
+    def forget(self, value: Tensor) -> None:
+        """Let the history of `value` save constants where it saved what none of these leaves is part of.
+
+        To a derivative that is recorded later on, the inputs of a finished transform are constants, and so
+        is all that was computed from them alone.
+        """
+        stack = [edge_of(value)]
+        while stack:
+            node = stack.pop()
+            # What lies behind a transform that still runs was not looked at: it is that one's concern.
+            if node is None or node in self._forgotten or not self._alive.get(node):
+                continue
+            self._forgotten.add(node)
+            node.resave(self._constant)
+            stack += node.edges
+
+    def _constant(self, saved: Tensor) -> Tensor:
+        return saved if saved._node is None or self.of(saved) else _bare(saved)
+
+
+def depends_on_outside(*values: Tensor) -> bool:
+    """Whether the history of one of `values` leads to a leaf that is no finished transform's input."""
+    return any(map(Liveness().of, values))
 
 
 def gradients(
