@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import torch
@@ -21,7 +22,14 @@ import torch
 from . import autograd
 from .accumulate import edge_of
 from .backward import Capture, execute
-from .jacobians import GradcheckError, backward_jacobian, forward_jacobian, numerical_jacobian, requires
+from .jacobians import (
+    GradcheckError,
+    backward_jacobian,
+    compared,
+    forward_jacobian,
+    numerical_jacobian,
+    requires,
+)
 from .pointwise import imag, real
 from .tensor import Tensor
 
@@ -231,6 +239,9 @@ def _check_part(  # noqa: PLR0917 - what `gradcheck` is asked
         if any(bool((column != 0).any()) for columns in numerical for column in columns):
             raise GradcheckError("Numerical gradient for function expected to be zero")
         return
+    # What does not require grad has differences too, which nothing is held against.
+    tracked = [requires(output) for output in compared(func(*inputs), part)]
+    numerical = [[*compress(columns, tracked)] for columns in numerical]
     if backward:
         analytical = [backward_jacobian(output, wanted, settings.nondet_tol) for output in outputs]
         _compare(analytical, numerical, settings, f"{note}Jacobian mismatch")

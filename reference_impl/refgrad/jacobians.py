@@ -29,6 +29,13 @@ def requires(value: Any) -> bool:
     return isinstance(value, Tensor) and value.requires_grad
 
 
+def compared(result: Any, part: Callable[[Tensor], Tensor]) -> Tensors:
+    """Return the outputs that have numbers to differ by: all of them, or those with an imaginary part."""
+    values = result if isinstance(result, tuple | list) else (result,)
+    floating = [value for value in values if value.dtype.is_floating_point or value.dtype.is_complex]
+    return tuple(value for value in floating if part is real or value.dtype.is_complex)
+
+
 def numerical_jacobian(
     func: Callable[..., Any], inputs: Tensors, wanted: Tensor, part: Callable[[Tensor], Tensor], eps: float
 ) -> list[torch.Tensor]:
@@ -37,15 +44,11 @@ def numerical_jacobian(
     steps = [eps, eps * 1j] if wanted.dtype.is_complex else [eps]
 
     def evaluate() -> list[torch.Tensor]:
-        result = func(*inputs)
-        values = result if isinstance(result, tuple | list) else (result,)
-        floating = [value for value in values if value.dtype.is_floating_point or value.dtype.is_complex]
-        chosen = [value for value in floating if part is real or value.dtype.is_complex]
         return [
             (value._data.real if part is real else value._data.imag).clone()
             if value.dtype.is_complex
             else value._data.clone()
-            for value in chosen
+            for value in compared(func(*inputs), part)
         ]
 
     rows: list[list[torch.Tensor]] = []
