@@ -11,6 +11,7 @@ import builtins
 from collections.abc import Callable, Mapping
 from functools import partial
 from operator import itemgetter
+from types import EllipsisType, NoneType
 from typing import Any, Protocol
 
 from gradconform.engines.base import Engine
@@ -62,6 +63,9 @@ Fetch = Callable[[Environment], Any]
 Pack = Callable[[Environment], tuple[list[Any], dict[str, Any]]]
 """Fetches the arguments of a call out of the environment."""
 
+Called = tuple[Callable[..., Any], str | tuple[str, ...], tuple[Argument, ...], Mapping[str, Argument]]
+"""A step that is one call: the engine's function, the target, the arguments and the options."""
+
 _BACKWARDS = (Backward, Grad)
 
 
@@ -91,8 +95,15 @@ class Compiler:
         self.engine = engine
         self.machine = machine
         self.device = device
-        self.threads = Threads(machine)
+        self._threads: Threads | None = None
         self._number = -1
+
+    @property
+    def threads(self) -> Threads:
+        """Made when it is asked for: few programs have threads or a log, and it takes as long as a step."""
+        if self._threads is None:
+            self._threads = Threads(self.machine)
+        return self._threads
 
     def block(self, steps: tuple[Step, ...]) -> Block:
         """Raises Unsupported for an operator, mode or dtype that the engine does not have."""
@@ -112,33 +123,29 @@ class Compiler:
         self._number = number
         return self.step(number, step)
 
+    def do(self, number: int, step: Step, environment: Environment) -> None:
+        """Runs the step of this number once: as `one` and then what it gives, and quicker where the step is a
+        call. Raises Unsupported, and what the step raises."""
+        called = self.called(step)
+        if called is None:
+            self.one(number, step)(environment)
+            return
+        function, target, arguments, options = called
+        positional = [self.value(argument, environment) for argument in arguments]
+        named = {name: self.value(argument, environment) for name, argument in options.items()}
+        _bind(environment, target, function(*positional, **named))
+
     def placed(self, operator: str) -> bool:
         """Whether an operator has to be told the device that the case runs on."""
         return self.device != "cpu" and OPERATORS[operator].effect == "factory"
 
     def step(self, number: int, step: Step) -> Run:
         """What runs one step. Raises Unsupported."""
+        called = self.called(step)
+        if called is not None:
+            return self.call(*called)
         engine, machine = self.engine, self.machine
         match step:
-            case Apply(target, cotangents.NAME, arguments, options):
-                return self.call(partial(_cotangent, engine), target, arguments, options)
-            case Apply(target, name, arguments, options) | Mutate(target, name, arguments, options):
-                if self.placed(name):
-                    options = {"device": self.device, **options}
-                return self.call(bounded(name, engine.operation(name)), target, arguments, options)
-            case Backward(arguments, options, function):
-                return self.call(
-                    engine.backward_function if function else engine.backward, "", arguments, options
-                )
-            case Grad(target, arguments, options):
-                return self.call(engine.grad, target, arguments, options)
-            case Invoke(target, name, method, arguments, options):
-                invoke = partial(_invoke, engine, method)
-                return self.call(invoke, target, (Ref(name), *arguments), options)
-            case Call(target, name, arguments, options):
-                return self.call(_call, target, (Ref(name), *arguments), options)
-            case Get(target, name, attribute):
-                return self.call(engine.get, target, (Ref(name), attribute), {})
             case Set(name, attribute, argument):
                 owner, value = self.fetch(Ref(name)), self.fetch(argument)
 
@@ -146,30 +153,47 @@ class Compiler:
                     engine.set(owner(environment), attribute, value(environment))
 
                 return assign
-            case Unset(name, attribute):
-                return self.call(engine.unset, "", (Ref(name), attribute), {})
-            case Let(target, argument):
-                return self.call(_itself, target, (argument,), {})
             case Delete(name):
                 return lambda environment: environment.__delitem__(name)
-            case Record(argument):
-                return self.call(self.threads.record, "", (argument,), {})
-            case Watch(target, name):
-
-                def watch(value: Any) -> Watched:
-                    if value is None or isinstance(value, bool | int | float | complex | str | tuple | list):
-                        raise TypeError(
-                            f"a {type(value).__name__} cannot be watched: it is no object of its own"
-                        )
-                    return Watched(engine.watch(value))
-
-                return self.call(watch, target, (Ref(name),), {})
             case Fail(error):
                 return lambda _: _fail(error)
             case Fact():
                 return lambda environment: machine.look(number, step, environment)
             case _:
                 return self.nested(number, step)
+
+    def called(self, step: Step) -> Called | None:
+        """The call that a step is; None for a step that is something else. Raises Unsupported."""
+        engine = self.engine
+        match step:
+            case Apply(target, cotangents.NAME, arguments, options):
+                return partial(_cotangent, engine), target, arguments, options
+            case Apply(target, name, arguments, options) | Mutate(target, name, arguments, options):
+                if self.placed(name):
+                    options = {"device": self.device, **options}
+                return bounded(name, engine.operation(name)), target, arguments, options
+            case Backward(arguments, options, function):
+                return engine.backward_function if function else engine.backward, "", arguments, options
+            case Grad(target, arguments, options):
+                return engine.grad, target, arguments, options
+            case Invoke(target, name, method, arguments, options):
+                return partial(_invoke, engine, method), target, (Ref(name), *arguments), options
+            case Call(target, name, arguments, options):
+                return _call, target, (Ref(name), *arguments), options
+            case Get(target, name, attribute):
+                return engine.get, target, (Ref(name), attribute), {}
+            case Unset(name, attribute):
+                return engine.unset, "", (Ref(name), attribute), {}
+            case Let(target, argument):
+                return _itself, target, (argument,), {}
+            case Record(argument):
+                return self.threads.record, "", (argument,), {}
+            case Watch(target, name):
+                return partial(_watch, engine), target, (Ref(name),), {}
+            case Return(argument):
+                return _itself, functions.RESULT, (argument,), {}
+            case _:
+                return None
 
     def nested(self, number: int, step: Step) -> Run:
         """What runs a step that holds others, or that stands in definitions. Raises Unsupported."""
@@ -197,8 +221,6 @@ class Compiler:
                 return lambda environment: machine.warned(number, block, environment)
             case Define() | Class():
                 return functions.definition(self, step)
-            case Return(argument):
-                return self.call(_itself, functions.RESULT, (argument,), {})
             case _:
                 raise TypeError(f"a {type(step).__name__} step is run by what holds it")
 
@@ -214,13 +236,7 @@ class Compiler:
 
         def run(environment: Environment) -> None:
             positional, named = pack(environment)
-            result = function(*positional, **named)
-            if isinstance(result, list | tuple):
-                checked(result)
-            if isinstance(target, tuple):
-                environment.update(_unpacked(target, result))
-            elif target:
-                environment[target] = result
+            _bind(environment, target, function(*positional, **named))
 
         return run
 
@@ -253,6 +269,33 @@ class Compiler:
                 return lambda _: constant
             case _:
                 return lambda _: argument
+
+    def value(self, argument: Argument, environment: Environment) -> Any:
+        """One argument, fetched once: as `fetch` and what it gives, and quicker for names and constants."""
+        kind = type(argument)
+        if kind is Ref:
+            name = argument.name  # type: ignore[union-attr]
+            return environment.pop(name) if is_temporary(name) else environment[name]
+        return argument if kind in _CONSTANT else self.fetch(argument)(environment)
+
+
+_CONSTANT = frozenset({int, float, bool, str, complex, NoneType, EllipsisType})
+
+
+def _bind(environment: Environment, target: str | tuple[str, ...], result: Any) -> None:
+    """Gives the result of a call to its names. Raises LimitExceeded for a list that holds too much."""
+    if isinstance(result, list | tuple):
+        checked(result)
+    if isinstance(target, tuple):
+        environment.update(_unpacked(target, result))
+    elif target:
+        environment[target] = result
+
+
+def _watch(engine: Engine, value: Any) -> Watched:
+    if value is None or isinstance(value, bool | int | float | complex | str | tuple | list):
+        raise TypeError(f"a {type(value).__name__} cannot be watched: it is no object of its own")
+    return Watched(engine.watch(value))
 
 
 def _invoke(engine: Engine, method: str, thing: Any, /, *arguments: Any, **options: Any) -> Any:
