@@ -1,0 +1,147 @@
+"""A program that is run on an engine while it is being written, statement by statement.
+
+Whoever writes it sees the live tensors and chooses what comes next. A statement that raises stands in the
+program under `raises`, so that whatever is written runs to its end.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gradconform.engines.base import Engine, Handle
+from gradconform.errors import AdapterError, Unsupported
+from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries, phase_of
+from gradconform.execution.interpreter import make_inputs
+from gradconform.execution.quick import Quick, Raised
+from gradconform.program.names import is_temporary
+from gradconform.program.steps import Argument, Expect, Fact, Input, Program, Step, Within, body_of, flatten
+from gradconform.trace import RECORDED, Phase
+
+
+class _Machine:
+    """Runs what steps hold, and notes where an exception comes from."""
+
+    def __init__(self) -> None:
+        self.log: list[Any] = []
+        self.caught: list[Raised | None] = []
+        self._raised: tuple[BaseException | None, int, Phase] = (None, -1, "forward")
+
+    def execute(self, block: Block, environment: Environment) -> None:
+        for number, phase, step in block:
+            try:
+                step(environment)
+            except Exception as error:
+                self.place(error, number, phase)
+                raise
+
+    def place(self, error: BaseException, number: int, phase: Phase) -> tuple[int, Phase]:
+        """Where an exception was raised: the innermost step that it is told of first."""
+        if self._raised[0] is not error:
+            self._raised = error, number, phase
+        return self._raised[1:]
+
+    def expect(self, number: int, block: Block, environment: Environment) -> None:
+        raise NotImplementedError("what raises is found out while it is written")
+
+    def warned(self, number: int, block: Block, environment: Environment) -> None:  # noqa: ARG002
+        self.execute(block, environment)
+
+    def look(self, number: int, step: Fact, environment: Environment) -> None:
+        """Facts are not looked at."""
+
+    def entry(self, value: Any) -> Any:
+        return value
+
+
+class Stepwise:
+    """A program under way: its inputs and statements so far, and what they have made.
+
+    environment: the live names. Open blocks are part of the program once they are closed.
+    """
+
+    def __init__(self, engine: Engine, device: str = "cpu") -> None:
+        self.engine = engine
+        self.device = device
+        self.environment: Environment = {}
+        self.inputs: list[Input] = []
+        self._machine = _Machine()
+        self._bodies: list[list[Step]] = [[]]
+        self._count = 0
+
+    def tensors(self) -> Iterator[tuple[str, Handle]]:
+        """The live tensors by name, the oldest first."""
+        is_tensor = self.engine.is_tensor
+        return (
+            (name, value)
+            for name, value in self.environment.items()
+            if is_tensor(value) and not is_temporary(name)
+        )
+
+    def input(self, item: Input) -> Handle:
+        """Adds an input, which is live at once. Raises Unsupported and AdapterError."""
+        self.inputs.append(item)
+        self.environment.update(made := make_inputs((item,), self.engine, self.device))
+        return made[item.name]
+
+    def do(self, *steps: Step) -> Exception | None:
+        """Runs the steps of one statement; what they raise is caught, in the program too, and returned.
+
+        Raises Unsupported and AdapterError.
+        """
+        compiler = Compiler(self.engine, self._machine, self.device)
+        number, step = self._count, steps[0]
+        try:
+            for step in steps:
+                # Under `raises` each step has a number that is one higher; only there is it looked at.
+                compiler.one(number + 1, step)(self.environment)
+                number += 1 + sum(1 for _ in flatten(body_of(step)))
+        except (AdapterError, Unsupported):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an engine raises is an observation
+            where = self._machine.place(error, number + 1, phase_of(step))
+            self._machine.caught.append((*where, type(error).__name__))
+            drop_temporaries(self.environment)
+            self._write(Expect(named(error), steps))
+            return error
+        self._write(*steps)
+        return None
+
+    @contextmanager
+    def block(self, mode: str, *arguments: Argument) -> Iterator[None]:
+        """Whatever is done meanwhile stands in a block with this mode of the engine; it must not be empty."""
+        self._bodies.append([])
+        self._count += 1
+        with self.engine.mode(mode)(*arguments):
+            yield
+        body = tuple(self._bodies.pop())
+        self._bodies[-1].append(Within(mode, arguments, body))
+
+    def _write(self, *steps: Step) -> None:
+        self._bodies[-1].extend(steps)
+        self._count += sum(1 for _ in flatten(steps))
+
+    @property
+    def program(self) -> Program:
+        """What is written so far."""
+        return Program(tuple(self.inputs), tuple(self._bodies[0]))
+
+    def finish(self) -> Quick:
+        """How the run has ended, as `run_quick` gives it for the program."""
+        grad_enabled = self.engine.is_grad_enabled()
+        if grad_enabled is not True:
+            self.engine.reset()
+        if self._machine.log:
+            self.environment[RECORDED] = self._machine.log
+        return Quick(self.environment, None, tuple(self._machine.caught), grad_enabled)
+
+
+def named(error: BaseException) -> str:
+    """The class that `raises` can name: the nearest one of Python's own."""
+    for kind in type(error).__mro__:
+        name: str = kind.__name__
+        if getattr(builtins, name, None) is kind:
+            return name
+    raise TypeError(f"{type(error).__name__} is no exception")
