@@ -105,7 +105,7 @@ class Session:
         if given.lack:
             return Unsupporting(given.lack)
         verdict = self.judge(given.program, device, Detail.END)
-        return self._located(given.program, verdict, device) if isinstance(verdict, Diverges) else verdict
+        return self.located(given.program, verdict, device) if isinstance(verdict, Diverges) else verdict
 
     def _drawn(self, task: Task, template: Template, report: Callable[[CaseResult], None]) -> None:
         scenario = template.scenario
@@ -206,9 +206,9 @@ class Session:
             return isinstance(found, Diverges) and cause in _causes(found)
 
         program = reduce(program, fails)
-        return program, self._located(program, verdict, device)
+        return program, self.located(program, verdict, device)
 
-    def _located(self, program: Program, verdict: Diverges, device: str) -> Diverges:
+    def located(self, program: Program, verdict: Diverges, device: str) -> Diverges:
         """The divergence with every step traced, which names the first that differs."""
         for detail in (Detail.STEPS, Detail.CHANGES):
             again = self.judge(program, device, detail)
