@@ -17,7 +17,7 @@ from gradconform.execution.quick import Quick, equal, outline, run_quick
 from gradconform.program.steps import Program
 from gradconform.randomize.direct import DirectChooser
 from gradconform.randomize.programs import random_program
-from gradconform.trace import ErrorSeen, TensorSeen
+from gradconform.trace import UNSEEN, ErrorSeen, TensorSeen, Unseen
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProgram
@@ -179,16 +179,31 @@ def test_values(a: Any, b: Any, same: bool) -> None:
     assert equal(Quick({"v": a}, None, (), True), engine, Quick({"v": b}, None, (), True), engine) is same
 
 
-def test_what_an_engine_does_not_show_asks_for_a_closer_look(program: MakeProgram) -> None:
-    class Hiding(TorchLikeEngine):
-        def __init__(self) -> None:
-            super().__init__(torch, name="hiding")
+class Hiding(TorchLikeEngine):
+    """Shows the numbers alone."""
 
-        def get(self, handle: Any, attribute: str) -> Any:
-            raise Unsupported(attribute)
+    def __init__(self) -> None:
+        super().__init__(torch, name="hiding")
 
-    bound, engine, hiding = program("y = exp(x)"), TorchEngine(), Hiding()
-    assert not equal(run_quick(outline(bound), engine), engine, run_quick(outline(bound), hiding), hiding)
+    def get(self, handle: Any, attribute: str) -> Any:
+        raise Unsupported(attribute)
+
+    def identity(self, handle: Any) -> Unseen:
+        return UNSEEN
+
+    def storage(self, handle: Any) -> Unseen:
+        return UNSEEN
+
+    def is_grad_enabled(self) -> Unseen:
+        return UNSEEN
+
+
+def test_what_an_engine_does_not_show_is_not_compared(program: MakeProgram) -> None:
+    bound, engine, hiding = program("y = exp(x).detach()\nz = y"), TorchEngine(), Hiding()
+    expected = run_quick(outline(bound), engine)
+    assert equal(expected, engine, run_quick(outline(bound), hiding), hiding)
+    other = run_quick(outline(program("y = (2 * exp(x)).detach()\nz = y")), hiding)
+    assert not equal(expected, engine, other, hiding)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gradconform.errors import Unsupported
@@ -20,6 +22,19 @@ if TYPE_CHECKING:
 
 Handle = Any
 """A tensor, or another object, of the engine."""
+
+
+@dataclass(slots=True)
+class Glance:
+    """What the fast path compares of some tensors, item by item: their numbers, which are only read; what
+    `requires_grad`, `is_leaf` and `grad` show, or UNSEEN; `Engine.identity` and `Engine.storage`."""
+
+    numbers: Sequence[torch.Tensor]
+    requires_grad: Sequence[Any]
+    is_leaf: Sequence[Any]
+    grad: Sequence[Handle | Unseen | None]
+    identity: Sequence[int | Unseen]
+    storage: Sequence[int | Unseen]
 
 
 class Engine(ABC):
@@ -117,14 +132,22 @@ class Engine(ABC):
         """As `get`, for the harness's own looks: what is warned of here is no answer to the program."""
         return self.get(handle, attribute)
 
-    def glance(self, handle: Handle) -> tuple[torch.Tensor, Any, Any, Handle | None]:
-        """What the fast path compares, read at once: the numbers, `requires_grad`, `is_leaf` and `grad`.
-
-        Raises Unsupported.
-        """
-        return self.to_torch(handle), *(
-            self.get(handle, name) for name in ("requires_grad", "is_leaf", "grad")
+    def glance(self, handles: Sequence[Handle]) -> Glance:
+        """What the fast path compares of these tensors, read at once."""
+        return Glance(
+            [self.to_torch(handle) for handle in handles],
+            [self._shown(handle, "requires_grad") for handle in handles],
+            [self._shown(handle, "is_leaf") for handle in handles],
+            [self._shown(handle, "grad") for handle in handles],
+            [self.identity(handle) for handle in handles],
+            [self.storage(handle) for handle in handles],
         )
+
+    def _shown(self, handle: Handle, attribute: str) -> Any:
+        try:
+            return self.peek(handle, attribute)
+        except Unsupported:
+            return UNSEEN
 
     def dtype(self, name: str) -> Any:
         """The engine's dtype of that name. Raises Unsupported where it has none."""
@@ -156,3 +179,18 @@ class Engine(ABC):
 
     def reset(self) -> None:  # noqa: B027 - an engine without global state has nothing to do
         """Puts global state (the grad mode) back to its default, so that one case cannot spoil the next."""
+
+
+_SHOWN = frozenset(("get", "peek", "to_torch", "identity", "storage"))
+"""What a glance reads."""
+
+
+def glance_of(engine: Engine) -> Callable[[Sequence[Handle]], Glance]:
+    """How the fast path looks at the engine's tensors: with its own `glance`, unless a class derived from the
+    one that has it changes what would be read."""
+    for kind in type(engine).__mro__:
+        if "glance" in vars(kind):
+            break
+        if not _SHOWN.isdisjoint(vars(kind)):
+            return partial(Engine.glance, engine)
+    return engine.glance

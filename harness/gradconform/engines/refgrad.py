@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from gradconform.engines.base import Handle
-from gradconform.engines.torch_like import TorchLikeEngine
+from gradconform.engines.base import Glance, Handle
+from gradconform.engines.torch_like import TorchLikeEngine, storages
 
 if TYPE_CHECKING:
     import torch
@@ -26,11 +27,21 @@ class RefgradEngine(TorchLikeEngine):
     def to_torch(self, handle: Handle) -> torch.Tensor:
         return handle.to_torch()  # type: ignore[no-any-return]
 
-    def glance(self, handle: Handle) -> tuple[torch.Tensor, Any, Any, Handle | None]:
-        is_leaf = handle.is_leaf
-        # Reading .grad of a non-leaf warns, which costs more than all the rest; the interpreter does read it.
-        grad = handle.grad if is_leaf or handle.retains_grad else None
-        return handle._data, handle.requires_grad, is_leaf, grad
+    def glance(self, handles: Sequence[Handle]) -> Glance:
+        numbers = [handle._data for handle in handles]
+        leaves = [handle.is_leaf for handle in handles]
+        return Glance(
+            numbers,
+            [handle.requires_grad for handle in handles],
+            leaves,
+            # Reading .grad of a non-leaf warns, which costs more than all the rest; the interpreter does it.
+            [
+                handle.grad if is_leaf or handle.retains_grad else None
+                for handle, is_leaf in zip(handles, leaves, strict=True)
+            ],
+            [*map(id, handles)],
+            storages(numbers),
+        )
 
 
 def engine() -> RefgradEngine:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gradconform.engines.base import Handle
-from gradconform.engines.torch_like import TorchLikeEngine
+from gradconform.engines.base import Glance, Handle
+from gradconform.engines.torch_like import TorchLikeEngine, storages
 
 if TYPE_CHECKING:
     import torch
@@ -37,12 +37,20 @@ class TorchEngine(TorchLikeEngine):
         finally:
             self.module.set_warn_always(always)
 
-    def glance(self, handle: Handle) -> tuple[torch.Tensor, Any, Any, Handle | None]:
-        is_leaf = handle.is_leaf
-        # Reading .grad of a non-leaf warns, which costs more than all the rest; the interpreter does read it.
-        grad = handle.grad if is_leaf or handle.retains_grad else None
-        # Not detached: whether numbers are equal can be asked of any tensor.
-        return handle, handle.requires_grad, is_leaf, grad
+    def glance(self, handles: Sequence[Handle]) -> Glance:
+        leaves = [handle.is_leaf for handle in handles]
+        return Glance(
+            handles,  # not detached: whether numbers are equal can be asked of any tensor
+            [handle.requires_grad for handle in handles],
+            leaves,
+            # Reading .grad of a non-leaf warns, which costs more than all the rest; the interpreter does it.
+            [
+                handle.grad if is_leaf or handle.retains_grad else None
+                for handle, is_leaf in zip(handles, leaves, strict=True)
+            ],
+            [*map(id, handles)],
+            storages(handles),
+        )
 
 
 def engine() -> TorchEngine:

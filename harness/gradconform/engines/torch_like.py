@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import operator as python
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -250,14 +250,7 @@ class TorchLikeEngine(Engine):
         return enabled() if enabled is not None else UNSEEN
 
     def storage(self, handle: Handle) -> int | Unseen:
-        storage = getattr(handle, "untyped_storage", None)
-        if storage is None:
-            return UNSEEN
-        try:
-            # An empty storage has no address; nothing can be shared in it.
-            return storage().data_ptr() or UNSEEN
-        except RuntimeError:  # a tensor without memory, such as the zeros that torch's abs gives back
-            return UNSEEN
+        return storages([handle])[0] if hasattr(handle, "untyped_storage") else UNSEEN
 
     def device(self, handle: Handle) -> str:
         return str(getattr(handle, "device", "cpu"))
@@ -266,6 +259,15 @@ class TorchLikeEngine(Engine):
         enable = getattr(self.module, "set_grad_enabled", None)
         if enable is not None:
             enable(True)
+
+
+def storages(tensors: Sequence[Any]) -> list[int | Unseen]:
+    """The address of the storage of each tensor; all have `untyped_storage`."""
+    try:
+        # An empty storage has no address; nothing can be shared in it.
+        return [tensor.untyped_storage().data_ptr() or UNSEEN for tensor in tensors]
+    except RuntimeError:  # a tensor without memory, such as the zeros that torch's abs gives back
+        return [UNSEEN] if len(tensors) == 1 else [storages([tensor])[0] for tensor in tensors]
 
 
 @contextmanager

@@ -67,7 +67,7 @@ class Stepwise:
         self.device = device
         self.environment: Environment = {}
         self.inputs: list[Input] = []
-        self._machine = _Machine()
+        self._machine = _Machine(engine)
         self._bodies: list[list[Step]] = [[]]
         self._count = 0
 
