@@ -7,27 +7,18 @@ in the order of the plan.
 
 from __future__ import annotations
 
-import os
-import pickle
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import active_children, get_context, parent_process
-from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Self
-
-import torch
 
 from gradconform.cases import CaseResult
 from gradconform.engines.registry import find_engine
 from gradconform.errors import EngineError, GradconformError
 from gradconform.plan import Plan, Task, plan
 from gradconform.prepare import origins_of, settings_of
+from gradconform.processes import Processes, cores
 from gradconform.session import Session
 from gradconform.settings import Options
 
@@ -39,28 +30,7 @@ def jobs_of(options: Options, tasks: int) -> int:
     """How many processes run the tests: as many as asked for, or one for each core where there are many."""
     if options.jobs:
         return min(options.jobs, max(tasks, 1))
-    return 1 if tasks < FEW else _cores()
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Processes that are started here never see Ctrl-C, not even while they import torch; one that comes
-    meanwhile is told to this process afterwards."""
-    if not hasattr(signal, "pthread_sigmask"):  # on Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return 1 if tasks < FEW else cores()
 
 
 class Workers:
@@ -71,22 +41,10 @@ class Workers:
     """
 
     def __init__(self, target: str, options: Options, planned: Plan, jobs: int) -> None:
-        self._pool = ProcessPoolExecutor(
-            jobs,
-            mp_context=get_context("spawn"),
-            initializer=_start,
-            initargs=(target, options, list(sys.path), max(torch.get_num_threads() // jobs, 1)),
-        )
-        others = set(active_children())
-        try:
-            with _without_interrupts():
-                self._futures: dict[str, Future[bytes]] = {
-                    task.id: self._pool.submit(_run, number) for number, task in enumerate(planned.tasks)
-                }
-        except BaseException:  # what nobody will leave is shut down here, or it would run to its end
-            self._end(others)
-            raise
-        self._others = others
+        self._processes = Processes(jobs, _start, target, options)
+        self._futures: dict[str, Future[bytes]] = {
+            task.id: self._processes.submit(_run, number) for number, task in enumerate(planned.tasks)
+        }
 
     def __enter__(self) -> Self:
         return self
@@ -94,13 +52,7 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end(self._others)
-
-    def _end(self, others: set[BaseProcess]) -> None:
-        """Ends the workers, in the middle of a test if need be. others: processes that are none of them."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(active_children()) - others:
-            process.terminate()
+        self._processes.__exit__(kind, value, trace)
 
     def run(self, task: Task, report: Callable[[CaseResult], None]) -> None:
         """As `Session.run`, with all results of the test at once.
@@ -108,7 +60,7 @@ class Workers:
         Raises GradconformError as a session does, and EngineError where a worker has died.
         """
         try:
-            cases, message = pickle.loads(self._futures.pop(task.id).result())  # noqa: S301 - our own workers'
+            cases, message = Processes.result(self._futures.pop(task.id))
         except BrokenProcessPool:
             raise EngineError(
                 f"a worker process died at {task.id} or at a test that ran beside it; `--jobs 1 --select "
@@ -124,27 +76,15 @@ _session: Session
 _tasks: tuple[Task, ...]
 
 
-def _start(target: str, options: Options, path: list[str], threads: int) -> None:
-    """What a worker does first. Ctrl-C is the affair of the process that started it."""
+def _start(target: str, options: Options) -> None:
+    """What a worker makes first."""
     global _session, _tasks  # noqa: PLW0603 - a worker process has one session
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    sys.path[:] = path
-    torch.set_num_threads(threads)
     settings = settings_of(options)
     _session = Session(find_engine(target), settings)
     _tasks = plan(origins_of(options), settings).tasks
 
 
-def _end_with_parent() -> None:
-    """A worker does not outlive the process that started it, however that one ends."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _run(number: int) -> bytes:
+def _run(number: int) -> tuple[list[CaseResult], str | None]:
     """The results of one test and the message of the error that ended it, or None."""
     cases: list[CaseResult] = []
     message = None
@@ -152,5 +92,4 @@ def _run(number: int) -> bytes:
         _session.run(_tasks[number], cases.append)
     except GradconformError as error:
         message = str(error)
-    # Pickled here: tensors between processes would otherwise share memory that goes with the worker.
-    return pickle.dumps((cases, message))
+    return cases, message

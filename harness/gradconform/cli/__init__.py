@@ -1,4 +1,4 @@
-"""The command line: `gradconform run | list | show | validate | schema`.
+"""The command line: `gradconform run | explore | list | show | validate | schema`.
 
 Start-up is part of the product: this module imports click and next to nothing else, and each command imports
 what it needs when it runs.
@@ -160,6 +160,58 @@ def run(engine: str, **given: Any) -> int:
     from gradconform.cli.run import run_command
 
     return run_command(engine, found)
+
+
+@main.command()
+@click.argument("engine")
+@click.option("--minutes", type=click.FloatRange(min=0), metavar="M", help="Begin no round after so long.")
+@click.option("--programs", type=click.IntRange(min=1), metavar="N", help="So many programs.")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N")
+@click.option(
+    "--dtype",
+    multiple=True,
+    callback=_split,
+    metavar="NAMES",
+    help="Dtypes of the leaves.  [default: float32, float64]",
+)
+@click.option("--device", default="cpu", show_default=True, metavar="NAME")
+@click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Processes; 0: one for each core.",
+)
+@click.option(
+    "--finds",
+    type=FilePath(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where finds are kept, and replayed from.  [default: gradconform-finds/ENGINE]",
+)
+@click.option("--resume", is_flag=True, help="Goes on where the last exploration of this folder ended.")
+def explore(engine: str, **given: Any) -> int:
+    """Writes random programs, and holds ENGINE against PyTorch on each.
+
+    Without --minutes and --programs it ends after a minute. Each find is made small and written into a
+    folder: as a script for torch, as one for the engine, and as a scenario. The next run replays them first.
+    """
+    from gradconform.cli.explore import Asked, explore_command
+
+    minutes = given["minutes"]
+    if minutes is None and given["programs"] is None:
+        minutes = 1.0
+    asked = Asked(
+        programs=given["programs"],
+        minutes=minutes,
+        seed=given["seed"],
+        dtypes=given["dtype"] or ("float32", "float64"),
+        device=given["device"],
+        jobs=given["jobs"],
+        finds=given["finds"],
+        resume=given["resume"],
+    )
+    return explore_command(engine, asked)
 
 
 @main.command("list")

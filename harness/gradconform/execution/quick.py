@@ -48,7 +48,7 @@ class _Logged:
     grad: _Logged | Unseen | None
 
 
-class _Machine:
+class Machine:
     """Runs steps without observing; facts are not looked at."""
 
     __slots__ = ("budget", "caught", "engine", "glance", "log", "raised", "warned_of", "where")
@@ -219,7 +219,7 @@ class Runner:
                         environment[target] = result
                     continue
                 if machine is None:
-                    machine = _Machine(engine)
+                    machine = Machine(engine)
                     compiler = Compiler(engine, machine, self.device)
                 compiler.do(number - size, step, environment)
         except (AdapterError, Unsupported):

@@ -9,51 +9,15 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from gradconform.engines.base import Engine, Handle
 from gradconform.errors import AdapterError, Unsupported
-from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries, phase_of
+from gradconform.execution.compile import Compiler, Environment, drop_temporaries, phase_of
 from gradconform.execution.interpreter import make_inputs
-from gradconform.execution.quick import Quick, Raised
+from gradconform.execution.quick import Machine, Quick
 from gradconform.program.names import is_temporary
-from gradconform.program.steps import Argument, Expect, Fact, Input, Program, Step, Within, body_of, flatten
-from gradconform.trace import RECORDED, Phase
-
-
-class _Machine:
-    """Runs what steps hold, and notes where an exception comes from."""
-
-    def __init__(self) -> None:
-        self.log: list[Any] = []
-        self.caught: list[Raised | None] = []
-        self._raised: tuple[BaseException | None, int, Phase] = (None, -1, "forward")
-
-    def execute(self, block: Block, environment: Environment) -> None:
-        for number, phase, step in block:
-            try:
-                step(environment)
-            except Exception as error:
-                self.place(error, number, phase)
-                raise
-
-    def place(self, error: BaseException, number: int, phase: Phase) -> tuple[int, Phase]:
-        """Where an exception was raised: the innermost step that it is told of first."""
-        if self._raised[0] is not error:
-            self._raised = error, number, phase
-        return self._raised[1:]
-
-    def expect(self, number: int, block: Block, environment: Environment) -> None:
-        raise NotImplementedError("what raises is found out while it is written")
-
-    def warned(self, number: int, block: Block, environment: Environment) -> None:  # noqa: ARG002
-        self.execute(block, environment)
-
-    def look(self, number: int, step: Fact, environment: Environment) -> None:
-        """Facts are not looked at."""
-
-    def entry(self, value: Any) -> Any:
-        return value
+from gradconform.program.steps import Argument, Expect, Input, Program, Step, Within, body_of, flatten
+from gradconform.trace import RECORDED
 
 
 class Stepwise:
@@ -67,7 +31,7 @@ class Stepwise:
         self.device = device
         self.environment: Environment = {}
         self.inputs: list[Input] = []
-        self._machine = _Machine(engine)
+        self._machine = Machine(engine)
         self._bodies: list[list[Step]] = [[]]
         self._count = 0
 
@@ -101,8 +65,9 @@ class Stepwise:
         except (AdapterError, Unsupported):
             raise
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is an observation
-            where = self._machine.place(error, number + 1, phase_of(step))
-            self._machine.caught.append((*where, type(error).__name__))
+            if self._machine.raised is not error:  # no step of a body raised it
+                self._machine.where = number + 1, phase_of(step)
+            self._machine.caught.append(self._machine.seen(error))
             drop_temporaries(self.environment)
             self._write(Expect(named(error), steps))
             return error

@@ -40,21 +40,21 @@ _PYTHON = {
 }
 """Operators that are no functions of torch, with what they are."""
 
-_IMPORTS = {
+IMPORTS = {
     "numpy.": "import numpy",
     **{f"_{name}.": f"import {name} as _{name}" for name in ("copy", "warnings", "weakref")},
     "_futures.": "import concurrent.futures as _futures",
 }
 """What a script imports where a line of it holds the word; a program's own names have no underscore."""
 
-_RECORD = (
+RECORD = (
     "recorded = []",
     "def record(value):",
     "    recorded.append(value.detach().clone() if isinstance(value, torch.Tensor) else value)",
 )
 
 
-class _Script(Renderer):
+class Script(Renderer):
     """Writes steps for plain torch."""
 
     def __init__(self, device: str) -> None:
@@ -132,13 +132,13 @@ def torch_script(
 
     Places of names that have no value at the end of the program are left out; what was recorded is printed.
     """
-    body = list(_Script(device).lines(program.steps))
-    imports = [line for word, line in _IMPORTS.items() if any(word in line for line in body)]
+    body = list(Script(device).lines(program.steps))
+    imports = [line for word, line in IMPORTS.items() if any(word in line for line in body)]
     records = any(isinstance(step, Record) for _, step in program.walk())
     made = (f"{item.name} = {input_text(item, device)}" for item in program.inputs)
     used = {getattr(step, "operator", "") for _, step in program.walk()}
     seed = (f"torch.manual_seed({SEED})",) if used & set(RANDOM) else ()
-    helpers = [*(_RECORD if records else ()), *(cotangents.source() if cotangents.NAME in used else ())]
+    helpers = [*(RECORD if records else ()), *(cotangents.source() if cotangents.NAME in used else ())]
     lines = ["import torch", *imports, "", *seed, *helpers, *made, *body]
     live = {"torch", "recorded", *(item.name for item in program.inputs), *_live(program.steps)}
     for place in (*shown, *(("recorded",) if records else ())):

@@ -21,6 +21,8 @@ from gradconform.randomize.explore.writer import Writer, is_leaf
 def mode(writer: Writer, inner: Callable[[Writer], None]) -> None:
     """A grad mode around one to three moves."""
     chosen = writer.rarer("mode", ("no_grad", "enable_grad", "set_grad_enabled"))
+    if not writer.profile.banned.isdisjoint((chosen, "clone")):
+        return
     writer.features.add(("mode", chosen))
     arguments = (writer.chooser.boolean(),) if chosen == "set_grad_enabled" else ()
     with writer.run.block(chosen, *arguments):

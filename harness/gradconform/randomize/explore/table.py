@@ -158,5 +158,5 @@ def _renamed(step: Step, names: dict[str, str]) -> Step:
     if isinstance(step, Apply | Get) and isinstance(step.target, tuple):
         return replace(step, target=tuple(names[name] for name in step.target))
     if isinstance(step, Apply | Get) and step.target:
-        return replace(step, target=names[step.target])
+        return replace(step, target=names[str(step.target)])
     return step

@@ -8,7 +8,7 @@ last.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 from typing import TypeVar
@@ -22,12 +22,16 @@ from gradconform.program.steps import (
     Apply,
     Argument,
     Backward,
+    Get,
     Grad,
     Input,
     Invoke,
     Mutate,
     Options,
+    Set,
     Step,
+    Within,
+    body_of,
 )
 from gradconform.randomize.chooser import Chooser
 from gradconform.randomize.values import SIMPLE, fill
@@ -164,7 +168,9 @@ class Writer:
 
     def do(self, *steps: Step) -> bool:
         """Runs the steps of one statement; whether they raised nothing. Where they do, the statement stands
-        in the program under `raises`."""
+        in the program under `raises`. What the engine does not have is left out."""
+        if self.profile.banned and not self.profile.banned.isdisjoint(w for s in steps for w in words_of(s)):
+            return False
         error = self.run.do(*steps)
         self.note(steps, error)
         return error is None
@@ -219,8 +225,21 @@ def verb_of(step: Step) -> str:
             return "autograd.backward" if step.function else "backward"
         case Grad():
             return "autograd.grad"
+        case Get() | Set():
+            return f"{type(step).__name__.lower()} {step.attribute}"
+        case Within():
+            return step.mode
         case _:
             return type(step).__name__.lower()
+
+
+def words_of(step: Step) -> Iterator[str]:
+    """What an engine may lack of a step: its verb, with the options that it is given; and what stands in its
+    body."""
+    options: Options = getattr(step, "options", {})
+    yield f"{verb_of(step)} {' '.join(sorted(options))}".strip()
+    for inner in body_of(step):
+        yield from words_of(inner)
 
 
 def read_by(step: Step) -> Iterable[str]:

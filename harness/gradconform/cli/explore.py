@@ -1,0 +1,130 @@
+"""`gradconform explore`: whole random programs, and a report of what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from gradconform.cli.group import INTERRUPTED
+from gradconform.engines.registry import find_engine
+from gradconform.errors import UsageError
+from gradconform.exploration.explorer import Explorer, batches_here, batches_in
+from gradconform.exploration.finds import Database, Find
+from gradconform.exploration.rounds import Progress, Wanted, from_form
+from gradconform.plan import Settings, known_dtypes, present_devices
+from gradconform.processes import cores
+from gradconform.report.coverage import coverage_lines
+from gradconform.report.failure import Failure, report
+from gradconform.report.lines import Line, plain
+from gradconform.results import Head
+from gradconform.session import Session
+from gradconform.spec.dtypes import differentiable
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of the command."""
+
+    programs: int | None
+    minutes: float | None
+    seed: int
+    dtypes: tuple[str, ...]
+    device: str
+    jobs: int
+    finds: Path | None
+    resume: bool
+
+
+def explore_command(target: str, asked: Asked) -> int:
+    """Explores the engine that `target` names. Returns 1 where anything diverges, 130 where interrupted.
+
+    Raises GradconformError for anything that cannot be used as given.
+    """
+    explorer = _explorer(target, asked)
+    interrupted = False
+    explorer.replay()
+    for line in _replayed(explorer):
+        click.echo(line)
+    running = batches_here(explorer) if asked.jobs == 1 else batches_in(asked.jobs or cores(), explorer)
+    try:
+        with running as run:
+            explorer.explore(run, click.echo)
+    except KeyboardInterrupt:
+        interrupted = True
+    click.echo(plain(_lines(explorer)), nl=False)
+    if interrupted:
+        return INTERRUPTED
+    return 1 if explorer.finds or explorer.unsteady else 0
+
+
+def _explorer(target: str, asked: Asked) -> Explorer:
+    known_dtypes(asked.dtypes)
+    for dtype in asked.dtypes:
+        if not differentiable(dtype):
+            raise UsageError(f"--dtype {dtype}: leaves are real or complex, or they have no gradient")
+    (device, *others), absent = present_devices((asked.device,))
+    if others or absent:
+        raise UsageError(f"--device {asked.device}: name one device")
+    wanted = Wanted(asked.seed, asked.programs, asked.minutes, asked.dtypes, device)
+    engine = find_engine(target)
+    folder = asked.finds or Path("gradconform-finds") / engine.name.replace(":", "-").replace("/", "-")
+    database = Database(folder)
+    progress = Progress()
+    if asked.resume:
+        state = database.state()
+        if state is None:
+            raise UsageError(f"--resume: {folder} holds no exploration that was begun")
+        progress = from_form(state, wanted)
+    return Explorer(target, Session(engine, Settings(seed=asked.seed)), wanted, database, progress)
+
+
+def _replayed(explorer: Explorer) -> Iterator[str]:
+    known, gone = len(explorer.finds), len(explorer.gone)
+    if known or gone:
+        yield f"{known + gone} known finds replayed: {known} still diverge, {gone} conform now"
+    for find in explorer.gone:
+        yield f"  {find.id} conforms now; remove {explorer.database.folder / find.id}.* to forget it"
+
+
+def _lines(explorer: Explorer) -> Iterator[Line]:
+    head = Head("", "", explorer.session.engine.name, explorer.target)
+    for find in explorer.finds.values():
+        yield Line("")
+        yield from _find(find, head, explorer)
+    progress = explorer.progress
+    yield Line("")
+    yield from coverage_lines(progress.features, progress.programs)
+    yield Line("")
+    if progress.lacking:
+        told = ", ".join(f"{name} {count}" for name, count in progress.lacking.most_common(8))
+        yield Line(f"the engine does not support, and was not asked again: {told}")
+    for text in progress.undecided[:5]:
+        yield Line(f"no verdict: {text}")
+    kinds = ", ".join(f"{count} {kind}" for kind, count in progress.kinds.most_common())
+    yield Line(
+        f"{progress.programs} programs of {progress.steps} steps, seed {explorer.wanted.seed}: {kinds}"
+    )
+    if explorer.unsteady:
+        yield Line(f"{explorer.unsteady} failures did not come back when their program was run again", "bad")
+    count = len(explorer.finds)
+    yield Line(
+        f"{count} {'find' if count == 1 else 'finds'}, {len(explorer.new)} of them new, in "
+        f"{explorer.database.folder}"
+        if count
+        else "nothing found",
+        "bad" if count else "good",
+    )
+
+
+def _find(find: Find, head: Head, explorer: Explorer) -> Iterator[Line]:
+    for line in report(Failure(find.case), head, {}):
+        if line.text.startswith("run it again:"):
+            stem = explorer.database.folder / find.id
+            yield Line(
+                f"as a scenario: {stem}.yaml; as scripts: {stem}.torch.py, {stem}.engine.py", whole=True
+            )
+        else:
+            yield line

@@ -1,0 +1,137 @@
+"""A stretch of random programs, run on torch and on an engine, and judged where they are not the same.
+
+A batch depends on the seed, the profile and its numbers alone, so that batches may run in any process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from gradconform.errors import AdapterError, Unsupported
+from gradconform.program.steps import Program
+from gradconform.randomize.chooser import Choices
+from gradconform.randomize.direct import DirectChooser
+from gradconform.randomize.explore.generate import Written, write
+from gradconform.randomize.explore.writer import Feature, Profile, verb_of, words_of
+from gradconform.session import Session
+from gradconform.verdict import Conforms, Crashed, Diverges, Unsupporting, Verdict
+from gradconform.volume import Pair
+
+WHOLE = 16
+"""One of so many programs is looked at wherever its state can change, whether or not its end is the same: who
+shares memory with whom, and which objects are the same, is seen there alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What tells finds apart before they are made small. what: the property that differs. verb: of the first
+    step that shows it."""
+
+    what: str
+    verb: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A program on which the engine fails. number: of the program, for the run's seed. choices: those that
+    write it again."""
+
+    number: int
+    choices: Choices
+    cause: Cause
+
+
+@dataclass(slots=True)
+class Batch:
+    """What came of a stretch of programs. kinds: of verdicts. features: how many programs had each. lacking:
+    what the engine does not support. banned: the words of the language that made it say so. undecided: the
+    programs on which there is no verdict about the engine, and why."""
+
+    programs: int = 0
+    steps: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    features: Counter[Feature] = field(default_factory=Counter)
+    lacking: Counter[str] = field(default_factory=Counter)
+    banned: set[str] = field(default_factory=set)
+    failing: list[Failing] = field(default_factory=list)
+    undecided: list[str] = field(default_factory=list)
+
+
+def run_batch(session: Session, profile: Profile, seed: int, numbers: Iterable[int], device: str) -> Batch:
+    """Writes the programs with these numbers, and judges them."""
+    batch = Batch()
+    pair = Pair(session.engine, device)
+    for number in numbers:
+        chooser = DirectChooser(program_seed(seed, number))
+        written = write(chooser, profile, session.torch, device)
+        verdict = verdict_on(session, pair, written, device, whole=number % WHOLE == 0)
+        batch.programs += 1
+        batch.steps += len(written.program.steps)
+        batch.features.update(written.features)
+        batch.kinds[verdict.kind] += 1
+        match verdict:
+            case Unsupporting(feature):
+                batch.lacking[feature] += 1
+                batch.banned |= lacking_words(pair, written.program)
+            case Diverges() | Crashed():
+                cause = cause_of(written.program, verdict)
+                batch.failing.append(Failing(number, chooser.choices, cause))
+            case Conforms():
+                pass
+            case _:
+                batch.undecided.append(f"program {number}: {verdict.kind}: {getattr(verdict, 'reason', '')}")
+    return batch
+
+
+def program_seed(seed: int, number: int) -> int:
+    """The seed of one program of a run."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/explore/{number}".encode()).digest()[:6])
+
+
+def verdict_on(
+    session: Session, pair: Pair, written: Written, device: str, *, whole: bool = False
+) -> Verdict:
+    """The verdict on a program that torch has run already."""
+    try:
+        same = pair.agree(written.program, written.expected)
+    except Unsupported as lack:
+        return Unsupporting(str(lack.feature))
+    except AdapterError:
+        same = False
+    return Conforms() if same and not whole else judged(session, written.program, device)
+
+
+def judged(session: Session, program: Program, device: str) -> Verdict:
+    """The verdict of the interpreter and the oracle; what the adapter raises of its own is a crash."""
+    try:
+        return session.judge(program, device)
+    except AdapterError as error:
+        return Crashed(str(error))
+
+
+def cause_of(program: Program, verdict: Verdict) -> Cause:
+    """The cause of a failure, as far as it can be told from a program of any size."""
+    if not isinstance(verdict, Diverges):
+        return Cause(verdict.kind, "")
+    first = verdict.divergences[0]
+    steps = dict(program.walk())
+    return Cause(first.what, verb_of(steps[first.step]) if first.step in steps else "")
+
+
+def lacking_words(pair: Pair, program: Program) -> set[str]:
+    """The words of the language that the engine does not have: those of the first statement that it cannot
+    run, or a dtype of the inputs."""
+    for place in range(len(program.steps) + 1):
+        try:
+            pair.agree(replace(program, steps=program.steps[:place]))
+        except Unsupported as lack:
+            feature = str(lack.feature)
+            if place == 0 or feature.startswith("dtype "):
+                return {feature}
+            return set(words_of(program.steps[place - 1]))
+        except AdapterError:
+            return set()
+    return set()

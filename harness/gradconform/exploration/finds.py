@@ -1,0 +1,148 @@
+"""The database of finds: a folder with one JSON document for each, and its three reproducers beside it.
+
+    0a1b2c3d.json       the find: program, verdict, and how it was come upon
+    0a1b2c3d.torch.py   the program for plain torch, with what the engine answers instead
+    0a1b2c3d.engine.py  the program against the engine's adapter
+    0a1b2c3d.yaml       the program as a scenario, to be committed to a corpus of one's own
+
+Whoever wants a find to be forgotten removes its JSON document.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradconform.cases import CaseResult
+from gradconform.errors import GradconformError
+from gradconform.program.adapter_script import adapter_script
+from gradconform.results import case_form, read_case
+
+VERSION = 1
+
+
+class FindsError(GradconformError):
+    """A folder of finds that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """A divergence that exploration has come upon.
+
+    signature: what finds are told apart by. case: the smallest program and the verdict on it. seed, number:
+    the run's seed and the number of the program in it. torch: the release that it was found with.
+    """
+
+    signature: tuple[str, ...]
+    case: CaseResult
+    seed: int
+    number: int
+    torch: str
+
+    @property
+    def id(self) -> str:
+        """Eight hexadecimal digits of the signature."""
+        return hashlib.sha256("\n".join(self.signature).encode()).hexdigest()[:8]
+
+
+class Database:
+    """The finds about one engine, in a folder. Raises FindsError where the folder cannot be used."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if folder.exists() and not folder.is_dir():
+            raise FindsError(f"{folder} is a file; --finds names a folder")
+
+    def __iter__(self) -> Iterator[Find]:
+        """The finds, in the order of their names. Raises FindsError for a document that is none."""
+        for path in sorted(self.folder.glob("*.json")):
+            if path.name != STATE:
+                yield _read(path)
+
+    def add(self, find: Find, target: str, scenario: str) -> Path:
+        """Writes a find with its reproducers. Returns the path of its document.
+
+        target: what names the engine. scenario: the text of its spec file.
+        """
+        example = find.case.example
+        if example is None:
+            raise FindsError(f"find {find.id} has no program")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        stem = self.folder / find.id
+        script = adapter_script(example.program, target, find.case.device, _shown(find.case))
+        for suffix, text in ((".torch.py", example.script), (".engine.py", script), (".yaml", scenario)):
+            stem.with_suffix(suffix).write_text(text, encoding="utf-8")
+        path = stem.with_suffix(".json")
+        path.write_text(json.dumps(_form(find), indent=1) + "\n", encoding="utf-8")
+        return path
+
+    def state(self) -> Mapping[str, Any] | None:
+        """How far the last run went, or None."""
+        path = self.folder / STATE
+        if not path.exists():
+            return None
+        document: Mapping[str, Any] = _document(path)
+        return document
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Writes how far this run went, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / STATE
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(state) + "\n", encoding="utf-8")
+        draft.replace(path)
+
+
+STATE = "explored.json"
+"""The document that says how far a run went."""
+
+
+def _shown(case: CaseResult) -> tuple[str, ...]:
+    """The places that differ, as far as an expression shows them."""
+    divergences = getattr(case.verdict, "divergences", ())
+    places = (divergence.where for divergence in divergences)
+    return tuple(dict.fromkeys(place for place in places if _is_place(place)))
+
+
+def _is_place(place: str) -> bool:
+    return all(map(str.isidentifier, place.split(".")))
+
+
+def _form(find: Find) -> dict[str, Any]:
+    return {
+        "find": VERSION,
+        "signature": list(find.signature),
+        "seed": find.seed,
+        "number": find.number,
+        "torch": find.torch,
+        "case": case_form(find.case),
+    }
+
+
+def _read(path: Path) -> Find:
+    document = _document(path)
+    try:
+        if document["find"] != VERSION:
+            raise FindsError(
+                f"{path}: a find of version {document['find']}; this gradconform reads {VERSION}"
+            )
+        signature = tuple(map(str, document["signature"]))
+        return Find(
+            signature, read_case(document["case"]), document["seed"], document["number"], document["torch"]
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FindsError(f"{path}: this is no find ({error}); remove it, or name another --finds") from None
+
+
+def _document(path: Path) -> Any:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FindsError(f"{path}: this is no JSON document ({error})") from None
+    if not isinstance(document, dict):
+        raise FindsError(f"{path}: this is no JSON object; remove it, or name another --finds")
+    return document
