@@ -246,6 +246,19 @@ def test_the_chooser_picks_the_derivation_and_the_next_that_fits_takes_its_place
     assert derive(one, ReplayChooser((0,)))[1] == "strided-inputs"
 
 
+def test_what_is_not_allowed_is_passed_over(program: MakeProgram) -> None:
+    one = program(PLAIN, X, Y)
+    empty = list(DERIVATIONS).index("zero-size-inputs")
+    derived, name = derive(one, ReplayChooser((empty,)))
+    assert name == "zero-size-inputs"
+    assert derived.inputs[0].data.shape == (0, 2)
+    full = derive(
+        one, ReplayChooser((empty,)), lambda candidate: all(item.data.numel() for item in candidate.inputs)
+    )
+    assert full[1] == "constant-input"
+    assert derive(one, ReplayChooser((empty,)), lambda _: False) == (one, "")
+
+
 def test_derived_programs_are_sound_and_torch_agrees_with_itself(program: MakeProgram) -> None:
     texts = [
         PLAIN,

@@ -6,6 +6,7 @@ import pytest
 
 from gradconform.errors import Place
 from gradconform.spec.load import Loaded
+from gradconform.spec.relations import fit
 from gradconform.spec.scenario import (
     BooleanDomain,
     ChoiceDomain,
@@ -264,3 +265,34 @@ def test_nothing_is_allocated_for_a_shape_that_is_too_large(load: Load) -> None:
     shape = "[N, N, N, N, N, N, N, N] with N>=4096"
     problems = load(f"x: {{tensor: '{shape}', example: 1.0}}").problems
     assert any(f"may have {4096**8} elements" in problem.message for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ({"x": (2, 3), "w": (3, 3), "b": (3,), "v": (2, 3)}, True),
+        ({"x": (1, 3), "w": (3, 3)}, True),
+        ({"x": (2, 3), "w": (4, 4)}, False),
+        ({"x": (0, 3)}, False),
+        ({"x": ()}, False),
+        ({"x": (2, 3), "b": (2,)}, False),
+        ({"x": (2, 3), "v": (1, 3)}, False),
+        ({"n": ()}, True),
+        ({"n": (0,)}, False),
+        ({"unknown": (7,)}, True),
+    ],
+)
+def test_sizes_fit_their_domains_together(
+    load: Load, sizes: dict[str, tuple[int, ...]], expected: bool
+) -> None:
+    domains = let(
+        load(
+            "x: {tensor: '[N, M] with N>=1', example: [[1.0]]}",
+            "w: {tensor: '[M, M]', example: [[1.0]]}",
+            "b: {tensor: broadcastable(x), example: 1.0}",
+            "v: {like: x, example: [[1.0]]}",
+            "n: {tensor: any nonempty, example: 1.0}",
+            "k: {integer: 0..2, example: 1}",
+        )
+    )
+    assert fit(domains, sizes) == expected

@@ -98,6 +98,16 @@ def check_shapes(
     return shaped
 
 
+def fit(domains: Mapping[str, Domain], sizes: Mapping[str, Sizes]) -> bool:
+    """Whether tensors of these sizes lie in the domains of their variables; some may have no sizes."""
+    symbols: dict[str, tuple[int, str]] = {}
+    return not any(
+        _misfit(domain, sizes[name], sizes, symbols, name)
+        for name, domain in domains.items()
+        if isinstance(domain, Tensor) and name in sizes
+    )
+
+
 def _references(domain: Domain) -> Iterator[tuple[str, str, type[Domain] | tuple[type[Domain], ...], str]]:
     """Key, name, and the kinds of variable that the key takes, for each reference."""
     tensors = (TensorDomain, LikeDomain)

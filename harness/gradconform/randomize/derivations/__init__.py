@@ -6,6 +6,8 @@ way that gradients are asked for, and what happens around. A find names the deri
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gradconform.program.check import check
 from gradconform.program.steps import Program
 from gradconform.randomize.chooser import Chooser
@@ -22,13 +24,19 @@ def applicable(program: Program, name: str, chooser: Chooser) -> Program | None:
     return None if found is None or check(found) else found
 
 
-def derive(program: Program, chooser: Chooser) -> tuple[Program, str]:
+def derive(
+    program: Program, chooser: Chooser, allowed: Callable[[Program], bool] = lambda _: True
+) -> tuple[Program, str]:
     """A program under a derivation that the chooser picks, and its name; the program itself and "" where none
-    fits. The simplest choice is the first derivation."""
+    fits. The simplest choice is the first derivation.
+
+    allowed: whether a derived program may be run at all. Torch's own kernels are not safe everywhere: beyond
+    the domains that a scenario states for its inputs, some end the process.
+    """
     names = tuple(DERIVATIONS)
     first = chooser.below(len(names))
     for name in (*names[first:], *names[:first]):
         found = applicable(program, name, chooser)
-        if found is not None:
+        if found is not None and allowed(found):
             return found, name
     return program, ""
