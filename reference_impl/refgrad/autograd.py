@@ -16,6 +16,7 @@ from . import anomaly, forward_ad, function, grad_mode, graph
 from .accumulate import edge_of
 from .anomaly import detect_anomaly, set_detect_anomaly
 from .backward import Capture, execute
+from .creation import zeros_like
 from .function import Function
 from .grad_mode import enable_grad, no_grad, set_grad_enabled, set_multithreading_enabled
 from .graph import GradientEdge
@@ -116,8 +117,8 @@ def grad(  # noqa: PLR0917 - torch's signature
     """Return the sum of the gradients of `outputs` with respect to each of `inputs`; `.grad` is not touched.
 
     The result is a tuple, or a dict if `inputs` is one. An input that was not used is an error, None with
-    `allow_unused`, or zeros with `materialize_grads`. Raises RuntimeError, TypeError and ValueError where
-    torch does.
+    `allow_unused`, or zeros with `materialize_grads`, which with `create_graph` are leaves that require grad.
+    Raises RuntimeError, TypeError and ValueError where torch does.
     """
     if materialize_grads and allow_unused is False:
         raise ValueError(
@@ -160,7 +161,7 @@ def grad(  # noqa: PLR0917 - torch's signature
         ):
             raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
         results = [
-            Tensor._of(torch.zeros_like(tensor._data)) if result is None else result
+            zeros_like(tensor, requires_grad=create_graph) if result is None else result
             for tensor, result in zip(wanted, results, strict=True)
         ]
     return tuple(results) if keys is None else dict(zip(keys, results, strict=True))

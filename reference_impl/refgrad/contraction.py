@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .arrangement import diagonal
-from .shapes import bmm, permute, reshape, sum, unsqueeze  # noqa: A004 - torch's name
+from .shapes import bmm, permute, reshape, sum, unsqueeze, view  # noqa: A004 - torch's name
 from .tensor import Tensor
 
 TORCH = ("einsum",)
@@ -55,10 +55,11 @@ def _contract(laid: list[Tensor], terms: list[set[_Label]], order: list[_Label],
         later: set[_Label] = set().union(*terms[place + 1 :])
         ends = [dim for dim in range(kept, len(order)) if order[dim] not in later]
         product = _multiply(product, operand, ends)
-    summed = [dim for dim in range(kept, len(order)) if len(laid) == 1 or product.shape[dim] != 1]
-    if summed:
-        product = sum(product, summed, True)
-    return product if kept == len(order) else reshape(product, product.shape[:kept])
+    if kept == len(order):
+        return product
+    if len(laid) == 1:
+        return sum(product, range(kept, len(order)))
+    return view(product, product.shape[:kept])
 
 
 def _multiply(left: Tensor, right: Tensor, ends: list[int]) -> Tensor:

@@ -7,16 +7,17 @@ https://docs.pytorch.org/docs/stable/tensor_view.html and torch/csrc/autograd/py
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
 import torch
 
-from .inplace import copy_, write
+from .inplace import copy_, fill_, write
 from .ops import OPERATIONS
 from .saved import Packed
-from .shapes import reshape, select, unsqueeze
+from .shapes import expand, select, unsqueeze
 from .tensor import Tensor
 from .versions import UNCOUNTED, VersionCounter
 
@@ -96,24 +97,26 @@ def getitem(input: Tensor, key: Any) -> Tensor:
 
 
 def setitem(input: Tensor, key: Any, value: Any) -> None:
-    """Write `value` (a tensor or number, broadcast and cast) to `input[key]`."""
-    if isinstance(value, Tensor):
-        source = value
-    elif isinstance(value, bool | int | float | complex | np.generic):
-        source = Tensor._of(torch.tensor(value, device=input.device))
-    else:
-        raise TypeError(
-            f"can't assign a {type(value).__name__} to a refgrad Tensor; assign a Tensor or a number"
-        )
-    view, places = (input, []) if key is Ellipsis else _walk(input, key)
+    """Write `value` (a tensor or number, broadcast) to `input[key]`; the key False names no place at all.
+
+    Views are copied to, which casts. Where index tensors are among the indices the elements are put one by
+    one, and RuntimeError is raised for a value of another dtype. Source: `set_item` in
+    aten/src/ATen/TensorIndexing.h.
+    """
+    source = value if isinstance(value, Tensor) else _number(input, value)
+    if key is False:
+        return
+    if key is Ellipsis or key is True:
+        _copy_to(unsqueeze(input, 0) if key is True else input, source)
+        return
+    view, places = _walk(input, key, to_write=True)
     if not places:
-        copy_(view, _without_leading_ones(source, view._data.ndim))
+        _copy_to(view, source)
         return
     indices = Indices(places)
-    if source.dtype is not input.dtype:
-        source = source.to(input.dtype)
-    target = view._data[indices._data]
-    source = _without_leading_ones(source, target.ndim)
+    shape = _without_leading_ones(source._shape)
+    if shape != source._shape:
+        source = OPERATIONS["view"].apply(source, shape)
 
     def kernel(data: torch.Tensor) -> None:
         data[indices._data] = source._data
@@ -121,16 +124,39 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
     write(view, kernel, "index_put", (indices, source))
 
 
-def _without_leading_ones(value: Tensor, rank: int) -> Tensor:
-    """Drop leading dimensions of size 1 that the place of an assignment does not have."""
-    shape = tuple(value.shape)
-    while len(shape) > rank and shape[0] == 1:
-        shape = shape[1:]
-    return value if len(shape) == len(value.shape) else reshape(value, shape)
+def _number(input: Tensor, value: Any) -> Tensor:
+    """Return a number as a 0-d tensor of the dtype of `input`.
+
+    Raises TypeError for what is no number to torch, RuntimeError for one that the dtype does not have.
+    """
+    if not isinstance(value, bool | int | float | complex | np.integer):
+        raise TypeError(
+            f"can't assign a {type(value).__name__} to a refgrad Tensor; assign a Tensor or a number"
+        )
+    return Tensor._of(torch.full((), value, dtype=input.dtype, device=input.device))
 
 
-def _walk(input: Tensor, key: Any) -> tuple[Tensor, list[Tensor | None]]:
-    """Return the view that the basic indices make, and what indexes each of its dimensions besides."""
+def _copy_to(view: Tensor, source: Tensor) -> None:
+    """Write `source` to all of `view`, broadcast; a number on the CPU fills it, wherever it lies itself."""
+    if source._shape == view._shape:
+        copy_(view, source)
+    elif not source._shape and source.device.type == "cpu":
+        fill_(view, source)
+    else:
+        source = OPERATIONS["view"].apply(source, _without_leading_ones(source._shape))
+        copy_(view, source if source._shape == view._shape else expand(source, view._shape))
+
+
+def _without_leading_ones(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return `shape` from the first size on that is not 1."""
+    return tuple(itertools.dropwhile(lambda size: size == 1, shape))
+
+
+def _walk(input: Tensor, key: Any, *, to_write: bool = False) -> tuple[Tensor, list[Tensor | None]]:
+    """Return the view that the basic indices make, and what indexes each of its dimensions besides.
+
+    A slice of everything is a view where it is the whole index, unless it is written to.
+    """
     alone = not isinstance(key, tuple)
     items = [_normal(item) for item in ((key,) if alone else key)]
     taken = sum(_dimensions(item) for item in items)
@@ -161,7 +187,7 @@ def _walk(input: Tensor, key: Any) -> tuple[Tensor, list[Tensor | None]]:
             _check_bounds(view, dim, item)
             view = select(view, dim, item)
         elif isinstance(item, slice):
-            view = _slice(view, dim, item, always=alone)
+            view = _slice(view, dim, item, always=alone and not to_write)
             dim += 1
         elif item.dtype is torch.bool:
             _check_mask(view, dim, item)

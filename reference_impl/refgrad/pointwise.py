@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from .operands import refuse_operands
 from .ops import OPERATIONS
 from .out import into
 from .tensor import Tensor
@@ -134,10 +135,15 @@ def minimum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tenso
 def where(condition: Tensor, input: Operand | None = None, other: Operand | None = None) -> Any:
     """Return `input` where `condition` is true and `other` elsewhere.
 
-    Without them, the indices of the places where it is true, as a tuple of vectors.
+    Without them, the indices of the places where it is true, as a tuple of vectors. Raises TypeError for one
+    of the two alone, and for a condition that is no tensor.
     """
-    if input is None or other is None:
+    if not isinstance(condition, Tensor):
+        refuse_operands("where", {"condition": condition})
+    if input is None and other is None:
         return tuple(map(Tensor._of, condition._data.nonzero(as_tuple=True)))
+    if input is None or other is None:
+        raise TypeError("where(): give both `input` and `other`, or neither of them")
     operands = _tensor_operands(condition, input, other)
     return OPERATIONS["where"].apply(condition, *operands)
 

@@ -149,7 +149,9 @@ def _batched(input: Tensor, other: Tensor) -> Tensor:
 
 
 def _size(args: tuple[Any, ...]) -> tuple[int, ...]:
-    """Return a size given as one sequence or as separate ints."""
+    """Return a size given as one sequence or as separate ints; raise TypeError where none is given."""
+    if not args:
+        raise TypeError("missing 1 required positional argument: 'size'")
     given = args[0] if len(args) == 1 and not isinstance(args[0], int) else args
     return tuple(int(n) for n in given)
 

@@ -157,6 +157,11 @@ REFUSED: dict[str, tuple[type[Exception], Call]] = {
     "a sign for a number": (TypeError, lambda m: m.copysign(2, m.ones(2))),
     "the larger of a number": (TypeError, lambda m: m.max(2, m.ones(2))),
     "the largest of numbers": (TypeError, lambda m: m.max(2, 3)),
+    "a condition that is a number": (TypeError, lambda m: m.where(2, m.ones(2))),
+    "a number where a condition and two are needed": (TypeError, lambda m: m.where(m.ones(2), 3)),
+    "a choice of one": (TypeError, lambda m: m.where(m.ones(2) > 0, m.ones(2))),
+    "a size that is missing": (TypeError, lambda m: m.ones(()).expand()),
+    "dimensions that are missing": (TypeError, lambda m: m.ones(()).permute()),
     "places of a copy": (RuntimeError, lambda m: m.narrow_copy(m.ones(2), 1, 0, 1)),
     "a bias of another dtype": (
         RuntimeError,

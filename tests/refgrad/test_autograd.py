@@ -237,6 +237,13 @@ PROGRAMS = {
             torch.autograd.Variable))
         print(torch.autograd.Variable(torch.ones(1), volatile=True).requires_grad)
         """,
+    "grad, zeros in a recorded pass": """
+        x, u = leaf([1.]), leaf([1., 2.])
+        for recorded in (False, True):
+            y = x * x
+            g, zeros = torch.autograd.grad(y, (x, u), create_graph=recorded, materialize_grads=True)
+            print(zeros, zeros.requires_grad, zeros.is_leaf)
+        """,
 }
 
 

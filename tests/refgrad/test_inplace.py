@@ -245,6 +245,50 @@ PROGRAMS = {
         o.step()
         y.backward()
         """,
+    "assigned numbers": """
+        def assign(dtype, key, value):
+            y = torch.zeros(3, dtype=dtype)
+            try:
+                y[key] = value
+                print(y, y._version)
+            except (TypeError, RuntimeError) as error:
+                print(type(error).__name__)
+        assign(torch.float64, 0, 0.1)
+        assign(torch.float64, torch.tensor([0]), 0.1)
+        assign(torch.float64, 0, 1j)
+        assign(torch.complex64, 0, 1j)
+        assign(torch.int64, slice(None), 1.5)
+        assign(torch.uint8, 0, 300)
+        assign(torch.float64, ..., [1., 2., 3.])
+        assign(torch.float64, True, 2.)
+        assign(torch.float64, None, 2.)
+        assign(torch.float64, False, 2.)
+        """,
+    "assigned tensors": """
+        w = leaf([3.])
+        def assign(value, key):
+            y = leaf([[1., 2.], [4., 5.]]) * 1
+            y[key] = value
+            print(type(y.grad_fn).__name__, y, y._version)
+            w.grad = None
+            y.backward(torch.tensor([[1., 10.], [100., 1000.]]))
+            print(w.grad)
+        for value in (w, w[0], w.view(1, 1, 1), w.expand(2), w.double()):
+            for key in (..., 0, slice(None), (slice(None), 1), (None, 0), True):
+                assign(value, key)
+        assign(w[0], torch.tensor([1, 0]))
+        assign(w.view(1, 1, 1), torch.tensor([1]))
+        assign(w.double(), torch.tensor([0]))
+        """,
+    "an assigned element of itself": """
+        x = leaf([1., 2.])
+        y = x * 1
+        y[1:] = y.unbind()[1]
+        y[:1] = y[1]
+        print(y)
+        y.backward(torch.tensor([1., 10.]))
+        print(x.grad)
+        """,
 }
 
 

@@ -235,6 +235,12 @@ PROGRAMS = {
         v = torch.view_as_complex(c); v.mul_(1j); print(c, v)
         print(torch.autograd.grad(v.sum().real, c))
         """,
+    "what einsum returns": """
+        x = leaf([[1., 2.]])
+        for equation in ("ij->ji", "ij->j", "ij->i", "ij->", "ij,ij->i", "ij,ij->"):
+            y = torch.einsum(equation, *[x] * (1 + ("," in equation)))
+            print(equation, y, y._is_view(), type(y.grad_fn).__name__)
+        """,
 }
 
 
