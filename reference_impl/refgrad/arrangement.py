@@ -143,7 +143,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
         if len({*dims}) != len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{what}` ({list(given)})")
     if not rank:
-        return input
+        return apply("alias", input)
     order: list[int | None] = [None] * rank
     for at, to in zip(*moves, strict=True):
         order[to] = at

@@ -127,7 +127,7 @@ def view_as_real_copy(input: Tensor) -> Tensor:
 
 
 def view_copy(input: Tensor, size: Any) -> Tensor:
-    """Return a copy in another shape; raise RuntimeError if the strides of `input` would not allow a view.
+    """Return a copy in another shape.
 
     Raises NotImplementedError for a dtype in the place of `size`.
     """

@@ -136,6 +136,75 @@ PROGRAMS = {
         attempt(lambda: torch.nanmean(i)); print(torch.nanmean(x, dtype=torch.float64))
         for one, other in ((i, i), (i, x), (x, i)): attempt(lambda: torch.linalg.vecdot(one, other))
         """,
+    "what is saved, though no gradient needs it": """
+        x = torch.tensor([[1., 2.], [5., -3.]], requires_grad=True)
+        w = torch.tensor([[2., -1.], [3., 2.]], requires_grad=True)
+        for f in (torch.fft.rfft, torch.fft.rfftn, torch.fft.ihfft, torch.fft.fft,
+                  lambda x: torch.div(x, w, rounding_mode="floor"),
+                  lambda x: torch.div(x, 2, rounding_mode="trunc"),
+                  lambda x: torch.complex(x, w), lambda x: torch.complex(w, x),
+                  lambda x: torch.complex(x, x).imag):
+            y = f(x); v = torch.ones_like(y); y.backward(v, retain_graph=True); y.backward(v)
+            attempt(lambda: y.backward(v)); show(x.grad)
+        """,
+    "the imaginary part, twice": """
+        z = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True); v = torch.tensor([1., 2.], requires_grad=True)
+        first, = grad(z.imag, z, grad_outputs=v, create_graph=True)
+        show(first, *grad(first, v, grad_outputs=torch.tensor([1j, 2 + 3j])))
+        """,
+    "variances of too few": """
+        many = (None, 3), (None, 4), (0, 3), (0, 5)
+        for rows, kinds in (([2.], ((None, 1), (0, 1))), ([1., 2., 3.], many)):
+            for f in (torch.var, torch.std, lambda *a, **k: torch.var_mean(*a, **k)[0]):
+                for dim, less in (*kinds, (None, 0)):
+                    for factor in (1, 1 + 2j):
+                        x = (torch.tensor(rows) * factor).requires_grad_()
+                        found, = grad(f(x, dim, correction=less), x, create_graph=True)
+                        print(str(found.tolist()), found.requires_grad)
+                    t = pushed(lambda x: f(x, dim, correction=less), torch.tensor(rows)); print(abs(t.item()))
+        x = torch.tensor(2., requires_grad=True); show(*grad(torch.var(x), x), *grad(torch.var(x, -1), x))
+        """,
+    "gradients that require grad together": """
+        rows = [[[-1., 0., 1.], [-.5, .5, -1.]], [[0., 1., -.5], [.5, -1., 0.]]]
+        mean, var = torch.tensor([-1., 0.]), torch.tensor([.5, 1.5])
+        for needed in ("xwb", "xb", "wb", "b", "xw"):
+            x, w, b = (torch.tensor(value, requires_grad=name in needed)
+                       for name, value in (("x", rows), ("w", [-1., .5]), ("b", [.5, .25])))
+            u = torch.tensor([1., 2., 3.], requires_grad="w" in needed)
+            c = u.detach().requires_grad_("b" in needed)
+            for y, leaves in (
+                (torch.native_batch_norm(x, w, b, None, None, True, .1, 1e-5)[0], (x, w, b)),
+                (torch.native_batch_norm(x, w, b, mean, var, False, .1, 1e-5)[0], (x, w, b)),
+                (torch.native_layer_norm(x, (3,), u, c, 1e-5)[0], (x, u, c)),
+                (F.group_norm(x, 1, w, b), (x, w, b)),
+            ):
+                leaves = [leaf for leaf in leaves if leaf.requires_grad]
+                found = grad(y, *leaves, grad_outputs=torch.ones_like(y), create_graph=True)
+                print([(g.requires_grad, g.is_leaf) for g in found])
+                print([[g is None for g in grad(one.sum(), *leaves, allow_unused=True, retain_graph=True)]
+                       for one in found if one.requires_grad])
+        """,
+    "tangents of a group norm that depend on its results": """
+        x = torch.tensor([[[-1., 0., .5], [1., -.5, 2.]]])
+        w = torch.tensor([-1., .5]); b = torch.tensor([.5, .25])
+        for needed in ("", "w", "b", "x", "xwb"):
+            for name, value in (("x", x), ("w", w), ("b", b)): value.requires_grad_(name in needed)
+            with AD.dual_level():
+                found = torch.native_group_norm(AD.make_dual(x, x.detach() + 1), w, b, 1, 2, 3, 1, 1e-5)
+                tangents = [AD.unpack_dual(one).tangent for one in found]
+                print([tangent.requires_grad for tangent in tangents])
+                print([(tangent.detach().numpy().round(4) + 0).tolist() for tangent in tangents])
+        """,
+    "a copied view of strides that allow none": """
+        x = torch.tensor([[1., 2.], [3., 4.], [5., 6.]], requires_grad=True)
+        y = torch.view_copy(x.mT, (3, 2)); print(y, y.stride())
+        y.backward(torch.arange(6.).view(3, 2)); show(x.grad)
+        attempt(lambda: torch.view_copy(x, (4, 2)))
+        """,
+    "dimensions of a number, moved": """
+        x = torch.tensor(2., requires_grad=True); y = x.movedim(0, -1)
+        print(y.is_leaf, y.grad_fn.name(), y._is_view()); y.backward(); show(x.grad)
+        """,
     "transforms of halves": """
         for name in ("fft", "irfft", "hfft", "ihfft", "fft2", "rfftn"):
             for dtype in (torch.bfloat16, torch.float16):

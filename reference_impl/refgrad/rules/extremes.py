@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from .formulas import conj, count, formula, kernel, sum_to, unsqueeze_dims
+from .formulas import conj, count, formula, kernel, sum_to, unsqueeze_dims, zeros_like
 from .registry import rule
 
 T = Any
@@ -71,8 +71,15 @@ for _name in ("amax", "amin"):
 
 @formula
 def var_backward(grad: T, value: T, dims: Any, correction: float, keepdim: bool) -> T:
-    """Return the gradient of a variance over `dims`; nan if there are no more elements than `correction`."""
+    """Return the gradient of a variance over `dims` (`var_backward` in torch).
+
+    With no more elements than `correction` that of the variance of all elements is infinite, and nan at the
+    mean.
+    """
     left = count(value.shape, dims) - correction
+    if left <= 0 and (dims is None or not value.dim()):
+        infinite = zeros_like(value.real) + math.inf
+        return grad * infinite.masked_fill(value == value.mean(), math.nan)
     if not keepdim and dims is not None:
         grad = unsqueeze_dims(grad, value.shape, dims)
     mean = value.mean(_all(dims, value), keepdim=True) if value.dim() else value

@@ -23,13 +23,13 @@ kernel("fft_c2r", _aten._fft_c2r)
 
 
 @formula
-def left_out(grad: T, shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
+def left_out(grad: T, real: T, dim: int) -> tuple[int, ...]:
     """Return the padding that puts zeros in the place of the frequencies along `dim` that were left out.
 
-    shape: that of the real tensor.
+    real: what was transformed. It is kept for its size alone, as in torch.
     """
-    pad = [0] * (2 * len(shape))
-    pad[2 * (len(shape) - 1 - dim) + 1] = shape[dim] - grad.shape[dim]
+    pad = [0] * (2 * real.dim())
+    pad[2 * (real.dim() - 1 - dim) + 1] = real.shape[dim] - grad.shape[dim]
     return tuple(pad)
 
 
@@ -59,10 +59,8 @@ rule(
     tensors="self",
     args="dim normalization onesided",
     forward="fft_r2c(self, dim, normalization, onesided)",
-    self=(
-        "fft_c2c(pad_constant(grad, left_out(grad, self_shape, dim[-1]), 0), dim, normalization, False).real"
-    ),
-    saves="",
+    self="fft_c2c(pad_constant(grad, left_out(grad, self, dim[-1]), 0), dim, normalization, False).real",
+    saves="self",
 )
 rule(
     "fft_c2r",

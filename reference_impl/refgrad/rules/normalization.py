@@ -12,10 +12,12 @@ mean and the r that were saved; their own derivatives are written with mean and 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 
+from .convolution import sum_channels
 from .formulas import formula, kernel, sum_to
 from .registry import NON_DIFFERENTIABLE, rule
 
@@ -129,7 +131,7 @@ _STATISTICS = ("average", "rstd", "known_mean", "known_var")
 
 
 def _backward(name: str, label: str, overload: Any) -> None:
-    """Add the rows of the two parts of a backward, which `overload` computes for a mask of what is wanted."""
+    """Add the rows of two parts of a backward, which `overload` computes for a mask of what is wanted."""
     operands = f"input, weight, {', '.join(_STATISTICS)}, geometry, options"
     known = "(known_mean, known_var), geometry"
     derivatives: dict[str, dict[str, Any]] = {
@@ -141,7 +143,7 @@ def _backward(name: str, label: str, overload: Any) -> None:
         "weight": {
             "grad_output": f"spread_weight(grad, input, {known})",
             "input": f"weight_by_value(grad, grad_output, input, {known})",
-            "weight": NON_DIFFERENTIABLE,
+            "weight": "None",
         },
     }
     for part, (what, stated) in enumerate(derivatives.items()):
@@ -156,6 +158,26 @@ def _backward(name: str, label: str, overload: Any) -> None:
             saves=saves,
             **(stated | dict.fromkeys(_STATISTICS, NON_DIFFERENTIABLE)),
         )
+
+
+def _bias(name: str, label: str, others: str, sums: Callable[[T, tuple[int, ...]], T], spread: str) -> None:
+    """Add the row of the gradient of the bias, what `sums` makes of the cotangent; `spread` goes back.
+
+    torch's gradients are those of one operation, which require grad together: so does this one where any of
+    `others`, the operands that it does not depend on, requires grad.
+    """
+    operands = ", ".join(others.split())
+    kernel(f"{name}_bias", lambda grad, *given: sums(grad, given[-1]))
+    rule(
+        f"{name}_bias",
+        grad_fn=f"{label}BackwardBackward0",
+        tensors=f"grad_output {others}",
+        args="shape",
+        forward=f"{name}_bias(grad_output, {operands}, shape)",
+        grad_output=spread,
+        saves="",
+        **dict.fromkeys(others.split(), "None"),
+    )
 
 
 def _part(overload: Any, part: int) -> Any:
@@ -195,6 +217,7 @@ _backward(
         grad, value, options[0], mean, rstd, weight, None, mask
     ),
 )
+_bias("layer_norm", "NativeLayerNorm", "input weight bias", sum_of_rows, "grad.expand(grad_output_shape)")
 rule(
     "native_layer_norm",
     grad_fn="NativeLayerNormBackward0",
@@ -204,10 +227,11 @@ rule(
     forward="native_layer_norm(input, weight, bias, options)",
     input=_gradient("layer_norm_input", "None, None"),
     weight=_gradient("layer_norm_weight", "None, None"),
-    bias="sum_of_rows(grad_output, bias_shape)",
+    bias="layer_norm_bias(grad_output, input, weight, bias, bias_shape)",
     average=NON_DIFFERENTIABLE,
     rstd=NON_DIFFERENTIABLE,
-    saves="input weight average rstd",
+    saves="input weight bias average rstd",
+    forward_mode={"bias": "sum_of_rows(grad_output, bias_shape)"},
 )
 
 # --- over groups of channels ---
@@ -224,6 +248,44 @@ def statistics_backward(grad_average: T, grad_rstd: T, value: T, geometry: Geome
     slope = normal * reciprocal * reciprocal
     total = grad_average.reshape(reciprocal.shape) - slope * grad_rstd.reshape(reciprocal.shape)
     return _given_back(total / math.prod(geometry.view[dim] for dim in geometry.dims), value)
+
+
+def _by_results(value: T, average: T, rstd: T, geometry: Geometry) -> tuple[T, T]:
+    """Return x' and r for values seen in their shape, made of the results that the mean and r are."""
+    shape = tuple(1 if dim in geometry.dims else size for dim, size in enumerate(geometry.view))
+    mean, reciprocal = (one.reshape(shape).to(value.dtype) for one in (average, rstd))
+    return (value - mean) * reciprocal, reciprocal
+
+
+@formula
+def group_norm_transposed(  # noqa: PLR0917 - what went in and came out
+    grad_output: T,
+    grad_average: T,
+    grad_rstd: T,
+    value: T,
+    weight: T,
+    average: T,
+    rstd: T,
+    geometry: Geometry,
+) -> T:
+    """Return the gradient of the values for forward mode, which makes use of the mean and r: so tangents
+    require grad where these do (`group_norm_jvp` in torch).
+    """
+    normal, reciprocal = _by_results(_seen(value, geometry.view), average, rstd, geometry)
+    grad = _scaled(_seen(grad_output, geometry.view), weight, geometry)
+    total = _less_common(grad, normal, geometry.dims)[0] * reciprocal
+    slope = normal * reciprocal * reciprocal * grad_rstd.reshape(reciprocal.shape)
+    statistics = grad_average.reshape(reciprocal.shape) - slope
+    return _given_back(total + statistics / math.prod(geometry.view[dim] for dim in geometry.dims), value)
+
+
+@formula
+def group_norm_weight_transposed(  # noqa: PLR0917 - what went in and came out
+    grad_output: T, value: T, weight: T, average: T, rstd: T, geometry: Geometry
+) -> T:
+    """Return the gradient of the weight in the same way."""
+    normal, _ = _by_results(_seen(value, geometry.view), average, rstd, geometry)
+    return _given_back(sum_to(_seen(grad_output, geometry.view) * normal, geometry.weight), weight)
 
 
 @formula
@@ -260,6 +322,13 @@ rule(
     weight=f"{_gradient('group_norm_weight', 'None, None')} if grad_output is not None else None",
     bias="sum_channels(grad_output) if grad_output is not None else None",
     saves="input weight average rstd",
+    forward_mode={
+        "input": (
+            "group_norm_transposed("
+            "grad_output, grad_average, grad_rstd, input, weight, average, rstd, geometry)"
+        ),
+        "weight": "group_norm_weight_transposed(grad_output, input, weight, average, rstd, geometry)",
+    },
 )
 
 # --- over a batch ---
@@ -282,12 +351,13 @@ def _batch_norm(name: str, label: str, overload: Any) -> None:
         forward=f"{name}(input, weight, bias, {known}, options)",
         input=_gradient("batch_norm_input", known),
         weight=_gradient("batch_norm_weight", known),
-        bias="sum_channels(grad_output)",
+        bias="batch_norm_bias(grad_output, input, weight, bias_shape)",
         running_mean=NON_DIFFERENTIABLE,
         running_var=NON_DIFFERENTIABLE,
         average=NON_DIFFERENTIABLE,
         rstd=NON_DIFFERENTIABLE,
         saves="input weight running_mean running_var average rstd",
+        forward_mode={"bias": "sum_channels(grad_output)"},
     )
 
 
@@ -299,6 +369,13 @@ _backward(
             grad, value, weight, known_mean, known_var, mean, rstd, options[0], options[2], mask
         )
     ),
+)
+_bias(
+    "batch_norm",
+    "NativeBatchNorm",
+    "input weight",
+    lambda grad, _shape: sum_channels(grad),
+    "along_channels(grad, grad_output_shape)",
 )
 _legit: Any = _aten._native_batch_norm_legit
 _batch_norm("native_batch_norm", "NativeBatchNormBackward0", _aten.native_batch_norm.default)

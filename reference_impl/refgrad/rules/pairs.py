@@ -30,6 +30,12 @@ kernel("copysign", torch.copysign)
 
 
 @formula
+def keeping(grad: T, *_operands: T) -> T:
+    """Return `grad`; torch saves these operands, though it needs nothing of them."""
+    return grad
+
+
+@formula
 def atan2_scale(y: T, x: T) -> T:
     """Return 1 / (x^2 + y^2), and 0 at the origin (`atan2_backward` in torch)."""
     square = y * y + x * x
@@ -59,16 +65,16 @@ rule(
     grad_fn="ComplexBackward0",
     tensors="real imag",
     forward="complex(real, imag)",
-    real="grad.real",
-    imag="grad.imag",
-    saves="",
+    real="keeping(grad.real, real)",
+    imag="keeping(grad.imag, imag)",
+    saves="real imag",
 )
 rule(
     "imag",
     grad_fn="SelectBackward0",
     tensors="self",
     forward="self.imag",
-    self="complex(zeros_like(grad), grad)",
+    self="view_as_complex(pad_constant(grad.unsqueeze(-1), (1, 0), 0))",
     saves="",
     view=True,
 )
@@ -187,9 +193,9 @@ rule(
     tensors="self other",
     args="rounding",
     forward="self.div(other, rounding_mode=rounding)",
-    self="zeros_like(grad)",
-    other="zeros_like(grad)",
-    saves="",
+    self="keeping(zeros_like(grad), other)",
+    other="keeping(zeros_like(grad), self, other)",
+    saves="self other",
     elementwise=True,
     diagonal=True,
 )

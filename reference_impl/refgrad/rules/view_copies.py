@@ -24,6 +24,21 @@ kernel("on_new_memory", lambda value: value.clone(memory_format=torch.contiguous
 # The modules that hold the rows of the views come first: the table is read here.
 _VIEWS_OF = (arrangement, shape, strided)
 
+
+def _copy_of(name: str, forward: str) -> None:
+    """Add the row of the copy `forward` of what the view `name` shows."""
+    view = TABLE[name]
+    rule(
+        f"{name}_copy",
+        grad_fn=f"{view.grad_fn}_copy",
+        tensors="self",
+        args=" ".join(view.args),
+        forward=f"on_new_memory({forward})",
+        saves=" ".join(view.saves),
+        self=view.derivatives["self"],
+    )
+
+
 for _name in (
     "alias",
     "diagonal",
@@ -39,19 +54,11 @@ for _name in (
     "transpose",
     "unfold",
     "unsqueeze",
-    "view",
     "view_as_real",
 ):
-    _view = TABLE[_name]
-    rule(
-        f"{_name}_copy",
-        grad_fn=f"{_view.grad_fn}_copy",
-        tensors="self",
-        args=" ".join(_view.args),
-        forward=f"on_new_memory({_view.forward})",
-        saves=" ".join(_view.saves),
-        self=_view.derivatives["self"],
-    )
+    _copy_of(_name, TABLE[_name].forward)
+# Of a tensor whose strides allow no view, torch takes the copy that reshape makes.
+_copy_of("view", "self.reshape(size)")
 
 
 kernel("diagonal_scatter", torch.diagonal_scatter)
