@@ -122,7 +122,8 @@ class Inconclusive:
 
 @dataclass(frozen=True, slots=True)
 class OracleDisputed:
-    """Torch itself breaks a fact of the spec, or cannot run the program; never blamed on the engine."""
+    """Torch itself breaks a fact of the spec, cannot run the program, or stands alone with a gradient against
+    the engine and finite differences; never blamed on the engine."""
 
     reason: str
     kind: Literal["oracle-disputed"] = "oracle-disputed"

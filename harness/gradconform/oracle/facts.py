@@ -1,4 +1,4 @@
-"""The third vote: what a scenario states, held against what one engine showed.
+"""The vote of the spec: what a scenario states, held against what one engine showed.
 
 Laws (`assert`) are exact; shown values (`shows`) are literals that a document rounded, so they have the
 tolerance of their dtype. A `raises` block states that its body raises, and may state the class, the phase and

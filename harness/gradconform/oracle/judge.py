@@ -5,6 +5,9 @@ is disputed and the engine is not blamed. Otherwise the engine diverges where an
 torch's, where the numerical policy (`gradconform.oracle.policy`) refuses its numbers, and where it breaks a
 fact.
 
+On gradients that the policy refuses, finite differences vote as well (`gradconform.oracle.vote`). Where they
+take the engine's side in all that differs, and no fact takes torch's, it is torch that is disputed.
+
 A law is exact for torch. Of an engine that rounds differently it is not asked to hold to the last bit:
 numbers that miss it within the tolerance, or that the second opinions have vouched for, are no fault, as they
 are none where they are compared with torch's.
@@ -17,11 +20,13 @@ from dataclasses import replace
 
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.interpreter import Detail, run
-from gradconform.oracle.compare import Comparison, compare
+from gradconform.oracle.compare import compare
 from gradconform.oracle.facts import check
 from gradconform.oracle.failures import describe_error
 from gradconform.oracle.opinions import Rerun
 from gradconform.oracle.policy import Policy
+from gradconform.oracle.spots import NumericMiss, Spot
+from gradconform.oracle.vote import Ballot, Vote
 from gradconform.program.render import step_texts
 from gradconform.program.steps import Program
 from gradconform.trace import Trace
@@ -57,17 +62,30 @@ def judge(
     if disputed:
         return disputed
     comparison = compare(expected, got, torch_errors=torch_errors)
-    policy = Policy(program, expected, got, rerun or _on_torch(device))
+    rerun = rerun or _on_torch(device)
+    policy = Policy(program, expected, got, rerun)
     decisions = [(miss, policy.decide(miss)) for miss in comparison.misses]
     numbers = Numbers.of(comparison.accepted + Counter(decision.outcome for _, decision in decisions))
     refused = [(miss, decision) for miss, decision in decisions if decision.outcome == "refused"]
-    differences = _first([miss.divergence(decision.reason) for miss, decision in refused], comparison)
+    first = min(
+        (each.step for each in (*comparison.divergences, *(miss for miss, _ in refused))), default=None
+    )
+    votes = _votes(program, [miss for miss, _ in refused if miss.step == first], rerun)
+    differences = [
+        miss.divergence("; ".join(filter(None, (decision.reason, _told(votes[miss.spot])))))
+        for miss, decision in refused
+        if miss.step == first
+    ]
+    differences += [difference for difference in comparison.divergences if difference.step == first]
     told = {difference.what for difference in differences}
     facts = _facts(program, got, numbers.last, torch_errors=torch_errors)
     # What a `raises` block misses, the comparison with torch tells already, at the step that did not raise.
     differences += [fact for fact in facts if fact.what not in told]
     if differences:
-        return Diverges(_located(program, differences), numbers)
+        located = _located(program, differences)
+        if len(votes) == len(differences) and all(vote.side == "engine" for vote in votes.values()):
+            return OracleDisputed(_against_torch(located[0], next(iter(votes.values())), got.engine))
+        return Diverges(located, numbers)
     for miss, decision in decisions:
         if decision.outcome == "inconclusive":
             reason = f"{miss.spot} after step {miss.step}: {miss.miss}; {decision.reason}"
@@ -99,11 +117,22 @@ def _on_torch(device: str) -> Rerun:
     return lambda program: run(program, engine, device, Detail.STEPS)
 
 
-def _first(refused: list[Divergence], comparison: Comparison) -> list[Divergence]:
-    """The differences of the first step that shows any, values before the rest."""
-    found = [*refused, *comparison.divergences]
-    first = min((difference.step for difference in found), default=None)
-    return [difference for difference in found if difference.step == first]
+def _votes(program: Program, misses: list[NumericMiss], rerun: Rerun) -> dict[Spot, Vote]:
+    ballot = Ballot(program, rerun)
+    return {miss.spot: ballot.vote(miss) for miss in misses}
+
+
+def _told(vote: Vote) -> str:
+    return "" if vote.side == "none" else vote.text
+
+
+def _against_torch(difference: Divergence, vote: Vote, engine: str) -> str:
+    """The three answers, in one line."""
+    at = f" in step {difference.step} (`{difference.source}`)" if difference.source else ""
+    return (
+        f"torch alone has {difference.where} = {difference.expected}{at}; {engine} has {difference.got}, "
+        f"and {vote.text}"
+    ).replace("\n", " ")
 
 
 def _facts(program: Program, got: Trace, stage: Stage, *, torch_errors: bool) -> list[Divergence]:

@@ -43,12 +43,18 @@ WIDER = {
     "complex32": "complex128",
     "complex64": "complex128",
     "complex128": "complex128",
-    "half": "double",
-    "float": "double",
 }
-"""Dtypes, and the operators that cast to one."""
+NARROWER = {"float64": "float32", "complex128": "complex64"}
 
-NARROWER = {"float64": "float32", "complex128": "complex64", "double": "float"}
+CASTS = {
+    "half": "float16",
+    "bfloat16": "bfloat16",
+    "float": "float32",
+    "double": "float64",
+    "cfloat": "complex64",
+    "cdouble": "complex128",
+}
+"""Operators that cast, and their dtypes."""
 
 
 def wider(program: Program) -> Program:
@@ -78,8 +84,8 @@ def casts_down(program: Program) -> bool:
                 for argument in (*step.arguments, *step.options.values())
                 if isinstance(argument, Dtype) and argument.name in WIDER
             )
-        if isinstance(step, Apply) and step.operator in ("half", "float"):
-            named.add({"half": "float16", "float": "float32"}[step.operator])
+        if isinstance(step, Apply) and step.operator in CASTS:
+            named.add(CASTS[step.operator])
     widths = [unit(item.data.dtype) for item in program.inputs if is_inexact(item.data)]
     return any(unit(getattr(torch, name)) > min(widths, default=0.0) for name in named)
 
@@ -161,6 +167,14 @@ def _retyped(program: Program, names: Mapping[str, str]) -> Program:
     return replace(program, inputs=tuple(map(cast, program.inputs)), steps=steps)
 
 
+def _retyped_cast(operator: str, names: Mapping[str, str]) -> str:
+    """What casts to the other dtype, for an operator that casts; otherwise the operator itself."""
+    dtype = CASTS.get(operator, "")
+    if dtype not in names:
+        return operator
+    return next(cast for cast, made in CASTS.items() if made == names[dtype])
+
+
 def _retype(step: Step, names: Mapping[str, str]) -> Step:
     def argument(value: Argument) -> Argument:
         match value:
@@ -173,7 +187,7 @@ def _retype(step: Step, names: Mapping[str, str]) -> Step:
 
     match step:
         case Apply() | Mutate():
-            operator = names.get(step.operator, step.operator)
+            operator = _retyped_cast(step.operator, names)
             arguments = tuple(map(argument, step.arguments))
             options = {key: argument(value) for key, value in step.options.items()}
             return replace(step, operator=operator, arguments=arguments, options=options)
