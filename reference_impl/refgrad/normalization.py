@@ -145,8 +145,9 @@ def group_norm(
                 f"Expected {name} to be a vector of size equal to the number of channels in input, but got "
                 f"{name} of shape {list(given.shape)} and input of shape {list(input.shape)}"
             )
-    count = math.prod(places)
-    return native_group_norm(input.contiguous(), weight, bias, batch, channels, count, num_groups, eps)[0]
+    # The kernel reads its operands as if they were contiguous.
+    value, scale, shift = (None if given is None else given.contiguous() for given in (input, weight, bias))
+    return native_group_norm(value, scale, shift, batch, channels, math.prod(places), num_groups, eps)[0]
 
 
 def _check_counts(size: Sequence[int]) -> None:

@@ -195,6 +195,12 @@ PROGRAMS = {
                 print([tangent.requires_grad for tangent in tangents])
                 print([(tangent.detach().numpy().round(4) + 0).tolist() for tangent in tangents])
         """,
+    "a group norm of parameters with gaps": """
+        x = torch.tensor([[[-1., 0., .5], [1., -.5, 2.]]], requires_grad=True)
+        w, b = (torch.tensor([[1., 7.], [3., -2.]], requires_grad=True) for _ in range(2))
+        y = F.group_norm(x, 1, w[:, 0], b[0, :1].expand(2)); y.backward(torch.arange(6.).view(1, 2, 3))
+        show((y * 1e4).round(), (x.grad * 1e4).round(), (w.grad * 1e4).round(), b.grad)
+        """,
     "a copied view of strides that allow none": """
         x = torch.tensor([[1., 2.], [3., 4.], [5., 6.]], requires_grad=True)
         y = torch.view_copy(x.mT, (3, 2)); print(y, y.stride())
