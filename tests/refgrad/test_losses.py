@@ -85,3 +85,20 @@ def test_chunks_of_linear_cross_entropy_sum_in_single_precision() -> None:
         assert narrow.grad is not None
         assert exact.grad is not None
         assert narrow.grad.tolist() == exact.grad.to(torch.bfloat16).tolist()
+
+
+def test_the_losses_of_chunks_record_nothing_and_refuse_what_would_have_to_be() -> None:
+    x, weight = _leaf(1.0, -2.0), rg.tensor([[1.0, 0.5]], dtype=torch.float64, requires_grad=True)
+    options = rg.nn.LinearCrossEntropyOptions()
+
+    def gradient(cotangent: rg.Tensor) -> rg.Tensor:
+        loss = F.linear_cross_entropy(
+            x.view(2, 1), weight.view(2, 1), rg.tensor([0, 1]), reduction="none", options=options
+        )
+        (found,) = rg.autograd.grad(loss, x, cotangent, create_graph=True)
+        return found
+
+    cotangent = rg.ones(2, dtype=torch.float64)
+    assert not gradient(cotangent).requires_grad
+    with pytest.raises(RuntimeError, match="arguments don't support automatic differentiation"):
+        gradient(cotangent.requires_grad_())

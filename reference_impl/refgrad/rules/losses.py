@@ -402,11 +402,11 @@ def first_time(grad: T, used: set[str] | None, name: str) -> T:
 
 @formula
 def rows_of(grad: T) -> T:
-    """Return `grad` as a column, or raise RuntimeError if it is recorded, as torch's kernels do."""
-    if not isinstance(grad, torch.Tensor):
-        raise RuntimeError(  # noqa: TRY004 - torch's class
-            "linear_cross_entropy: functions with out=... arguments don't support automatic differentiation, "
-            "but one of the arguments requires grad."
+    """Return `grad` as a column, or raise RuntimeError if it requires grad, as torch's kernels do."""
+    if grad.requires_grad:
+        raise RuntimeError(
+            "div(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
         )
     return grad.unsqueeze(1)
 
