@@ -32,6 +32,7 @@ class Stepwise:
         self.environment: Environment = {}
         self.inputs: list[Input] = []
         self._machine = Machine(engine)
+        self._compiler = Compiler(engine, self._machine, device)
         self._bodies: list[list[Step]] = [[]]
         self._count = 0
 
@@ -55,12 +56,11 @@ class Stepwise:
 
         Raises Unsupported and AdapterError.
         """
-        compiler = Compiler(self.engine, self._machine, self.device)
         number, step = self._count, steps[0]
         try:
             for step in steps:
                 # Under `raises` each step has a number that is one higher; only there is it looked at.
-                compiler.one(number + 1, step)(self.environment)
+                self._compiler.do(number + 1, step, self.environment)
                 number += 1 + sum(1 for _ in flatten(body_of(step)))
         except (AdapterError, Unsupported):
             raise

@@ -189,7 +189,7 @@ def _partners(writer: Writer, tensor: torch.Tensor, but: str = "") -> list[str]:
     def fits(other: torch.Tensor) -> bool:
         if not is_inexact(other) or other.is_complex() != tensor.is_complex():
             return False
-        return broadcast(other, tensor) == tensor.shape
+        return broadcast(other, tensor) == tuple(tensor.shape)
 
     return [name for name in writer.live(fits) if name != but]
 

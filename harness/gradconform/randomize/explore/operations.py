@@ -6,6 +6,7 @@ where a function would leave its domain or overflow, one that is bounded takes i
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from gradconform.program.steps import Dtype, Items, Ref
@@ -123,7 +124,7 @@ def _fits(left: torch.Tensor, right: torch.Tensor) -> bool:
     if left.dtype != right.dtype and (left.is_complex() != right.is_complex()):
         return False
     shape = broadcast(left, right)
-    return shape is not None and shape.numel() <= MAX_NUMBERS
+    return shape is not None and prod(shape) <= MAX_NUMBERS
 
 
 def reduction(writer: Writer) -> None:
