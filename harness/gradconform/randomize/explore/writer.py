@@ -11,9 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan
-from typing import TypeVar
-
-import torch
+from typing import TYPE_CHECKING, TypeVar
 
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.stepwise import Stepwise
@@ -35,6 +33,9 @@ from gradconform.program.steps import (
 )
 from gradconform.randomize.chooser import Chooser
 from gradconform.randomize.values import SIMPLE, fill
+
+if TYPE_CHECKING:
+    import torch
 
 T = TypeVar("T")
 Shape = tuple[int, ...]
