@@ -6,7 +6,7 @@ way that gradients are asked for, and what happens around. A find names the deri
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
 
 from gradconform.program.check import check
 from gradconform.program.steps import Program
@@ -14,7 +14,7 @@ from gradconform.randomize.chooser import Chooser
 from gradconform.randomize.derivations import inputs, passes, surroundings
 from gradconform.randomize.derivations.base import DERIVATIONS, Derivation, without_facts
 
-__all__ = ["DERIVATIONS", "Derivation", "applicable", "derive", "inputs", "passes", "surroundings"]
+__all__ = ["DERIVATIONS", "Derivation", "applicable", "in_turn", "inputs", "passes", "surroundings"]
 
 
 def applicable(program: Program, name: str, chooser: Chooser) -> Program | None:
@@ -24,19 +24,6 @@ def applicable(program: Program, name: str, chooser: Chooser) -> Program | None:
     return None if found is None or check(found) else found
 
 
-def derive(
-    program: Program, chooser: Chooser, allowed: Callable[[Program], bool] = lambda _: True
-) -> tuple[Program, str]:
-    """A program under a derivation that the chooser picks, and its name; the program itself and "" where none
-    fits. The simplest choice is the first derivation.
-
-    allowed: whether a derived program may be run at all. Torch's own kernels are not safe everywhere: beyond
-    the domains that a scenario states for its inputs, some end the process.
-    """
-    names = tuple(DERIVATIONS)
-    first = chooser.below(len(names))
-    for name in (*names[first:], *names[:first]):
-        found = applicable(program, name, chooser)
-        if found is not None and allowed(found):
-            return found, name
-    return program, ""
+def in_turn(key: str) -> tuple[str, ...]:
+    """All derivations in an order of its own for each key, the same in every run."""
+    return tuple(sorted(DERIVATIONS, key=lambda name: hashlib.sha256(f"{key}/{name}".encode()).digest()))

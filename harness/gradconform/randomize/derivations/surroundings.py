@@ -78,8 +78,12 @@ def gradient_before(program: Program, chooser: Chooser) -> Program | None:
     leaf = Ref(chooser.choice(leaves(program)).name)
     names = Names(program)
     earlier = names.new("earlier")
-    total = names.new("earlier_total")
-    steps = (apply(earlier, "mul", leaf, 3), apply(total, "sum", Ref(earlier)), Backward((Ref(total),)))
+    ones = names.new("earlier_ones")
+    steps = (
+        apply(earlier, "mul", leaf, 3),
+        apply(ones, "ones_like", leaf),
+        Backward((Ref(earlier), Ref(ones))),
+    )
     return spliced(program, place, *steps, of=0)
 
 
@@ -104,6 +108,10 @@ def forgotten_values(program: Program, _chooser: Chooser) -> Program | None:
     return spliced(program, place, *deleted, of=0) if deleted else None
 
 
+_WITHOUT_HISTORY = frozenset({"cotangent", "detach", "ones_like", "zeros_like"})
+"""Operations whose results have none, whatever they are made from."""
+
+
 def _intermediate(program: Program, place: int, chooser: Chooser) -> Ref | None:
     """A named result of an operation before a place, or None.
 
@@ -117,7 +125,7 @@ def _intermediate(program: Program, place: int, chooser: Chooser) -> Ref | None:
     for step in program.steps[:place]:
         if not isinstance(step, Apply) or OPERATORS[step.operator].effect not in {"pure", "view"}:
             continue
-        if reached.intersection(uses(step)):
+        if reached.intersection(uses(step)) and step.operator not in _WITHOUT_HISTORY:
             reached.update(targets(step))
             if isinstance(step.target, str) and not is_temporary(step.target):
                 found.append(step.target)
