@@ -20,11 +20,11 @@ from dataclasses import replace
 
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.interpreter import Detail, run
-from gradconform.oracle.compare import compare
+from gradconform.oracle.compare import Comparison, compare
 from gradconform.oracle.facts import check
 from gradconform.oracle.failures import describe_error
 from gradconform.oracle.opinions import Rerun
-from gradconform.oracle.policy import Policy
+from gradconform.oracle.policy import Decision, Policy
 from gradconform.oracle.spots import NumericMiss, Spot
 from gradconform.oracle.vote import Ballot, Vote
 from gradconform.program.render import step_texts
@@ -66,25 +66,21 @@ def judge(
     policy = Policy(program, expected, got, rerun)
     decisions = [(miss, policy.decide(miss)) for miss in comparison.misses]
     numbers = Numbers.of(comparison.accepted + Counter(decision.outcome for _, decision in decisions))
-    refused = [(miss, decision) for miss, decision in decisions if decision.outcome == "refused"]
-    first = min(
-        (each.step for each in (*comparison.divergences, *(miss for miss, _ in refused))), default=None
-    )
-    votes = _votes(program, [miss for miss, _ in refused if miss.step == first], rerun)
+    refused, others = _first(decisions, comparison)
+    ballot = Ballot(program, rerun)
+    votes = {spot: ballot.vote(miss) for spot, (miss, _) in refused.items()}
     differences = [
-        miss.divergence("; ".join(filter(None, (decision.reason, _told(votes[miss.spot])))))
-        for miss, decision in refused
-        if miss.step == first
+        miss.divergence("; ".join(filter(None, (decision.reason, votes[spot].told))))
+        for spot, (miss, decision) in refused.items()
     ]
-    differences += [difference for difference in comparison.divergences if difference.step == first]
-    told = {difference.what for difference in differences}
+    told = {difference.what for difference in (*differences, *others)}
     facts = _facts(program, got, numbers.last, torch_errors=torch_errors)
     # What a `raises` block misses, the comparison with torch tells already, at the step that did not raise.
-    differences += [fact for fact in facts if fact.what not in told]
-    if differences:
-        located = _located(program, differences)
-        if len(votes) == len(differences) and all(vote.side == "engine" for vote in votes.values()):
-            return OracleDisputed(_against_torch(located[0], next(iter(votes.values())), got.engine))
+    others += [fact for fact in facts if fact.what not in told]
+    if differences or others:
+        located = _located(program, [*differences, *others])
+        if not others and all(vote.side == "engine" for vote in votes.values()):
+            return OracleDisputed(_against_torch(located[0], votes, got.engine))
         return Diverges(located, numbers)
     for miss, decision in decisions:
         if decision.outcome == "inconclusive":
@@ -117,17 +113,25 @@ def _on_torch(device: str) -> Rerun:
     return lambda program: run(program, engine, device, Detail.STEPS)
 
 
-def _votes(program: Program, misses: list[NumericMiss], rerun: Rerun) -> dict[Spot, Vote]:
-    ballot = Ballot(program, rerun)
-    return {miss.spot: ballot.vote(miss) for miss in misses}
+def _first(
+    decisions: list[tuple[NumericMiss, Decision]], comparison: Comparison
+) -> tuple[dict[Spot, tuple[NumericMiss, Decision]], list[Divergence]]:
+    """The differences of the first step that shows any: numbers that are refused, and the rest."""
+    refused = [(miss, decision) for miss, decision in decisions if decision.outcome == "refused"]
+    steps = [miss.step for miss, _ in refused] + [difference.step for difference in comparison.divergences]
+    first = min(steps, default=None)
+    by_spot: dict[Spot, tuple[NumericMiss, Decision]] = {}
+    for miss, decision in refused:
+        if miss.step == first:
+            by_spot.setdefault(
+                miss.spot, (miss, decision)
+            )  # the end of a program may show its last step again
+    return by_spot, [difference for difference in comparison.divergences if difference.step == first]
 
 
-def _told(vote: Vote) -> str:
-    return "" if vote.side == "none" else vote.text
-
-
-def _against_torch(difference: Divergence, vote: Vote, engine: str) -> str:
-    """The three answers, in one line."""
+def _against_torch(difference: Divergence, votes: dict[Spot, Vote], engine: str) -> str:
+    """The three answers to the first of the gradients that differ, in one line."""
+    vote = next(vote for spot, vote in votes.items() if str(spot) == difference.where)
     at = f" in step {difference.step} (`{difference.source}`)" if difference.source else ""
     return (
         f"torch alone has {difference.where} = {difference.expected}{at}; {engine} has {difference.got}, "

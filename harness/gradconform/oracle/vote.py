@@ -30,6 +30,9 @@ AGREES, CONTRADICTS = 4.0, 16.0
 """An answer agrees with the differences where it is off them by at most AGREES times the tolerance for its
 dtype and their own error, and contradicts them where it is off by CONTRADICTS times as much."""
 
+_DIGITS = {torch.float64: torch.float32, torch.complex128: torch.complex64}
+"""What differences are written in: they are not good for more digits."""
+
 Side = Literal["engine", "torch", "neither", "none"]
 
 
@@ -37,11 +40,16 @@ Side = Literal["engine", "torch", "neither", "none"]
 class Vote:
     """Whose answer differences agree with; "none" where they say nothing.
 
-    text: what is told of it, or why nothing is said.
+    text: that, in words, or why they say nothing.
     """
 
     side: Side
     text: str
+
+    @property
+    def told(self) -> str:
+        """What is told of it beside a divergence, or ""."""
+        return "" if self.side == "none" else self.text
 
 
 class Ballot:
@@ -70,7 +78,7 @@ class Ballot:
         ours, theirs = (
             (distance(answer, estimate.value) / allowed)[wrong] for answer in (miss.expected, miss.got)
         )
-        value = at_places(estimate.value.to(miss.expected.dtype), wrong)
+        value = at_places(estimate.value.to(_DIGITS.get(miss.expected.dtype, miss.expected.dtype)), wrong)
         if bool((theirs <= AGREES).all() and (ours > CONTRADICTS).any()):
             return Vote("engine", f"finite differences, {value}, agree with the engine")
         if bool((ours <= AGREES).all() and (theirs > CONTRADICTS).any()):
