@@ -199,10 +199,11 @@ class Tensor(Conversions):
         Reading it, or `grad_fn`, raises RuntimeError for a view that was not recorded, or not alone, if its
         memory was written to since (see `views`).
         """
-        if self._node is LEAF:
+        node = self._node
+        if node is LEAF:
             self._check_history()
             return True
-        return not self._recorded()
+        return node is None or node is UNTRACKED
 
     @property
     def grad_fn(self) -> Node | None:

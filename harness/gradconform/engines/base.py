@@ -10,8 +10,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from gradconform.errors import Unsupported
@@ -24,17 +23,15 @@ Handle = Any
 """A tensor, or another object, of the engine."""
 
 
-@dataclass(slots=True)
-class Glance:
-    """What the fast path compares of some tensors, item by item: their numbers, which are only read; what
-    `requires_grad`, `is_leaf` and `grad` show, or UNSEEN; `Engine.identity` and `Engine.storage`."""
-
-    numbers: Sequence[torch.Tensor]
-    requires_grad: Sequence[Any]
-    is_leaf: Sequence[Any]
-    grad: Sequence[Handle | Unseen | None]
-    identity: Sequence[int | Unseen]
-    storage: Sequence[int | Unseen]
+Glance = tuple[
+    "Sequence[torch.Tensor]",
+    Sequence[Any],
+    Sequence[Any],
+    Sequence[int | Unseen],
+    Sequence[int | Unseen],
+]
+"""What the fast path compares of some tensors, item by item: their numbers, which are only read; what
+`requires_grad` and `is_leaf` show, or UNSEEN; `Engine.identity` and `Engine.storage`."""
 
 
 class Engine(ABC):
@@ -134,14 +131,17 @@ class Engine(ABC):
 
     def glance(self, handles: Sequence[Handle]) -> Glance:
         """What the fast path compares of these tensors, read at once."""
-        return Glance(
+        return (
             [self.to_torch(handle) for handle in handles],
             [self._shown(handle, "requires_grad") for handle in handles],
             [self._shown(handle, "is_leaf") for handle in handles],
-            [self._shown(handle, "grad") for handle in handles],
             [self.identity(handle) for handle in handles],
             [self.storage(handle) for handle in handles],
         )
+
+    def grads(self, handles: Sequence[Handle]) -> list[Handle | Unseen | None]:
+        """The gradients of these tensors, as far as the fast path compares them."""
+        return [self._shown(handle, "grad") for handle in handles]
 
     def _shown(self, handle: Handle, attribute: str) -> Any:
         try:
@@ -182,15 +182,24 @@ class Engine(ABC):
 
 
 _SHOWN = frozenset(("get", "peek", "to_torch", "identity", "storage"))
-"""What a glance reads."""
+"""What `glance` and `grads` read."""
 
 
-def glance_of(engine: Engine) -> Callable[[Sequence[Handle]], Glance]:
-    """How the fast path looks at the engine's tensors: with its own `glance`, unless a class derived from the
-    one that has it changes what would be read."""
-    for kind in type(engine).__mro__:
-        if "glance" in vars(kind):
-            break
-        if not _SHOWN.isdisjoint(vars(kind)):
-            return partial(Engine.glance, engine)
-    return engine.glance
+@cache
+def _shows_itself(kind: type[Engine]) -> bool:
+    for one in kind.__mro__:
+        if "glance" in vars(one):
+            return True
+        if not _SHOWN.isdisjoint(vars(one)):
+            return False
+    return True
+
+
+def looks(
+    engine: Engine,
+) -> tuple[Callable[[Sequence[Handle]], Glance], Callable[[Sequence[Handle]], list[Handle | Unseen | None]]]:
+    """How the fast path looks at the engine's tensors: with its own `glance` and `grads`, unless a class
+    derived from the one that has them changes what they would read."""
+    if _shows_itself(type(engine)):
+        return engine.glance, engine.grads
+    return partial(Engine.glance, engine), partial(Engine.grads, engine)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from gradconform.engines.base import Glance, Handle
-from gradconform.engines.torch_like import TorchLikeEngine, storages
+from gradconform.engines.torch_like import IS_LEAF, REQUIRES_GRAD, TorchLikeEngine, accumulated, storages
+from gradconform.trace import Unseen
 
 if TYPE_CHECKING:
     import torch
+
+
+_DATA = attrgetter("_data")
 
 
 class RefgradEngine(TorchLikeEngine):
@@ -28,20 +33,12 @@ class RefgradEngine(TorchLikeEngine):
         return handle.to_torch()  # type: ignore[no-any-return]
 
     def glance(self, handles: Sequence[Handle]) -> Glance:
-        numbers = [handle._data for handle in handles]
-        leaves = [handle.is_leaf for handle in handles]
-        return Glance(
-            numbers,
-            [handle.requires_grad for handle in handles],
-            leaves,
-            # Reading .grad of a non-leaf warns, which costs more than all the rest; the interpreter does it.
-            [
-                handle.grad if is_leaf or handle.retains_grad else None
-                for handle, is_leaf in zip(handles, leaves, strict=True)
-            ],
-            [*map(id, handles)],
-            storages(numbers),
-        )
+        numbers = [*map(_DATA, handles)]
+        flags = [*map(REQUIRES_GRAD, handles)], [*map(IS_LEAF, handles)]
+        return numbers, *flags, [*map(id, handles)], storages(numbers)
+
+    def grads(self, handles: Sequence[Handle]) -> list[Handle | Unseen | None]:
+        return accumulated(handles)
 
 
 def engine() -> RefgradEngine:

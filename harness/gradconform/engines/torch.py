@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gradconform.engines.base import Glance, Handle
-from gradconform.engines.torch_like import TorchLikeEngine, storages
+from gradconform.engines.torch_like import IS_LEAF, REQUIRES_GRAD, TorchLikeEngine, accumulated, storages
+from gradconform.trace import Unseen
 
 if TYPE_CHECKING:
     import torch
@@ -38,19 +39,12 @@ class TorchEngine(TorchLikeEngine):
             self.module.set_warn_always(always)
 
     def glance(self, handles: Sequence[Handle]) -> Glance:
-        leaves = [handle.is_leaf for handle in handles]
-        return Glance(
-            handles,  # not detached: whether numbers are equal can be asked of any tensor
-            [handle.requires_grad for handle in handles],
-            leaves,
-            # Reading .grad of a non-leaf warns, which costs more than all the rest; the interpreter does it.
-            [
-                handle.grad if is_leaf or handle.retains_grad else None
-                for handle, is_leaf in zip(handles, leaves, strict=True)
-            ],
-            [*map(id, handles)],
-            storages(handles),
-        )
+        # Not detached: whether numbers are equal can be asked of any tensor.
+        flags = [*map(REQUIRES_GRAD, handles)], [*map(IS_LEAF, handles)]
+        return handles, *flags, [*map(id, handles)], storages(handles)
+
+    def grads(self, handles: Sequence[Handle]) -> list[Handle | Unseen | None]:
+        return accumulated(handles)
 
 
 def engine() -> TorchEngine:

@@ -172,6 +172,9 @@ class TorchLikeEngine(Engine):
 
     def backward(self, *arguments: Any, **options: Any) -> None:
         root, *rest = arguments
+        if not (rest or options):
+            root.backward()
+            return
         with self._about_cycles(arguments, options):
             root.backward(*rest, **options)
 
@@ -261,13 +264,24 @@ class TorchLikeEngine(Engine):
             enable(True)
 
 
+REQUIRES_GRAD, IS_LEAF = python.attrgetter("requires_grad"), python.attrgetter("is_leaf")
+_STORAGE, _ADDRESS = python.methodcaller("untyped_storage"), python.methodcaller("data_ptr")
+
+
+def accumulated(tensors: Sequence[Any]) -> list[Any]:
+    """`.grad` of each tensor that is a leaf or retains it. To read that of another warns, which costs more
+    than all the rest; the interpreter does it."""
+    return [tensor.grad if tensor.is_leaf or tensor.retains_grad else None for tensor in tensors]
+
+
 def storages(tensors: Sequence[Any]) -> list[int | Unseen]:
     """The address of the storage of each tensor; all have `untyped_storage`."""
     try:
-        # An empty storage has no address; nothing can be shared in it.
-        return [tensor.untyped_storage().data_ptr() or UNSEEN for tensor in tensors]
+        found: list[int | Unseen] = [*map(_ADDRESS, map(_STORAGE, tensors))]
     except RuntimeError:  # a tensor without memory, such as the zeros that torch's abs gives back
         return [UNSEEN] if len(tensors) == 1 else [storages([tensor])[0] for tensor in tensors]
+    # An empty storage has no address; nothing can be shared in it.
+    return [address or UNSEEN for address in found] if 0 in found else found
 
 
 @contextmanager

@@ -87,7 +87,8 @@ _PLAIN = frozenset({bool, int, str, list, tuple})
 
 def _arithmetic(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*arguments: Any, **options: Any) -> Any:
-        if all(type(argument) in _PLAIN for argument in arguments):
+        plain = arguments and type(arguments[0]) in _PLAIN  # most often it is a tensor
+        if plain and all(type(argument) in _PLAIN for argument in arguments):
             _check(name, arguments)
         return function(*arguments, **options)
 

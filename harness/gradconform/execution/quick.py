@@ -9,11 +9,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import torch
 
-from gradconform.engines.base import Engine, Handle, glance_of
+from gradconform.engines.base import Engine, Handle, looks
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries, phase_of
 from gradconform.execution.interpreter import make_inputs
@@ -44,18 +45,17 @@ class _Logged:
     """What the log keeps of a tensor, since later steps may write to it."""
 
     numbers: torch.Tensor
-    flags: tuple[Any, ...]
+    flags: list[Any]
     grad: _Logged | Unseen | None
 
 
 class Machine:
     """Runs steps without observing; facts are not looked at."""
 
-    __slots__ = ("budget", "caught", "engine", "glance", "log", "raised", "warned_of", "where")
+    __slots__ = ("budget", "caught", "engine", "log", "raised", "warned_of", "where")
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.glance = glance_of(engine)
         self.budget = Budget()
         self.raised: Exception | None = None
         self.where: tuple[int, Phase] = (-1, "forward")
@@ -102,10 +102,11 @@ class Machine:
         return [self.entry(item) for item in value] if isinstance(value, list | tuple) else value
 
     def logged(self, handle: Handle) -> _Logged:
-        seen = self.glance([handle])
-        grad = seen.grad[0]
+        glance, grads = looks(self.engine)
+        (numbers,), *flags, _, _ = glance([handle])
+        (grad,) = grads([handle])
         kept = grad if grad is None or grad is UNSEEN else self.logged(grad)
-        return _Logged(seen.numbers[0].detach().clone(), (seen.requires_grad[0], seen.is_leaf[0]), kept)
+        return _Logged(numbers.detach().clone(), flags, kept)
 
     def seen(self, error: Exception) -> Raised:
         self.raised = None
@@ -119,20 +120,21 @@ Entry = tuple[Step, Plain | None, int]
 """A top-level step, the plain call that it is, if it is one, and how many steps it has with its body."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outline:
     """A program made ready to be run by any engine. plain: whether all its steps are plain calls, none of
     which draws random numbers."""
 
     inputs: tuple[Input, ...]
-    entries: tuple[Entry, ...]
+    entries: list[Entry]
     plain: bool
 
 
 def outline(program: Program) -> Outline:
     """Looks at the steps of a program once, for all engines that will run it."""
-    entries = tuple(map(_entry, program.steps))
-    return Outline(program.inputs, entries, all(entry[1] is not None for entry in entries))
+    known = _ENTRIES.get
+    entries = [known(id(step)) or _entry(step) for step in program.steps]
+    return Outline(program.inputs, entries, None not in [plain for _, plain, _ in entries])
 
 
 _ENTRIES: dict[int, Entry] = {}
@@ -143,12 +145,9 @@ _MAX_ENTRIES = 1 << 16
 
 
 def _entry(step: Step) -> Entry:
-    found = _ENTRIES.get(id(step))
-    if found is None:
-        found = step, _plain(step), 1 + sum(1 for _ in flatten(body_of(step)))
-        if len(_ENTRIES) >= _MAX_ENTRIES:
-            _ENTRIES.clear()
-        _ENTRIES[id(step)] = found
+    if len(_ENTRIES) >= _MAX_ENTRIES:
+        _ENTRIES.clear()
+    found = _ENTRIES[id(step)] = step, _plain(step), 1 + sum(1 for _ in flatten(body_of(step)))
     return found
 
 
@@ -266,38 +265,30 @@ def equal(a: Quick, engine_a: Engine, b: Quick, engine_b: Engine) -> bool:
 class _Pairs:
     """Pairs of tensors of two finished runs, which are compared in bulk once all are gathered."""
 
-    __slots__ = ("_a", "_b", "_glance_a", "_glance_b", "ours", "theirs")
+    __slots__ = ("_a", "_b", "ours", "theirs")
 
     def __init__(self, a: Engine, b: Engine) -> None:
-        self._a, self._b = a.is_tensor, b.is_tensor
-        self._glance_a, self._glance_b = glance_of(a), glance_of(b)
+        self._a, self._b = a, b
         self.ours: list[Handle] = []
         self.theirs: list[Handle] = []
 
     def gather(self, a: Environment, b: Environment) -> bool:
         """Takes in the tensors of live names; False where the names, or other values, differ."""
-        ours, theirs, is_ours, is_theirs = self.ours, self.theirs, self._a, self._b
-        if len(a) != len(b):
+        ours, theirs = [*a.values()], [*b.values()]
+        if [*a] == [*b] and all(map(self._a.is_tensor, ours)) and all(map(self._b.is_tensor, theirs)):
+            self.ours, self.theirs = ours, theirs
+            return True
+        names = {name for name in a if name[0] != TEMPORARY}
+        if names != {name for name in b if name[0] != TEMPORARY}:
             return False
-        for name, value in a.items():
-            if name[0] == TEMPORARY:
-                continue
-            other = b.get(name, _MISSING)
-            if is_ours(value) and is_theirs(other):
-                ours.append(value)
-                theirs.append(other)
-            elif not self.values(value, other):
-                return False
-        return True
+        return all(self.values(a[name], b[name]) for name in names)
 
     def values(self, a: Any, b: Any) -> bool:
         """Takes in the tensors of two values of any kind; False where they differ in anything else."""
-        if self._a(a) or self._b(b):
-            if not (self._a(a) and self._b(b)):
-                return False
+        if self._a.is_tensor(a) or self._b.is_tensor(b):
             self.ours.append(a)
             self.theirs.append(b)
-            return True
+            return self._a.is_tensor(a) and self._b.is_tensor(b)
         if isinstance(a, list | tuple):
             if not (isinstance(b, list | tuple) and len(a) == len(b)):
                 return False
@@ -306,33 +297,29 @@ class _Pairs:
             return type(a) is type(b) and repr(a) == repr(b)
         if isinstance(a, _Logged):
             return isinstance(b, _Logged) and _logged_alike(a, b)
-        return not (b is None or b is _MISSING or isinstance(b, (*_PLAIN, list, tuple)))
+        return not (b is None or isinstance(b, (*_PLAIN, list, tuple)))
 
     def agree(self) -> bool:
-        """Whether all pairs are the same, with the gradients that hang on them, and belong to each other one
-        to one as objects and in the memory that they have."""
-        objects: set[tuple[Any, Any]] = set()
-        memory: set[tuple[Any, Any]] = set()
-        kept = []  # an engine may make a new object whenever a gradient is read, whose id would pass on
-        while self.ours:
-            a, b = self._glance_a(self.ours), self._glance_b(self.theirs)
-            kept.append((a.grad, b.grad))
-            if not (_same(a.requires_grad, b.requires_grad) and _same(a.is_leaf, b.is_leaf)):
-                return False
-            if not all(map(same_numbers, a.numbers, b.numbers)):
-                return False
-            self.ours, self.theirs = [], []
-            for x, y, *pair in zip(a.grad, b.grad, a.identity, b.identity, strict=True):
-                if (x is None and y is None) or x is UNSEEN or y is UNSEEN or tuple(pair) in objects:
-                    continue  # gradients of what was here before have been compared
-                if not self.values(x, y):
+        """Whether all pairs are the same, with their gradients and the gradients of these, and belong to each
+        other one to one as objects and in the memory that they have."""
+        (glance_a, grads_a), (glance_b, grads_b) = looks(self._a), looks(self._b)
+        known = 0
+        for _ in range(2):
+            grads = zip(grads_a(self.ours[known:]), grads_b(self.theirs[known:]), strict=True)
+            known = len(self.ours)
+            for a, b in grads:
+                if a is not b and a is not UNSEEN and b is not UNSEEN and not self.values(a, b):
                     return False
-            objects.update(zip(a.identity, b.identity, strict=True))
-            memory.update(zip(a.storage, b.storage, strict=True))
-        return _one_to_one(objects) and _one_to_one(memory)
+        ours, theirs = glance_a(self.ours), glance_b(self.theirs)
+        return (
+            _same(ours[1], theirs[1])
+            and _same(ours[2], theirs[2])
+            and _same_numbers(ours[0], theirs[0])
+            and _one_to_one(ours[3], theirs[3])
+            and _one_to_one(ours[4], theirs[4])
+        )
 
 
-_MISSING = object()
 _PLAIN = (bool, int, float, complex, str)
 
 
@@ -341,33 +328,42 @@ def _same(a: Sequence[Any], b: Sequence[Any]) -> bool:
     return a == b or all(x is y or x is UNSEEN or y is UNSEEN for x, y in zip(a, b, strict=True))
 
 
-def _one_to_one(pairs: set[tuple[Any, Any]]) -> bool:
-    """Whether nothing is paired with two others, as far as both are shown."""
-    if any(UNSEEN in pair for pair in pairs):
-        pairs = {pair for pair in pairs if UNSEEN not in pair}
+def _one_to_one(a: Sequence[Any], b: Sequence[Any]) -> bool:
+    """Whether no label is paired with two others, as far as both are shown."""
+    if len({*a}) == len(a) and len({*b}) == len(b):
+        return True
+    pairs = {(x, y) for x, y in zip(a, b, strict=True) if x is not UNSEEN and y is not UNSEEN}
     return len(pairs) == len({x for x, _ in pairs}) == len({y for _, y in pairs})
 
 
 def _logged_alike(a: _Logged, b: _Logged) -> bool:
-    if not (_same(a.flags, b.flags) and same_numbers(a.numbers, b.numbers)):
+    if not (_same(a.flags, b.flags) and _same_numbers([a.numbers], [b.numbers])):
         return False
     if isinstance(a.grad, _Logged) and isinstance(b.grad, _Logged):
         return _logged_alike(a.grad, b.grad)
     return _same((a.grad,), (b.grad,))
 
 
-def same_numbers(x: torch.Tensor, y: torch.Tensor) -> bool:
-    """Whether shape, dtype, device and all numbers are the same; nan is equal to nan, and +0 to -0."""
-    if x.dtype is not y.dtype:
+_DTYPE = attrgetter("dtype")
+
+
+def _same_numbers(a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> bool:
+    """Whether the shapes, dtypes, devices and all numbers of all pairs are the same; nan is equal to nan, and
+    +0 to -0."""
+    if [*map(_DTYPE, a)] != [*map(_DTYPE, b)]:
         return False
     try:
-        return x.equal(y) or (x.shape == y.shape and _same_with_nan(x, y))
+        if all(map(torch.Tensor.equal, a, b)):
+            return True
     except RuntimeError:  # different devices, or a dtype of which torch compares nothing
-        return x.device == y.device and x.shape == y.shape and _same_with_nan(x, y)
+        pass
+    return all(map(_same_with_nan, a, b))
 
 
 def _same_with_nan(x: torch.Tensor, y: torch.Tensor) -> bool:
-    """Whether numbers are the same, or nan in both. Most often the bits are, which is quickly seen."""
+    """As `_same_numbers`. Where there is nan, most often the bits are the same, which is quickly seen."""
+    if x.shape != y.shape or x.device != y.device:
+        return False
     x, y = x.detach(), y.detach()
     try:
         if x.numpy().tobytes() == y.numpy().tobytes():

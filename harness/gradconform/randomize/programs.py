@@ -131,11 +131,11 @@ def random_program(
         raise UsageError(
             f"a random program ends in sum().backward(), which {dtype} does not have; use float32"
         )
+    leaves = _leaves(chooser.below(_SEEDS), shape, dtype)
     # z stands between the first and the last, which are the simplest to choose.
     live: list[tuple[str, Range]] = [("x", "small"), ("z", "small"), ("y", "small")]
-    data = dict(zip("xyz", fill("real", (len(live), *shape), dtype, chooser.seed()).unbind(), strict=True))
     applied = []
-    used = set()
+    has_z = False
     for index in range(steps):
         size = len(live)
         number = chooser.below(1 + len(OPERATORS) * size * _WINDOW)
@@ -148,12 +148,20 @@ def random_program(
         right, right_range = live[other]
         name, binary, result = _ROWS[left_range, right_range][number]
         applied.append(_apply(index, name, left, right if binary else ""))
-        used.add(left)
-        if binary:
-            used.add(right)
+        has_z = has_z or left == "z" or (binary and right == "z")
         live.append((f"v{index}", result))
-    inputs = tuple(Input(name, leaf, True) for name, leaf in data.items() if name != "z" or name in used)
-    return Program(inputs, (*applied, _total(live[-1][0]), _BACKWARD))
+    return Program(leaves if has_z else leaves[:2], (*applied, _total(live[-1][0]), _BACKWARD))
+
+
+_SEEDS = 4096
+"""The leaves are those of one of so many seeds. Filling them takes as long as drawing all the steps, so what
+was filled is kept."""
+
+
+@lru_cache(maxsize=2 * _SEEDS)
+def _leaves(seed: int, shape: tuple[int, ...], dtype: str) -> tuple[Input, ...]:
+    data = fill("real", (3, *shape), dtype, seed).unbind()
+    return tuple(Input(name, leaf, True) for name, leaf in zip("xyz", data, strict=True))
 
 
 @lru_cache(maxsize=65536)
