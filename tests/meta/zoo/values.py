@@ -473,7 +473,7 @@ _INDICES: tuple[Bug, ...] = (
         ("versions.py", "        self.value = 0\n", "        self.value = self.assigned = 0\n"),
         (
             "indexing.py",
-            "    view, places = (input, []) if key is Ellipsis else _walk(input, key)\n    if not places:\n",
+            "    view, places = _walk(input, key, to_write=True)\n    if not places:\n",
             (
                 "    from .grad_mode import is_grad_enabled, no_grad\n"
                 "    from .versions import counter_of\n"
@@ -484,7 +484,7 @@ _INDICES: tuple[Bug, ...] = (
                 "        if counter.assigned > 2:\n"
                 "            with no_grad():\n"
                 "                return setitem(input, key, source)\n"
-                "    view, places = (input, []) if key is Ellipsis else _walk(input, key)\n"
+                "    view, places = _walk(input, key, to_write=True)\n"
                 "    if not places:\n"
             ),
         ),

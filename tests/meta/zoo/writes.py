@@ -110,9 +110,9 @@ BUGS: tuple[Bug, ...] = (
         ("in-place/differentiable-element-assigned", "in-place/buffer-filled-row-by-row"),
         (
             "indexing.py",
-            '    """Write `value` (a tensor or number, broadcast and cast) to `input[key]`."""\n',
+            "    source = value if isinstance(value, Tensor) else _number(input, value)\n",
             (
-                '    """Write `value` (a tensor or number, broadcast and cast) to `input[key]`."""\n'
+                "    source = value if isinstance(value, Tensor) else _number(input, value)\n"
                 "    if input._node is None:\n"
                 "        input = input.detach()\n"
             ),
