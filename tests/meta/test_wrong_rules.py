@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
@@ -25,23 +24,18 @@ SPECS = HERE.parents[1] / "specs"
 SAMPLE = 25
 
 
-def _load() -> ModuleType:
-    """The package beside this file."""
-    place = HERE / "wrong_rules"
-    spec = spec_from_file_location(
-        "wrong_rules", place / "__init__.py", submodule_search_locations=[str(place)]
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["wrong_rules"] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _load(name: str) -> ModuleType:
+    """A module of the package beside this file."""
+    sys.path.insert(0, str(HERE))
+    try:
+        return import_module(f"wrong_rules.{name}")
+    finally:
+        sys.path.remove(str(HERE))
 
 
-_load()
-faults = import_module("wrong_rules.faults")
-planting = import_module("wrong_rules.planting")
-hunt = import_module("wrong_rules.hunt")
+faults = _load("faults")
+planting = _load("planting")
+hunt = _load("hunt")
 
 
 def sample() -> list[Task]:

@@ -6,13 +6,10 @@ import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gradconform.engines.refgrad import RefgradEngine
-from gradconform.errors import GradconformError
-from gradconform.execution.interpreter import Detail
+# The folder above is on the path wherever this package can be imported.
+from first_failure import failure  # type: ignore[import-not-found]
+
 from gradconform.plan import Settings, Task
-from gradconform.program.steps import Program
-from gradconform.session import Session
-from gradconform.verdict import Crashed, Diverges, Verdict
 from refgrad.rules import TABLE
 
 from .faults import Fault, faults
@@ -46,36 +43,6 @@ class Found:
     reach: int
     unsound: int = 0
     equal: bool = False
-
-
-class _CaughtError(BaseException):
-    """Ends a test at its first failure, unshrunk; hypothesis lets it through."""
-
-
-class _Hasty(Session):
-    def judge(self, program: Program, device: str, detail: Detail = Detail.CHANGES) -> Verdict:
-        verdict = super().judge(program, device, detail)
-        if isinstance(verdict, Diverges | Crashed):
-            raise _CaughtError(_told(verdict))
-        return verdict
-
-
-def _told(verdict: Diverges | Crashed) -> str:
-    if isinstance(verdict, Crashed):
-        return verdict.reason
-    first = verdict.divergences[0]
-    return f"{first.where}: {first.what}"
-
-
-def failure(task: Task, settings: Settings = DEFAULT) -> str:
-    """How refgrad fails a test, with the draws of `gradconform run`; "" where it does not."""
-    try:
-        _Hasty(RefgradEngine(), settings).run(task, lambda _: None)
-    except _CaughtError as caught:
-        return str(caught)
-    except GradconformError as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
 
 
 @dataclass(slots=True)
