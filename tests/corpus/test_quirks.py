@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from typing import Any
+
 import pytest
 import torch
+from pydantic import ValidationError
 
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.interpreter import Detail, run
@@ -15,6 +21,8 @@ from gradconform.trace import TensorSeen, Trace
 
 SUFFIX = "-forward-mode"
 HELD = [quirk for quirk in quirks() if quirk.holds_for(torch.__version__)]
+WITH_SCENARIOS = [quirk for quirk in HELD if quirk.scenarios]
+WITH_SCRIPT = [quirk for quirk in HELD if quirk.script]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +59,7 @@ def test_ids_are_unique() -> None:
     assert len({quirk.id for quirk in quirks()}) == len(quirks())
 
 
-@pytest.mark.parametrize("quirk", HELD, ids=[quirk.id for quirk in HELD])
+@pytest.mark.parametrize("quirk", WITH_SCENARIOS, ids=[quirk.id for quirk in WITH_SCENARIOS])
 def test_the_modes_still_disagree(quirk: QuirkEntry, templates: dict[str, Template]) -> None:
     for name in quirk.scenarios:
         reverse, forward = (
@@ -61,6 +69,47 @@ def test_the_modes_still_disagree(quirk: QuirkEntry, templates: dict[str, Templa
         assert forward is None or not torch.isclose(
             torch.tensor(forward), torch.tensor(reverse), equal_nan=True
         )
+
+
+def _run(script: str) -> subprocess.CompletedProcess[str]:
+    """A script for torch, in a process of its own, since it may take it down. What is deprecated may be
+    used."""
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.mark.parametrize("quirk", WITH_SCRIPT, ids=[quirk.id for quirk in WITH_SCRIPT])
+def test_the_script_still_fails(quirk: QuirkEntry) -> None:
+    assert quirk.script is not None
+    ended = _run(quirk.script)
+    if quirk.fails == "crash":
+        assert ended.returncode == -signal.SIGSEGV, ended.stderr
+    else:
+        assert ended.returncode == 1, ended.stderr
+        assert ended.stderr.splitlines()[-1].startswith("AssertionError"), ended.stderr
+
+
+def test_without_the_write_the_hook_is_no_crash() -> None:
+    (quirk,) = (quirk for quirk in quirks() if quirk.fails == "crash")
+    assert quirk.script is not None
+    write = next(line for line in quirk.script.splitlines() if line.startswith("v[0][0]"))
+    assert _run(quirk.script.replace(write, "")).returncode == 0
+    assert _run(quirk.script.replace(write, f"{write}\nv.grad_fn")).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("shown", "complaint"),
+    [
+        ({}, "either scenarios or a script"),
+        ({"scenarios": ("points/some",), "script": "pass", "fails": "crash"}, "either scenarios or a script"),
+        ({"script": "pass"}, "fails in one way"),
+        ({"scenarios": ("points/some",), "fails": "crash"}, "fails in one way"),
+        ({"script": "pass", "fails": "nothing"}, "assertion"),
+    ],
+)
+def test_a_quirk_is_shown_in_one_way(shown: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        QuirkEntry(id="some-quirk", says="It does.", since="2.11", **shown)
 
 
 def test_where_the_modes_disagree_at_a_point_it_is_registered(templates: dict[str, Template]) -> None:

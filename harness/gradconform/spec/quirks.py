@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from gradconform.errors import GradconformError, Problem
 from gradconform.spec.model import Entry, Text, no_boolean
@@ -27,16 +27,28 @@ class QuirkEntry(Entry):
     """One quirk.
 
     id: its name, for ever. says: what torch does, and what it contradicts. scenarios: those that state it.
+    script: where none can, a program for torch alone, which fails as long as torch has the quirk, in the way
+    that `fails` names: an assertion about torch's answer does not hold, or torch takes the process down.
     since: the oldest supported torch that it was measured on. until: the first torch without it.
     docs: the page of torch's documentation, or the issue, that tells of it.
     """
 
     id: Annotated[str, Field(pattern=FEATURE_PATTERN)]
     says: Text
-    scenarios: Annotated[tuple[str, ...], Field(min_length=1)]
+    scenarios: tuple[str, ...] = ()
+    script: Text | None = None
+    fails: Literal["assertion", "crash"] | None = None
     since: Version
     until: Version | None = None
     docs: Text | None = None
+
+    @model_validator(mode="after")
+    def _shown_in_one_way(self) -> Self:
+        if bool(self.scenarios) == (self.script is not None):
+            raise ValueError("a quirk has either scenarios or a script")
+        if (self.script is None) != (self.fails is None):
+            raise ValueError("a script fails in one way, 'assertion' or 'crash'")
+        return self
 
     def holds_for(self, torch_version: str) -> bool:
         """Whether a torch of this version ("2.13.0+cpu") has the quirk."""
