@@ -58,6 +58,14 @@ def test_a_liar_is_caught_under_the_right_scenario(liar: str, scenario: str) -> 
     assert scenario in failing(result.output)
 
 
+@pytest.mark.parametrize(
+    "liar", ["overwrites_grad", "wrong_mean", "reduces_no_broadcast", "counts_reused_once"]
+)
+def test_finite_differences_side_with_torch_against_a_wrong_gradient(liar: str) -> None:
+    output = run(f"liars:{liar}", "--select", CAUGHT_BY[liar], "--dtype", "float32").output
+    assert "\n    finite differences agree with torch\n" in output
+
+
 @pytest.mark.parametrize(("liar", "scenario"), CAUGHT_BY.items())
 def test_the_output_alone_explains_the_bug(liar: str, scenario: str) -> None:
     result = run(f"liars:{liar}", "--select", scenario, "--dtype", "float32")
