@@ -23,15 +23,12 @@ Handle = Any
 """A tensor, or another object, of the engine."""
 
 
-Glance = tuple[
-    "Sequence[torch.Tensor]",
-    Sequence[Any],
-    Sequence[Any],
-    Sequence[int | Unseen],
-    Sequence[int | Unseen],
-]
-"""What the fast path compares of some tensors, item by item: their numbers, which are only read; what
-`requires_grad` and `is_leaf` show, or UNSEEN; `Engine.identity` and `Engine.storage`."""
+Glance = tuple["Sequence[torch.Tensor]", list[Any], list[int | Unseen], list[int | Unseen]]
+"""Of some tensors, item by item: their numbers, which are only read; what `requires_grad` shows, or UNSEEN;
+`Engine.identity` and `Engine.storage`."""
+
+Leaves = tuple[list[Any], list["Handle | Unseen | None"]]
+"""Of some tensors, item by item: what `is_leaf` and `grad` show, or UNSEEN."""
 
 
 class Engine(ABC):
@@ -134,14 +131,16 @@ class Engine(ABC):
         return (
             [self.to_torch(handle) for handle in handles],
             [self._shown(handle, "requires_grad") for handle in handles],
-            [self._shown(handle, "is_leaf") for handle in handles],
             [self.identity(handle) for handle in handles],
             [self.storage(handle) for handle in handles],
         )
 
-    def grads(self, handles: Sequence[Handle]) -> list[Handle | Unseen | None]:
-        """The gradients of these tensors, as far as the fast path compares them."""
-        return [self._shown(handle, "grad") for handle in handles]
+    def leaves(self, handles: Sequence[Handle]) -> Leaves:
+        """Which of these tensors are leaves, and their gradients, as far as the fast path compares them."""
+        return (
+            [self._shown(handle, "is_leaf") for handle in handles],
+            [self._shown(handle, "grad") for handle in handles],
+        )
 
     def _shown(self, handle: Handle, attribute: str) -> Any:
         try:
@@ -182,7 +181,17 @@ class Engine(ABC):
 
 
 _SHOWN = frozenset(("get", "peek", "to_torch", "identity", "storage"))
-"""What `glance` and `grads` read."""
+"""What `glance` and `leaves` read."""
+
+Looks = tuple[Callable[[Sequence[Handle]], Glance], Callable[[Sequence[Handle]], Leaves]]
+
+
+def looks(engine: Engine) -> Looks:
+    """How the fast path looks at the engine's tensors: with its own `glance` and `leaves`, unless a class
+    derived from the one that has them changes what they would read."""
+    if _shows_itself(type(engine)):
+        return engine.glance, engine.leaves
+    return partial(Engine.glance, engine), partial(Engine.leaves, engine)
 
 
 @cache
@@ -193,13 +202,3 @@ def _shows_itself(kind: type[Engine]) -> bool:
         if not _SHOWN.isdisjoint(vars(one)):
             return False
     return True
-
-
-def looks(
-    engine: Engine,
-) -> tuple[Callable[[Sequence[Handle]], Glance], Callable[[Sequence[Handle]], list[Handle | Unseen | None]]]:
-    """How the fast path looks at the engine's tensors: with its own `glance` and `grads`, unless a class
-    derived from the one that has them changes what they would read."""
-    if _shows_itself(type(engine)):
-        return engine.glance, engine.grads
-    return partial(Engine.glance, engine), partial(Engine.grads, engine)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from gradconform.engines.base import Glance, Handle
-from gradconform.engines.torch_like import IS_LEAF, REQUIRES_GRAD, TorchLikeEngine, accumulated, storages
-from gradconform.trace import Unseen
+from gradconform.engines import bulk
+from gradconform.engines.base import Glance, Handle, Leaves
+from gradconform.engines.torch_like import TorchLikeEngine
 
 if TYPE_CHECKING:
     import torch
@@ -34,11 +34,10 @@ class RefgradEngine(TorchLikeEngine):
 
     def glance(self, handles: Sequence[Handle]) -> Glance:
         numbers = [*map(_DATA, handles)]
-        flags = [*map(REQUIRES_GRAD, handles)], [*map(IS_LEAF, handles)]
-        return numbers, *flags, [*map(id, handles)], storages(numbers)
+        return numbers, bulk.requires_grad(handles), [*map(id, handles)], bulk.storages(numbers)
 
-    def grads(self, handles: Sequence[Handle]) -> list[Handle | Unseen | None]:
-        return accumulated(handles)
+    def leaves(self, handles: Sequence[Handle]) -> Leaves:
+        return bulk.leaves(handles)
 
 
 def engine() -> RefgradEngine:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from gradconform.engines.base import Glance, Handle
-from gradconform.engines.torch_like import IS_LEAF, REQUIRES_GRAD, TorchLikeEngine, accumulated, storages
-from gradconform.trace import Unseen
+from gradconform.engines import bulk
+from gradconform.engines.base import Glance, Handle, Leaves
+from gradconform.engines.torch_like import TorchLikeEngine
 
 if TYPE_CHECKING:
     import torch
@@ -40,11 +40,10 @@ class TorchEngine(TorchLikeEngine):
 
     def glance(self, handles: Sequence[Handle]) -> Glance:
         # Not detached: whether numbers are equal can be asked of any tensor.
-        flags = [*map(REQUIRES_GRAD, handles)], [*map(IS_LEAF, handles)]
-        return handles, *flags, [*map(id, handles)], storages(handles)
+        return handles, bulk.requires_grad(handles), [*map(id, handles)], bulk.storages(handles)
 
-    def grads(self, handles: Sequence[Handle]) -> list[Handle | Unseen | None]:
-        return accumulated(handles)
+    def leaves(self, handles: Sequence[Handle]) -> Leaves:
+        return bulk.leaves(handles)
 
 
 def engine() -> TorchEngine:

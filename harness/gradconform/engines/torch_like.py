@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import operator as python
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -253,7 +253,7 @@ class TorchLikeEngine(Engine):
         return enabled() if enabled is not None else UNSEEN
 
     def storage(self, handle: Handle) -> int | Unseen:
-        return storages([handle])[0] if hasattr(handle, "untyped_storage") else UNSEEN
+        return storage_of(handle)
 
     def device(self, handle: Handle) -> str:
         return str(getattr(handle, "device", "cpu"))
@@ -264,24 +264,16 @@ class TorchLikeEngine(Engine):
             enable(True)
 
 
-REQUIRES_GRAD, IS_LEAF = python.attrgetter("requires_grad"), python.attrgetter("is_leaf")
-_STORAGE, _ADDRESS = python.methodcaller("untyped_storage"), python.methodcaller("data_ptr")
-
-
-def accumulated(tensors: Sequence[Any]) -> list[Any]:
-    """`.grad` of each tensor that is a leaf or retains it. To read that of another warns, which costs more
-    than all the rest; the interpreter does it."""
-    return [tensor.grad if tensor.is_leaf or tensor.retains_grad else None for tensor in tensors]
-
-
-def storages(tensors: Sequence[Any]) -> list[int | Unseen]:
-    """The address of the storage of each tensor; all have `untyped_storage`."""
+def storage_of(handle: Any) -> int | Unseen:
+    """The address of the storage of a tensor."""
+    storage = getattr(handle, "untyped_storage", None)
+    if storage is None:
+        return UNSEEN
     try:
-        found: list[int | Unseen] = [*map(_ADDRESS, map(_STORAGE, tensors))]
+        # An empty storage has no address; nothing can be shared in it.
+        return storage().data_ptr() or UNSEEN
     except RuntimeError:  # a tensor without memory, such as the zeros that torch's abs gives back
-        return [UNSEEN] if len(tensors) == 1 else [storages([tensor])[0] for tensor in tensors]
-    # An empty storage has no address; nothing can be shared in it.
-    return [address or UNSEEN for address in found] if 0 in found else found
+        return UNSEEN
 
 
 @contextmanager

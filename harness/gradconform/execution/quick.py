@@ -45,7 +45,7 @@ class _Logged:
     """What the log keeps of a tensor, since later steps may write to it."""
 
     numbers: torch.Tensor
-    flags: list[Any]
+    flags: tuple[Any, Any]
     grad: _Logged | Unseen | None
 
 
@@ -102,11 +102,11 @@ class Machine:
         return [self.entry(item) for item in value] if isinstance(value, list | tuple) else value
 
     def logged(self, handle: Handle) -> _Logged:
-        glance, grads = looks(self.engine)
-        (numbers,), *flags, _, _ = glance([handle])
-        (grad,) = grads([handle])
+        glance, leaves = looks(self.engine)
+        (numbers,), (requires_grad,), _, _ = glance([handle])
+        (is_leaf,), (grad,) = leaves([handle])
         kept = grad if grad is None or grad is UNSEEN else self.logged(grad)
-        return _Logged(numbers.detach().clone(), flags, kept)
+        return _Logged(numbers.detach().clone(), (requires_grad, is_leaf), kept)
 
     def seen(self, error: Exception) -> Raised:
         self.raised = None
@@ -274,10 +274,10 @@ class _Pairs:
 
     def gather(self, a: Environment, b: Environment) -> bool:
         """Takes in the tensors of live names; False where the names, or other values, differ."""
-        ours, theirs = [*a.values()], [*b.values()]
-        if [*a] == [*b] and all(map(self._a.is_tensor, ours)) and all(map(self._b.is_tensor, theirs)):
-            self.ours, self.theirs = ours, theirs
+        self.ours, self.theirs = [*a.values()], [*b.values()]
+        if [*a] == [*b] and _all_tensors(self._a, self.ours) and _all_tensors(self._b, self.theirs):
             return True
+        self.ours, self.theirs = [], []
         names = {name for name in a if name[0] != TEMPORARY}
         if names != {name for name in b if name[0] != TEMPORARY}:
             return False
@@ -302,25 +302,32 @@ class _Pairs:
     def agree(self) -> bool:
         """Whether all pairs are the same, with their gradients and the gradients of these, and belong to each
         other one to one as objects and in the memory that they have."""
-        (glance_a, grads_a), (glance_b, grads_b) = looks(self._a), looks(self._b)
+        (glance_a, leaves_a), (glance_b, leaves_b) = looks(self._a), looks(self._b)
         known = 0
         for _ in range(2):
-            grads = zip(grads_a(self.ours[known:]), grads_b(self.theirs[known:]), strict=True)
+            is_leaf_a, grads_a = leaves_a(self.ours[known:])
+            is_leaf_b, grads_b = leaves_b(self.theirs[known:])
+            if not _same(is_leaf_a, is_leaf_b):
+                return False
             known = len(self.ours)
-            for a, b in grads:
+            for a, b in zip(grads_a, grads_b, strict=True):
                 if a is not b and a is not UNSEEN and b is not UNSEEN and not self.values(a, b):
                     return False
         ours, theirs = glance_a(self.ours), glance_b(self.theirs)
         return (
-            _same(ours[1], theirs[1])
-            and _same(ours[2], theirs[2])
-            and _same_numbers(ours[0], theirs[0])
+            _same_numbers(ours[0], theirs[0])
+            and _same(ours[1], theirs[1])
+            and _one_to_one(ours[2], theirs[2])
             and _one_to_one(ours[3], theirs[3])
-            and _one_to_one(ours[4], theirs[4])
         )
 
 
 _PLAIN = (bool, int, float, complex, str)
+
+
+def _all_tensors(engine: Engine, values: Sequence[Any]) -> bool:
+    # Most often they are all of one type, of which one need be asked.
+    return all(map(engine.is_tensor, {type(value): value for value in values}.values()))
 
 
 def _same(a: Sequence[Any], b: Sequence[Any]) -> bool:

@@ -142,11 +142,11 @@ def random_program(
         if number == 0:
             live.append(live[-1])  # so that the number of values stays, and what later choices mean
             continue
-        number, back = divmod(number - 1, _WINDOW)
-        number, other = divmod(number, size)
-        left, left_range = live[size - 1 - back]
-        right, right_range = live[other]
-        name, binary, result = _ROWS[left_range, right_range][number]
+        number -= 1
+        left, left_range = live[size - 1 - number % _WINDOW]
+        number //= _WINDOW
+        right, right_range = live[number % size]
+        name, binary, result = _ROWS[left_range, right_range][number // size]
         applied.append(_apply(index, name, left, right if binary else ""))
         has_z = has_z or left == "z" or (binary and right == "z")
         live.append((f"v{index}", result))
