@@ -12,16 +12,18 @@ from gradconform.cli.group import INTERRUPTED
 from gradconform.engines.registry import find_engine
 from gradconform.errors import UsageError
 from gradconform.exploration.explorer import Explorer, batches_here, batches_in
-from gradconform.exploration.finds import Database, Find
+from gradconform.exploration.finds import Database, Find, kindred
 from gradconform.exploration.rounds import Progress, Wanted, from_form
 from gradconform.plan import Settings, known_dtypes, present_devices
 from gradconform.processes import cores
 from gradconform.report.coverage import coverage_lines
-from gradconform.report.failure import Failure, report
+from gradconform.report.failure import story, summary
 from gradconform.report.lines import Line, plain
-from gradconform.results import Head
 from gradconform.session import Session
 from gradconform.spec.dtypes import differentiable
+
+SHOWN = 10
+"""So many finds are told in full, and so many of each that may have the same cause in a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +92,17 @@ def _replayed(explorer: Explorer) -> Iterator[str]:
 
 
 def _lines(explorer: Explorer) -> Iterator[Line]:
-    head = Head("", "", explorer.session.engine.name, explorer.target)
-    for find in explorer.finds.values():
+    groups = kindred(explorer.finds.values())
+    for number, (first, *others) in enumerate(groups.values()):
         yield Line("")
-        yield from _find(find, head, explorer)
+        if number < SHOWN:
+            yield from _find(first, explorer)
+        else:
+            yield Line(f"find {first.id}: {summary(first.case.verdict)}")
+        for find in others[:SHOWN]:
+            yield Line(f"  perhaps of the same cause: {find.id}: {summary(find.case.verdict)}")
+        if len(others) > SHOWN:
+            yield Line(f"  and {len(others) - SHOWN} more")
     progress = explorer.progress
     yield Line("")
     yield from coverage_lines(progress.features, progress.programs)
@@ -109,22 +118,17 @@ def _lines(explorer: Explorer) -> Iterator[Line]:
     )
     if explorer.unsteady:
         yield Line(f"{explorer.unsteady} failures did not come back when their program was run again", "bad")
-    count = len(explorer.finds)
-    yield Line(
-        f"{count} {'find' if count == 1 else 'finds'}, {len(explorer.new)} of them new, in "
-        f"{explorer.database.folder}"
-        if count
-        else "nothing found",
-        "bad" if count else "good",
-    )
+    if not groups:
+        yield Line("nothing found", "good")
+        return
+    count = f"{len(explorer.finds)} {'find' if len(explorer.finds) == 1 else 'finds'}"
+    causes = f"{len(groups)} {'cause' if len(groups) == 1 else 'causes'}"
+    yield Line(f"{count} of perhaps {causes}, {len(explorer.new)} new, in {explorer.database.folder}", "bad")
 
 
-def _find(find: Find, head: Head, explorer: Explorer) -> Iterator[Line]:
-    for line in report(Failure(find.case), head, {}):
-        if line.text.startswith("run it again:"):
-            stem = explorer.database.folder / find.id
-            yield Line(
-                f"as a scenario: {stem}.yaml; as scripts: {stem}.torch.py, {stem}.engine.py", whole=True
-            )
-        else:
-            yield line
+def _find(find: Find, explorer: Explorer) -> Iterator[Line]:
+    yield Line(f"find {find.id}, from program {find.number} of seed {find.seed}", "bad")
+    yield Line("")
+    yield from story(find.case, explorer.session.engine.name)
+    stem = explorer.database.folder / find.id
+    yield Line(f"as a scenario: {stem}.yaml; as scripts: {stem}.torch.py, {stem}.engine.py", whole=True)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,22 @@ class Find:
     def id(self) -> str:
         """Eight hexadecimal digits of the signature."""
         return hashlib.sha256("\n".join(self.signature).encode()).hexdigest()[:8]
+
+    @property
+    def words(self) -> Counter[str]:
+        """What its program does, each word as often as it is done."""
+        return Counter(self.signature[1:])
+
+
+def kindred(finds: Iterable[Find]) -> dict[str, list[Find]]:
+    """The finds by the id of the smallest one that does nothing that they do not do: they are likely to have
+    its cause. The first of each list is that one itself."""
+    groups: dict[str, list[Find]] = {}
+    for find in sorted(finds, key=lambda find: (find.words.total(), find.id)):
+        elders = (group[0] for group in groups.values())
+        elder = next((each for each in elders if each.words <= find.words), find)
+        groups.setdefault(elder.id, []).append(find)
+    return groups
 
 
 class Database:

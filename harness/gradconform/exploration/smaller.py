@@ -5,17 +5,19 @@ A smaller program counts where the engine fails in the same way: the same proper
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, replace
 
 from gradconform.exploration.batches import Failing, cause_of, judged
+from gradconform.program.check import check
 from gradconform.program.names import is_temporary, targets
-from gradconform.program.steps import Program, flatten
+from gradconform.program.steps import Apply, Backward, Grad, Program, Ref, Step, flatten
+from gradconform.program.vocabulary import OPERATORS
 from gradconform.randomize import with_hypothesis
 from gradconform.randomize.chooser import Chooser, Failure, raised_at
 from gradconform.randomize.direct import ReplayChooser
 from gradconform.randomize.explore.generate import write
-from gradconform.randomize.explore.writer import Profile, verb_of
+from gradconform.randomize.explore.writer import Profile, words_of
 from gradconform.randomize.reduce import reduce
 from gradconform.session import Failed, Session
 from gradconform.verdict import Crashed, Diverges, Verdict
@@ -69,17 +71,51 @@ def _reduced(session: Session, failed: Failed, device: str) -> Small:
         return isinstance(verdict, Diverges | Crashed) and cause_of(candidate, verdict).what == what
 
     program = reduce(failed.program, fails, calls=REDUCTIONS)
+    plain = _plainer(program, fails)
+    if plain is not program:
+        program = reduce(plain, fails, calls=REDUCTIONS)
     verdict = judged(session, program, device)
     if isinstance(verdict, Diverges):
         verdict = session.located(program, verdict, device)
     return Small(program, verdict)
 
 
+def _plainer(program: Program, fails: Callable[[Program], bool]) -> Program:
+    """The program with what any other would do as well in the plainest form: operators that need not be these
+    are negations, and options that need not be given are left out. So finds of one cause come to look alike.
+    """
+    for place in range(len(program.steps)):
+        for step in _plainer_steps(program.steps[place]):
+            candidate = replace(program, steps=(*program.steps[:place], step, *program.steps[place + 1 :]))
+            if not check(candidate) and fails(candidate):
+                program = candidate
+    return program
+
+
+def _plainer_steps(step: Step) -> Iterator[Step]:
+    match step:
+        case Apply(str(), operator, (Ref() as first, *_)) if OPERATORS[operator].effect in ("pure", "view"):
+            if operator not in GENERIC:
+                yield Apply(step.target, "neg", (first,))
+        case Backward() | Grad():
+            for name in step.options:
+                left = {key: value for key, value in step.options.items() if key != name}
+                yield replace(step, options=left)
+
+
+GENERIC = frozenset({"neg", "sum", "ones_like", "cotangent"})
+"""Operators that say nothing about the cause of a find."""
+
+
 def signature(small: Small) -> tuple[str, ...]:
-    """What finds are told apart by: the property that differs, and the verbs of the smallest program."""
-    cause = cause_of(small.program, small.verdict)
-    verbs = {verb_of(step) for step in flatten(small.program.steps)}
-    return (cause.what, *sorted(verbs))
+    """What finds are told apart by: the property that differs, and the words of the smallest program."""
+    return cause_of(small.program, small.verdict).what, *words(small.program)
+
+
+def words(program: Program) -> tuple[str, ...]:
+    """What a program does, sorted, each word as often as it is done; what is generic is left out."""
+    found = (word for step in program.steps for word in words_of(step))
+    return tuple(sorted(word for word in found if word not in GENERIC))
 
 
 def statements(program: Program) -> int:

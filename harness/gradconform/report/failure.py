@@ -124,15 +124,20 @@ def report(failure: Failure, head: Head, notes: Mapping[str, ScenarioNote]) -> I
         if note.source:
             yield Line(f"  source: {note.source}", "faint")
     yield Line("")
-    yield from _verdict(case, head.target if head.engine == "torch" else head.engine)
-    if case.part and case.example is None:
-        yield Line("  (its inputs have more numbers than can be written out)")
-    yield from _program(case)
+    yield from story(case, head.target if head.engine == "torch" else head.engine)
     if failure.alike:
         yield Line(f"fails alike: {', '.join(each.id.removeprefix(case.scenario) for each in failure.alike)}")
     for each in failure.otherwise:
         yield Line(f"also fails: {each.id.removeprefix(case.scenario)} {summary(each.verdict)}")
     yield Line(f"run it again: {rerun(head, case.scenario, case.device, case.dtype)}", whole=True)
+
+
+def story(case: CaseResult, engine: str) -> Iterator[Line]:
+    """What a case shows: the verdict, the program, and the same for plain torch."""
+    yield from _verdict(case, engine)
+    if case.part and case.example is None:
+        yield Line("  (its inputs have more numbers than can be written out)")
+    yield from _program(case)
 
 
 def summary(verdict: Verdict) -> str:
