@@ -24,6 +24,7 @@ from gradconform.engines.torch import TorchEngine
 from gradconform.errors import Unsupported
 from gradconform.execution.interpreter import Detail, run
 from gradconform.oracle.differences import Abstention, Estimate, estimates
+from gradconform.oracle.precision import default_dtype, wider
 from gradconform.oracle.spots import Spot, numbers_at
 from gradconform.oracle.tolerance import TOLERANCES, distance, is_finite, modulus, parts
 from gradconform.program.bind import bind
@@ -53,9 +54,11 @@ class Survey:
     seconds: float = 0.0
 
     def add(self, program: Program, name: str) -> None:
-        """One program, at each of its backward calls."""
+        """One program, at each of its backward calls; all of it in float64, as differences are taken."""
+        program = wider(program)
         try:
-            trace = run(program, TorchEngine(), detail=Detail.STEPS)
+            with default_dtype(torch.float64):
+                trace = run(program, TorchEngine(), detail=Detail.STEPS)
         except Unsupported:
             return
         self.programs += 1

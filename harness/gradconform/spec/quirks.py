@@ -28,7 +28,10 @@ class QuirkEntry(Entry):
 
     id: its name, for ever. says: what torch does, and what it contradicts. scenarios: those that state it.
     script: where none can, a program for torch alone, which fails as long as torch has the quirk, in the way
-    that `fails` names: an assertion about torch's answer does not hold, or torch takes the process down.
+    that `fails` names: an assertion about torch's answer does not hold, or torch takes the process down. Its
+    scenarios are then those whose random draws may meet it.
+    raises: a piece of the message of an error that is torch's own trouble and no answer to any program; where
+    torch raises it, nobody is blamed for doing otherwise.
     since: the oldest supported torch that it was measured on. until: the first torch without it.
     docs: the page of torch's documentation, or the issue, that tells of it.
     """
@@ -38,14 +41,15 @@ class QuirkEntry(Entry):
     scenarios: tuple[str, ...] = ()
     script: Text | None = None
     fails: Literal["assertion", "crash"] | None = None
+    raises: Text | None = None
     since: Version
     until: Version | None = None
     docs: Text | None = None
 
     @model_validator(mode="after")
-    def _shown_in_one_way(self) -> Self:
-        if bool(self.scenarios) == (self.script is not None):
-            raise ValueError("a quirk has either scenarios or a script")
+    def _is_shown(self) -> Self:
+        if not (self.scenarios or self.script):
+            raise ValueError("a quirk has scenarios or a script")
         if (self.script is None) != (self.fails is None):
             raise ValueError("a script fails in one way, 'assertion' or 'crash'")
         return self
@@ -77,6 +81,14 @@ def quirks(path: Path = REGISTRY) -> tuple[QuirkEntry, ...]:
     if root is None:
         raise GradconformError("\n".join(map(str, report.problems)))
     return QuirkFile.model_validate(plain(root)).quirks
+
+
+def troubled(message: str, torch_version: str) -> QuirkEntry | None:
+    """The quirk that an error of torch's with this message shows, or None."""
+    for quirk in quirks():
+        if quirk.raises is not None and quirk.raises in message and quirk.holds_for(torch_version):
+            return quirk
+    return None
 
 
 def _number(version: str) -> tuple[int, int]:
