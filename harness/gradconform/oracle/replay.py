@@ -122,6 +122,10 @@ class Gradient:
     calls: tuple[Seeds, ...] = ()
     of: Gradient | None = None
 
+    def is_current(self) -> bool:
+        """Whether it is a reading that still shows what was read."""
+        return self.of is not None and self.of.calls == self.calls
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -189,7 +193,7 @@ class Recording:
             raise Abstains("it is no gradient of first order")
         if not value.calls:
             raise Abstains("there is no gradient yet")
-        if value.of is not None and value.of.calls != value.calls:
+        if value.of is not None and not value.is_current():
             raise Abstains("a gradient that was read before the last backward call")
         return value
 
@@ -317,7 +321,12 @@ class Recording:
     def _write(self, number: int, step: Mutate) -> None:
         self._refuse(step)
         owner = self._environment[step.arguments[0].name] if isinstance(step.arguments[0], Ref) else None
-        if step.operator == "zero_" and isinstance(owner, Gradient) and owner.of is not None:
+        if (
+            step.operator == "zero_"
+            and isinstance(owner, Gradient)
+            and owner.of is not None
+            and owner.is_current()
+        ):
             owner.of.calls = owner.calls = ()
             if step.target:
                 self._environment[step.target] = owner
@@ -437,7 +446,9 @@ class Recording:
             if chosen is None
             else [self._gradient_of(name) for name in _listed(chosen)]
         )
-        for gradient in dict.fromkeys(into):
+        if len({*into}) != len(into):
+            raise Abstains("one tensor twice among the inputs")
+        for gradient in into:
             gradient.calls = (*gradient.calls, seeds)
 
     def _gradient_of(self, argument: Any) -> Gradient:

@@ -19,7 +19,7 @@ import torch
 
 from gradconform.oracle.differences import Abstention, Differences
 from gradconform.oracle.opinions import Rerun
-from gradconform.oracle.precision import default_dtype, is_widest, wider
+from gradconform.oracle.precision import default_dtype, wider
 from gradconform.oracle.spots import NumericMiss, numbers_at
 from gradconform.oracle.text import at_places
 from gradconform.oracle.tolerance import TOLERANCES, distance, is_finite, modulus, parts, within
@@ -69,28 +69,25 @@ class Ballot:
         estimate = self._differences.estimate(miss.spot, miss.step)
         if isinstance(estimate, Abstention):
             return Vote("none", estimate.reason)
-        if estimate.value.shape != miss.expected.shape or not bool(estimate.known[wrong].all()):
+        value, error = (numbers.to(miss.expected.device) for numbers in (estimate.value, estimate.error))
+        if value.shape != miss.expected.shape or not bool(error.isfinite()[wrong].all()):
             return Vote("none", "not smooth there")
         if not self._steady(miss, wrong):
             return Vote("none", "in float64 torch's own answer is another one")
         rtol, atol = TOLERANCES[miss.expected.dtype]
-        allowed = estimate.error + rtol * modulus(parts(estimate.value)) + atol
-        ours, theirs = (
-            (distance(answer, estimate.value) / allowed)[wrong] for answer in (miss.expected, miss.got)
-        )
-        value = at_places(estimate.value.to(_DIGITS.get(miss.expected.dtype, miss.expected.dtype)), wrong)
+        allowed = error + rtol * modulus(parts(value)) + atol
+        ours, theirs = ((distance(answer, value) / allowed)[wrong] for answer in (miss.expected, miss.got))
+        shown = at_places(value.to(_DIGITS.get(miss.expected.dtype, miss.expected.dtype)), wrong)
         if bool((theirs <= AGREES).all() and (ours > CONTRADICTS).any()):
-            return Vote("engine", f"finite differences, {value}, agree with the engine")
+            return Vote("engine", f"finite differences, {shown}, agree with the engine")
         if bool((ours <= AGREES).all() and (theirs > CONTRADICTS).any()):
             return Vote("torch", "finite differences agree with torch")
         if bool((ours > CONTRADICTS).any() and (theirs > CONTRADICTS).any()):
-            return Vote("neither", f"finite differences, {value}, agree with neither")
+            return Vote("neither", f"finite differences, {shown}, agree with neither")
         return Vote("none", "too close to tell")
 
     def _steady(self, miss: NumericMiss, wrong: torch.Tensor) -> bool:
         """Whether torch itself answers in float64 what it answers in the dtype."""
-        if is_widest(self._program):
-            return True
         if self._wide is None:
             with default_dtype(torch.float64):
                 self._wide = self._rerun(wider(self._program))
