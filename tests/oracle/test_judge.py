@@ -276,6 +276,23 @@ def test_torch_breaking_a_fact_is_a_dispute_and_no_blame() -> None:
     )
 
 
+def test_an_error_that_is_a_quirk_of_torch_blames_nobody() -> None:
+    """Backward of sgn leaves zeros without memory in .grad, and the next backward cannot add to them."""
+    sign = (
+        Apply("y", "sgn", (Ref("x"),)),
+        Apply("v", "ones_like", (Ref("y"),)),
+        Backward((Ref("y"), Ref("v"))),
+        Apply("s", "sum", (Ref("x"),)),
+    )
+    case = program(*sign, Expect("RuntimeError", (Backward((Ref("s"),)),)))
+    expected = run(case, TorchEngine())
+    verdict = judge(
+        case, expected, run(program(*sign, Expect("RuntimeError", (Fail("ValueError"),))), TorchEngine())
+    )
+    assert isinstance(verdict, OracleDisputed)
+    assert verdict.reason.startswith("torch's known quirk gradient-without-memory: ")
+
+
 def test_a_law_that_torch_misses_by_rounding_is_a_dispute_with_a_hint() -> None:
     fact = law(Operation("eq", (Shown(0), Constant((0.1 + 1e-7, 0.2)))), "x")
     found = verdict(program(fact, x=(0.1, 0.2)), TorchEngine())

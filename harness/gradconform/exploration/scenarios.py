@@ -47,7 +47,7 @@ def _file(id: str, says: str, program: Program, *, fixed: bool) -> str:
         "scenarios:",
         f"- id: {id}",
         f"  says: {_quoted(says)}",
-        "  source: {docs: notes/autograd.html}",
+        "  source: {note: gradconform explore}",
         f"  dtypes: [{case}]",
     ]
     if fixed:

@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import torch
+
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.interpreter import Detail, run
 from gradconform.oracle.compare import Comparison, compare
@@ -29,6 +31,7 @@ from gradconform.oracle.spots import NumericMiss, Spot
 from gradconform.oracle.vote import Ballot, Vote
 from gradconform.program.render import step_texts
 from gradconform.program.steps import Program
+from gradconform.spec.quirks import troubled
 from gradconform.trace import Trace
 from gradconform.verdict import (
     Conforms,
@@ -91,6 +94,10 @@ def judge(
 
 def _dispute(program: Program, expected: Trace) -> OracleDisputed | None:
     """Torch's own trouble with a program, its facts or its end, as a verdict."""
+    for error in (expected.error, *expected.caught.values()):
+        quirk = troubled(error.message, torch.__version__) if error else None
+        if quirk:
+            return OracleDisputed(f"torch's known quirk {quirk.id}: {quirk.says}")
     if expected.error:
         step = expected.error.step
         line = f" (`{step_texts(program)[step]}`)" if step >= 0 else ""
