@@ -135,9 +135,13 @@ def _check(node: Node, grads: Any, graph: bool) -> None:
     following = grads if type(node.next) is tuple else (grads,)
     inputs = [place for place, needed in enumerate(node.input_mask()) if needed]
     for place, grad in zip(inputs, following, strict=False):
-        data = grad._data if graph and isinstance(grad, Tensor) else grad
-        if isinstance(data, torch.Tensor) and bool(torch.isnan(data).any()):
-            raise RuntimeError(f"Function '{node.name()}' returned nan values in its {place}th output.")
+        refuse_nan(node, place, grad._data if graph and isinstance(grad, Tensor) else grad)
+
+
+def refuse_nan(node: Node, place: int, data: Any) -> None:
+    """Raise RuntimeError if `data`, the gradient of the tensor input `place` of `node`, contains nan."""
+    if isinstance(data, torch.Tensor) and bool(torch.isnan(data).any()):
+        raise RuntimeError(f"Function '{node.name()}' returned nan values in its {place}th output.")
 
 
 def _warn(node: Node) -> None:

@@ -23,10 +23,11 @@ from typing import Any, ClassVar
 
 import torch
 
+from .anomaly import refuse_nan
 from .grad_mode import mode
 from .hooks import NodeHooks
 from .levels import LEVELS
-from .node import SEQUENCE, Node, freed, modified
+from .node import SEQUENCE, Node, detection, freed, modified
 from .outputs import Output, separate
 from .reentrant import Faces, running
 from .rules.formulas import fit
@@ -321,7 +322,7 @@ class FunctionNode(Node, FunctionCtx):
                 f"function {self.name()} returned an incorrect number of gradients (expected {expected}, got "
                 f"{len(results)})"
             )
-        found, number = [], 0
+        found, given = [], []
         for place, (result, metadata) in enumerate(zip(results, self._inputs, strict=True)):
             if metadata is None:
                 if result is not None:
@@ -332,9 +333,14 @@ class FunctionNode(Node, FunctionCtx):
                 continue
             if result is not None and not isinstance(result, Tensor):
                 raise RuntimeError(f"expected Variable or None (got {type(result).__name__})")
-            if self.needs_input_grad[place]:
-                found.append(None if result is None else self._fitted(result, metadata, number))
-            number += 1
+            needed = self.needs_input_grad[place]
+            grad = self._fitted(result, metadata, len(given)) if needed and result is not None else result
+            given.append(grad)
+            if needed:
+                found.append(grad)
+        if detection.enabled and detection.check_nan:  # for inputs that need no gradient too
+            for number, grad in enumerate(given):
+                refuse_nan(self, number, None if grad is None else grad._data)
         return tuple(found)
 
     def _fitted(self, grad: Tensor, metadata: Metadata, number: int) -> Tensor:

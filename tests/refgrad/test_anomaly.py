@@ -45,6 +45,25 @@ PROGRAMS = {
             attempt(F.apply(1, torch.ones(1), leaf([2.0])).backward)
             attempt(F.apply(1, leaf([1.0]), leaf([2.0])).backward)
         """,
+    "nan for an input that needs no gradient": """
+        class F(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, k, x, y, first, second):
+                ctx.scales = first, second
+                return x + y
+            @staticmethod
+            def backward(ctx, g):
+                return (None, *(None if s is None else g * s for s in ctx.scales), None, None)
+        nan = float("nan")
+        for scales in ((1., nan), (nan, 1.), (nan, nan), (None, nan), (nan, None)):
+            for needed in ((True, False), (False, True), (True, True)):
+                x, y = (torch.tensor([1.], requires_grad=one) for one in needed)
+                for graph in (False, True):
+                    with set_anomaly(True):
+                        attempt(lambda: F.apply(3, x, y, *scales).backward(torch.ones(1), create_graph=graph))
+                    with set_anomaly(True, check_nan=False):
+                        attempt(F.apply(3, x, y, *scales).backward)
+        """,
     "nan is allowed": """
         with anomaly(check_nan=False):
             x = leaf([0.0]); (x.sqrt() * 0).sum().backward()
