@@ -322,7 +322,8 @@ class FunctionNode(Node, FunctionCtx):
                 f"function {self.name()} returned an incorrect number of gradients (expected {expected}, got "
                 f"{len(results)})"
             )
-        found, given = [], []
+        found: list[Tensor | None] = []
+        given: list[Tensor | None] = []
         for place, (result, metadata) in enumerate(zip(results, self._inputs, strict=True)):
             if metadata is None:
                 if result is not None:

@@ -166,17 +166,17 @@ def _bias(name: str, label: str, others: str, sums: Callable[[T, tuple[int, ...]
     torch's gradients are those of one operation, which require grad together: so does this one where any of
     `others`, the operands that it does not depend on, requires grad.
     """
-    operands = ", ".join(others.split())
+    stated: dict[str, Any] = dict.fromkeys(others.split(), "None")
     kernel(f"{name}_bias", lambda grad, *given: sums(grad, given[-1]))
     rule(
         f"{name}_bias",
         grad_fn=f"{label}BackwardBackward0",
         tensors=f"grad_output {others}",
         args="shape",
-        forward=f"{name}_bias(grad_output, {operands}, shape)",
+        forward=f"{name}_bias(grad_output, {', '.join(stated)}, shape)",
         grad_output=spread,
         saves="",
-        **dict.fromkeys(others.split(), "None"),
+        **stated,
     )
 
 
@@ -232,6 +232,7 @@ rule(
     rstd=NON_DIFFERENTIABLE,
     saves="input weight bias average rstd",
     forward_mode={"bias": "sum_of_rows(grad_output, bias_shape)"},
+    joint=True,
 )
 
 # --- over groups of channels ---
