@@ -194,7 +194,7 @@ def test_slopes_that_do_not_add_up_are_no_derivative(
     x = Input("x", torch.ones(3, dtype=torch.float64), requires_grad=True)
     made = program("x.median().backward()", x)
     assert reason(made) == "median: the gradient of ties is shared out by a convention"
-    monkeypatch.setattr("gradconform.oracle.replay.NO_DERIVATIVE", {})
+    monkeypatch.setattr("gradconform.oracle.events.NO_DERIVATIVE", {})
     (found,) = estimates(made).values()
     assert isinstance(found, Estimate)
     assert not bool(found.known.any())
@@ -214,6 +214,10 @@ HOOK = "def hook(g):\n    return g * 2\n"
         (
             "y = (x ** 3).sum()\ng, = autograd.grad(y, x, create_graph=True)\ng.sum().backward()",
             "the root is itself a gradient, or computed from one",
+        ),
+        (
+            "a = x * 2\na.sum().backward(inputs=[a])\n(x * 2).sum().backward()",
+            "a gradient for what is no leaf, and keeps none",
         ),
         ("x.grad = ones_like(x)\n(x * 2).sum().backward()", "a step of the kind Set"),
         ("(x * 2).sum().backward()\nx.grad.mul_(2)", "the program writes what is not known, or into it"),

@@ -1,7 +1,7 @@
 """A numerical opinion on gradients of first order that asks no autograd: finite differences in float64.
 
 The gradient of a tensor x is what changes in the sum over backward calls of <cotangent, root> when one
-element of x moves, and nothing else than the forward steps tells it (`gradconform.oracle.replay`). For
+element of x moves, and nothing else than the forward steps tells it (`gradconform.oracle.recording`). For
 complex x it is the derivative by the real part plus i times that by the imaginary one, torch's convention
 (https://docs.pytorch.org/docs/stable/notes/autograd.html#autograd-for-complex-numbers).
 
@@ -24,7 +24,8 @@ from dataclasses import dataclass
 
 import torch
 
-from gradconform.oracle.replay import Abstains, Gradient, Recording, Replayed
+from gradconform.oracle.recording import Recording
+from gradconform.oracle.replay import Abstains, Gradient, Replayed
 from gradconform.oracle.spots import Spot
 from gradconform.program.steps import Program
 
