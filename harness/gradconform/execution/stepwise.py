@@ -59,13 +59,13 @@ class Stepwise:
         number, step = self._count, steps[0]
         try:
             for step in steps:
-                # Under `raises` each step has a number that is one higher; only there is it looked at.
-                self._compiler.do(number + 1, step, self.environment)
+                self._compiler.do(number, step, self.environment)
                 number += 1 + sum(1 for _ in flatten(body_of(step)))
         except (AdapterError, Unsupported):
             raise
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is an observation
             if self._machine.raised is not error:  # no step of a body raised it
+                # Under `raises` its number is one higher.
                 self._machine.where = number + 1, phase_of(step)
             self._machine.caught.append(self._machine.seen(error))
             drop_temporaries(self.environment)
