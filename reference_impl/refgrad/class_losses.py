@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import torch
 
-from .loss_arguments import chosen, data_of, over, reduced, refuse_grad
+from .loss_arguments import chosen, data_of, reduced, refuse_grad
 from .ops import apply
 from .optional import optional
 from .pointwise import masked_fill, where
@@ -48,7 +48,7 @@ def nll_loss(  # noqa: PLR0917 - torch's signature
     for other shapes and for a weight that requires grad.
     """
     reduction = chosen(reduction, size_average, reduce)
-    refuse_grad("nll_loss_forward", weight=weight)
+    refuse_grad("nll_loss_forward" if input.ndim < 3 else "nll_loss2d_forward", weight=weight)
     loss = _nn.nll_loss(
         input._data, target._data, data_of(weight), ignore_index=ignore_index, reduction=reduction
     )
@@ -58,30 +58,11 @@ def nll_loss(  # noqa: PLR0917 - torch's signature
         batch, classes = input.shape[:2]
         folded = (1, -1) if input.numel() else (0, 0)
         input = reshape(input, (batch, classes, *folded))  # noqa: A001 - torch's name
-        target = Tensor._of(target._data.reshape(batch, *folded))
-    share = share_of(target._data, data_of(weight), input._data, ignore_index, reduction)
-    places = Tensor._of(target._data.long().masked_fill(target._data == ignore_index, 0))
-    picked = loss.reshape(target.shape) if reduction == "none" else loss
+        target = reshape(target, (batch, *folded))
     row, dim = ("nll_loss", input.ndim - 1) if input.ndim < 3 else ("nll_loss2d", 1)
-    any_left = Tensor._of((target._data != ignore_index).any()) if reduction == "mean" else None
-    result = apply(row, input, places, Tensor._of(share), optional(any_left), dim, picked)
+    picked = loss.reshape(target.shape) if reduction == "none" else loss
+    result = apply(row, input, target, optional(weight), ignore_index, reduction, dim, picked)
     return result if result.shape == loss.shape else view(result, shape)
-
-
-def share_of(
-    target: torch.Tensor, weight: torch.Tensor | None, like: torch.Tensor, ignored: int, reduction: str
-) -> torch.Tensor:
-    """Return what each target counts for: its weight, over their sum in a mean, and 0 if it is ignored."""
-    skipped = target == ignored
-    # In single precision at least: a mean divides by a sum of many.
-    dtype = torch.promote_types(like.dtype, torch.float32)
-    share = torch.ones(target.shape, dtype=dtype, device=like.device)
-    if weight is not None:
-        share = weight[target.long().masked_fill(skipped, 0)].to(dtype)
-    share = share.masked_fill(skipped, 0)
-    if reduction == "mean":
-        share = (share / share.sum()).masked_fill(skipped, 0)
-    return share
 
 
 def cross_entropy(  # noqa: PLR0917 - torch's signature
@@ -184,16 +165,8 @@ def multi_margin_loss(  # noqa: PLR0917 - torch's signature
     """
     reduction = chosen(reduction, size_average, reduce)
     refuse_grad("multi_margin_loss", weight=weight)
-    data = input._data
-    loss = _nn.multi_margin_loss(data, target._data, p, margin, data_of(weight), reduction=reduction)
-    rows = data.reshape(-1, data.shape[-1] if data.ndim else 1)
-    places = target._data.reshape(-1, 1)
-    gap = (margin - rows.gather(1, places) + rows).scatter(1, places, 0)
-    slope = (gap > 0).to(data.dtype) if p == 1 else 2 * gap.clamp(min=0)
-    if weight is not None:
-        slope = slope * weight._data[places]
-    slope = slope.scatter(1, places, -slope.sum(1, keepdim=True)) / rows.shape[1]
-    return apply("multi_margin_loss", input, Tensor._of(over(slope, reduction, rows.shape[0])), loss)
+    loss = _nn.multi_margin_loss(input._data, target._data, p, margin, data_of(weight), reduction=reduction)
+    return apply("multi_margin_loss", input, target, optional(weight), p, margin, reduction, loss)
 
 
 def multilabel_margin_loss(
@@ -210,17 +183,8 @@ def multilabel_margin_loss(
     are no classes.
     """
     reduction = chosen(reduction, size_average, reduce)
-    data = input._data
-    loss = _nn.multilabel_margin_loss(data, target._data, reduction=reduction)
-    rows = data.reshape(-1, data.shape[-1] if data.ndim else 1)
-    labels = target._data.reshape(rows.shape)
-    valid = (labels >= 0).cumprod(1).bool()
-    places = labels.masked_fill(~valid, 0)
-    is_label = torch.zeros_like(rows).scatter_add(1, places, valid.to(rows.dtype)) > 0
-    gap = 1 - rows.gather(1, places).unsqueeze(2) + rows.unsqueeze(1)
-    counts = ((gap > 0) & valid.unsqueeze(2) & ~is_label.unsqueeze(1)).to(rows.dtype)
-    slope = counts.sum(1).scatter_add(1, places, -counts.sum(2)) / rows.shape[1]
-    return apply("multilabel_margin_loss", input, Tensor._of(over(slope, reduction, rows.shape[0])), loss)
+    loss = _nn.multilabel_margin_loss(input._data, target._data, reduction=reduction)
+    return apply("multilabel_margin_loss", input, target, reduction, loss)
 
 
 # --- sequences ---

@@ -12,7 +12,7 @@ from .levels import LEVELS
 from .loss_arguments import data_of
 from .ops import apply
 from .optional import ABSENT, optional
-from .rules.embedding import Uses
+from .rules.embedding import Bags, frequencies
 from .tangents import carry
 from .tensor import Tensor
 from .versions import bump
@@ -46,7 +46,7 @@ def embedding(  # noqa: PLR0917 - torch's signature
         raise AssertionError("Padding_idx must be within num_embeddings")
     padding = -1 if padding_idx is None else padding_idx % rows
     _renormalize(weight, input, max_norm, norm_type)
-    scale = Tensor._of(_frequencies(input._data, weight._data)) if scale_grad_by_freq else None
+    scale = Tensor._of(frequencies(input._data, weight._data)) if scale_grad_by_freq else None
     out = apply("embedding", weight, input, optional(scale), padding)
     if LEVELS:
         # What keeps gradients from a row, or scales them, is not there for tangents.
@@ -76,11 +76,12 @@ def embedding_bag(  # noqa: PLR0917 - torch's signature
     """
     _refuse_sparse("embedding_bag", sparse)
     _check(input, weight, offsets, per_sample_weights, mode, scale_grad_by_freq)
-    starts = _starts(input, offsets)
-    include_last_offset = include_last_offset and input.ndim == 1
+    if offsets is None:
+        starts = torch.arange(input.shape[0], device=input.device) * input.shape[1]
+        offsets, include_last_offset = Tensor._of(starts), False
+    indices, offsets = _longs(input.reshape(-1)), _longs(offsets)
     if input.ndim == 2 and per_sample_weights is not None:
         per_sample_weights = per_sample_weights.reshape(-1)
-    indices = input._data.reshape(-1).long()
     _renormalize(weight, input, max_norm, norm_type)
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError(
@@ -89,8 +90,8 @@ def embedding_bag(  # noqa: PLR0917 - torch's signature
         )
     value, _, _, largest = torch.embedding_bag(
         weight._data,
-        indices,
-        starts,
+        indices._data,
+        offsets._data,
         False,
         _MODES[mode],
         False,
@@ -99,25 +100,14 @@ def embedding_bag(  # noqa: PLR0917 - torch's signature
         padding_idx,
     )
     padding = -1 if padding_idx is None else padding_idx % weight.shape[0]
-    starts = starts[:-1] if include_last_offset else starts
-    places = torch.arange(indices.numel(), device=indices.device)
-    bags_of = torch.searchsorted(starts, places, right=True) - 1
-    factors = (indices != padding).to(weight.dtype)
-    if mode == "mean":
-        sizes = factors.new_zeros(starts.numel()).index_add(0, bags_of, factors)
-        factors = factors / sizes.clamp(min=1)[bags_of]
-    if scale_grad_by_freq:
-        factors = factors * _frequencies(indices, weight._data)
-    uses = Uses(indices, bags_of, factors, largest.clamp(min=0) if mode == "max" else None)
-    return apply("embedding_bag", weight, optional(per_sample_weights), uses, value)
+    chosen = largest.clamp(min=0) if mode == "max" else None
+    bags = Bags(mode, padding, scale_grad_by_freq, include_last_offset, chosen)
+    return apply("embedding_bag", weight, indices, offsets, optional(per_sample_weights), bags, value)
 
 
-def _starts(input: Tensor, offsets: Tensor | None) -> torch.Tensor:
-    """Return where the bags of `input` start when it is flattened."""
-    if offsets is not None:
-        return offsets._data.long()
-    bags, size = input.shape
-    return torch.arange(bags, device=input.device) * size
+def _longs(indices: Tensor) -> Tensor:
+    """Return indices as the formulas take them, as torch saves them where they are so already."""
+    return indices if indices.dtype is torch.int64 else indices.long()
 
 
 def _check(  # noqa: PLR0917 - what is checked
@@ -161,10 +151,3 @@ def _renormalize(weight: Tensor, indices: Tensor, max_norm: float | None, norm_t
     if max_norm is not None:
         torch.embedding_renorm_(weight._data, indices._data.contiguous(), max_norm, norm_type)
         bump(weight)
-
-
-def _frequencies(indices: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Return for each index one over how often it occurs."""
-    places = indices.reshape(-1)
-    counts = torch.bincount(places, minlength=weight.shape[0])
-    return 1 / counts[places].to(weight.dtype)

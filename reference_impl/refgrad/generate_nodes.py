@@ -30,7 +30,9 @@ def class_name(rule: Rule, mask: int, plain: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the formulas of one variant use: saved tensors, arguments, shapes and dtypes, in a fixed order."""
+    """What one variant keeps: tensors, results (all that any formula uses, as in torch), and the arguments,
+    shapes and dtypes that its own formulas use, in a fixed order.
+    """
 
     tensors: list[str]
     results: list[str]
@@ -42,14 +44,12 @@ class Needs:
     def of(cls, rule: Rule, mask: int, plain: bool) -> Needs:
         chosen = chosen_tensors(rule, mask)
         used: set[str] = set().union(*(rule.names_in(name) for name in chosen))
-        # Formula by formula, as torch saves: hooks for saved tensors see the order.
-        in_order = [saved for name in chosen for saved in rule.tensors if saved in rule.names_in(name)]
         metadata = {f"{tensor}_{what}" for tensor in rule.tensors for what in ("shape", "dtype")} & used
         if not plain:
             metadata |= {f"{name}_{what}" for name in chosen for what in ("shape", "dtype")}
         return cls(
-            list(dict.fromkeys(in_order)),
-            [name for name in rule.results if name in used],
+            list(rule.saved_for(chosen)),
+            [name for name in rule.results if name in rule.saves],
             [name for name in rule.args if name in used],
             sorted(metadata),
             tuple(name for name in rule.releases if name in used),

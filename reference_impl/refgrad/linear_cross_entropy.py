@@ -15,11 +15,12 @@ from typing import Any
 
 import torch
 
-from .class_losses import cross_entropy, share_of
+from .class_losses import cross_entropy
 from .functional import linear
 from .loss_arguments import data_of
 from .ops import apply
 from .optional import optional
+from .rules.class_losses import share_of
 from .shapes import reshape
 from .tensor import Tensor
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +39,6 @@ def reduced(losses: Tensor, reduction: str) -> Tensor:
     if reduction == "none":
         return losses
     return mean(losses) if reduction == "mean" else total(losses)
-
-
-def over(value: torch.Tensor, reduction: str, count: int) -> torch.Tensor:
-    """Return the derivatives of `count` losses, which a mean divides by their number."""
-    return value / (count or math.nan) if reduction == "mean" else value
 
 
 def warn_of_sizes(input: Tensor, target: Tensor) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from .dimensions import wrapped
 from .ops import apply
 from .out import into
-from .shapes import mm, permute, reshape, sum  # noqa: A004 - torch's name
+from .shapes import dot, mm, permute, reshape, squeeze, sum  # noqa: A004 - torch's name
 from .tensor import Tensor
 
 TORCH = (
@@ -106,34 +106,46 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     if len(left) != len(right):
         raise RuntimeError("both dimension lists should have same length")
     for one, other in zip(left, right, strict=True):
-        if a.shape[one] != b.shape[other]:
-            if a.shape[one] == 1:
-                b = sum(b, other, True)
-            elif b.shape[other] == 1:
-                a = sum(a, one, True)
-            else:
-                raise RuntimeError(
-                    f"contracted dimensions need to match, but first has size {a.shape[one]} in dim {one} "
-                    f"and second has size {b.shape[other]} in dim {other}"
-                )
+        if b.shape[other] == 1:
+            a = sum(a, one, True)
+        elif a.shape[one] == 1:
+            b = sum(b, other, True)
+        elif a.shape[one] != b.shape[other]:
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {a.shape[one]} in dim {one} "
+                f"and second has size {b.shape[other]} in dim {other}"
+            )
     rows = [dim for dim in range(a.ndim) if dim not in left]
     columns = [dim for dim in range(b.ndim) if dim not in right]
     inner_size = math.prod(a.shape[dim] for dim in left)
     left_size, right_size = ([a.shape[dim] for dim in rows], [b.shape[dim] for dim in columns])
-    product = mm(
-        reshape(permute(a, [*rows, *left]), (math.prod(left_size), inner_size)),
-        reshape(permute(b, [*right, *columns]), (inner_size, math.prod(right_size))),
-    )
+    height, width = math.prod(left_size), math.prod(right_size)
+    a, b = permute(a, [*rows, *left]), permute(b, [*right, *columns])
+    if (height, width) != (1, 1):
+        product = mm(reshape(a, (height, inner_size)), reshape(b, (inner_size, width)))
+    elif a.is_contiguous() and b.is_contiguous():
+        product = dot(_in_shape(a, (inner_size,)), _in_shape(b, (inner_size,)))
+    else:
+        product = sum(squeeze(a) * squeeze(b))
     return reshape(product, (*left_size, *right_size))
 
 
+def _in_shape(input: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return the same elements in `shape`; `input` itself if it has it."""
+    return input if input.shape == shape else reshape(input, shape)
+
+
 def kron(input: Tensor, other: Tensor) -> Tensor:
-    """Return the Kronecker product: each element of `input` times the whole of `other`, in its place."""
+    """Return the Kronecker product: each element of `input` times the whole of `other`, in its place.
+
+    What is multiplied shares memory with the inputs and knows nothing of it, as in torch: a write to them
+    goes unnoticed.
+    """
     rank = max(input.ndim, other.ndim)
     sizes = [(1,) * (rank - tensor.ndim) + tuple(tensor.shape) for tensor in (input, other)]
-    left = reshape(input, [n for size in sizes[0] for n in (size, 1)])
-    right = reshape(other, [n for size in sizes[1] for n in (1, size)])
-    return reshape(left * right, [one * two for one, two in zip(*sizes, strict=True)])
+    left = apply("unsafe_view", input, [n for size in sizes[0] for n in (size, 1)])
+    right = apply("unsafe_view", other, [n for size in sizes[1] for n in (1, size)])
+    return apply("unsafe_view", left * right, [one * two for one, two in zip(*sizes, strict=True)])
 
 
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:

@@ -26,6 +26,7 @@ import torch
 
 from .assignment import C_NAMES
 from .grad_mode import mode
+from .levels import LEVELS
 from .ops import OPERATIONS
 from .shapes import geometries
 from .tensor import Tensor
@@ -38,6 +39,8 @@ def _rearrange(tensor: Tensor, row: str, *args: Any) -> Tensor:
     refuse_write(tensor)
     before = Tensor._of(tensor._data)
     before._node = tensor._node if mode.enabled else None
+    if LEVELS:
+        before._tangents = tensor._tangents
     after = OPERATIONS[row].apply(before, *args)
     step = cast("ViewOf", after._view).path
     tensor._data, tensor._shape = after._data, after._shape
@@ -51,6 +54,8 @@ def _rearrange(tensor: Tensor, row: str, *args: Any) -> Tensor:
             other._view = replace(of, path=of.path.after(step.give_back, step.take))
     if mode.enabled:
         tensor._node = after._node
+    if LEVELS:
+        tensor._tangents = after._tangents
     bump(tensor)
     return tensor
 

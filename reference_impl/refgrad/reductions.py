@@ -13,7 +13,7 @@ from .operands import refuse_operands
 from .ops import apply
 from .pointwise import maximum, minimum
 from .selection import picked
-from .shapes import expand
+from .shapes import expand, view
 from .tensor import Tensor
 
 TORCH = ("aminmax", "std_mean", "var_mean")
@@ -223,14 +223,19 @@ def cdist(
     """
     if compute_mode not in _BY_PRODUCT:
         raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
-    batch = torch.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])  # type: ignore[no-untyped-call]
-    left, right = (expand(x, (*batch, *x.shape[-2:])) for x in (x1, x2))
     by_product = _BY_PRODUCT[compute_mode]
     if by_product is None:
         by_product = x1.shape[-2] > 25 or x2.shape[-2] > 25
-    if p == 2 and by_product and left.numel() and right.numel():
-        return apply("euclidean_dist", left, right)
-    return apply("cdist", left.contiguous(), right.contiguous(), p)
+    if p != 2 or not by_product or not x1.numel() or not x2.numel():
+        return apply("cdist", x1, x2, p)
+    batch: torch.Size = torch.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])  # type: ignore[no-untyped-call]
+    shape = *batch, x1.shape[-2], x2.shape[-2]
+    if x1.ndim > 2 or x2.ndim > 2:
+        x1, x2 = (
+            view(expand(x, (*batch, *x.shape[-2:])).contiguous(), batch.numel(), *x.shape[-2:])
+            for x in (x1, x2)
+        )
+    return view(apply("euclidean_dist", x1, x2), shape)
 
 
 def _of_data(name: str) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from .dimensions import wrapped
-from .indexing import Indices, getitem
+from .indexing import Indices
 from .ops import apply
 from .shapes import expand, flatten, reshape
 from .tensor import Tensor
@@ -110,8 +110,7 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """Return the elements where `mask`, which broadcasts, is true, as a vector."""
-    shape = torch.broadcast_shapes(input.shape, mask.shape)  # type: ignore[no-untyped-call]
-    return getitem(expand(input, shape), Tensor._of(mask._data.expand(shape)))
+    return apply("masked_select", input, mask)
 
 
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:

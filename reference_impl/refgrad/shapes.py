@@ -93,7 +93,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if left == 2 and right == 1:
         return mv(input, other)
     if left == 1 and right == 2:
-        return _apply("squeeze_in_place", mm(unsqueeze(input, 0), other), 0)
+        return mm(unsqueeze(input, 0), other).squeeze_(0)
     if left >= 3 and right <= 2 and _folds(input, other):
         return _folded(input, other)
     # A matrix on the left is folded only if it needs a gradient: the product must be transposed.

@@ -70,9 +70,9 @@ def stft(  # noqa: PLR0917 - torch's signature
         if is_complex
         else apply("fft_r2c", frames, (2,), factor, half)
     )
-    out = apply("transpose_in_place", transforms, 1, 2)
+    out = transforms.transpose_(1, 2)
     if signal.ndim == 1:
-        out = apply("squeeze_in_place", out, 0)
+        out.squeeze_(0)
     if return_complex or return_complex is None:
         return out
     warnings.warn("stft with return_complex=False is deprecated.", UserWarning, stacklevel=2)

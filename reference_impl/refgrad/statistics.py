@@ -16,7 +16,6 @@ from .creation import full_like
 from .dimensions import wrapped
 from .functions import clamp
 from .functions import complex as complex_of
-from .ops import apply
 from .pointwise import conj, masked_fill, sqrt
 from .reductions import isnan
 from .selection import gather, sort
@@ -61,8 +60,8 @@ def _quantile(  # noqa: PLR0917 - torch's signature
     ranks = expand(_ranks(name, q, ordered), (*ordered.shape[:-1], q.numel()))
     found = _at_ranks(ordered, ranks, interpolation)
     if q.ndim:
-        found = transpose(unsqueeze(found, 0), 0, -1)
-    return apply("squeeze_in_place", found, found.ndim - 1)
+        found.unsqueeze_(0).transpose_(0, -1)
+    return found.squeeze_(-1)
 
 
 def _check_quantile(input: Tensor, q: Tensor, interpolation: str) -> None:
@@ -119,7 +118,7 @@ def _at_ranks(ordered: Tensor, ranks: Tensor, interpolation: str) -> Tensor:
     if interpolation == "lower":
         return below
     weights = full_like(ranks, 0.5) if interpolation == "midpoint" else ranks - ranks.floor().detach()
-    return apply("lerp", below, at(ranks.ceil()), weights)
+    return below.lerp_(at(ranks.ceil()), weights)
 
 
 # --- covariances ---

@@ -295,3 +295,71 @@ PROGRAMS = {
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_as_torch(name: str, same: Callable[[str], str]) -> None:
     assert same(PROGRAMS[name]), "the program shows nothing"
+
+
+NOTICED = """\
+def noticed(call, *inputs):
+    \"""Print which writes to inputs, or to the result, backward notices, for each set of inputs that require
+    grad.\"""
+    real = [place for place, x in enumerate(inputs) if x.is_floating_point()]
+    for mask in range(1, 1 << len(real)):
+        wanted = [place for bit, place in enumerate(real) if mask >> bit & 1]
+        for victim in range(len(inputs) + 1):
+            given = [x.clone() for x in inputs]
+            for place in wanted:
+                given[place] = given[place].requires_grad_() * 1
+            y = call(*given)
+            with torch.no_grad():
+                (*given, y)[victim].mul_(1)
+            try:
+                y.backward(torch.ones_like(y))
+                print(wanted, victim, "unnoticed")
+            except RuntimeError:
+                print(wanted, victim, "noticed")
+F = torch.nn.functional
+x, y, z = torch.tensor([0.2, 0.5]), torch.tensor([0.3, 0.7]), torch.tensor([0.4, 0.6])
+m, n = torch.tensor([[2.0, 0.5], [0.5, 2.0]]), torch.tensor([[1.0], [3.0]])
+i, b = torch.tensor([1, 0]), torch.tensor([True, False])
+"""
+
+CALLS = {
+    "addcdiv": "torch.addcdiv, x, y, z",
+    "binary_cross_entropy": "F.binary_cross_entropy, x, y, z",
+    "bilinear": "F.bilinear, x, y, torch.ones(1, 2, 2)",
+    "cdist": "lambda x, y: torch.cdist(x.t(), y.expand(3, 2, 2), 3.0), m, m",
+    "cholesky_solve": "torch.cholesky_solve, n, m",
+    "conv1d": "F.conv1d, x.view(1, 1, 2), y.view(1, 1, 2)",
+    "combinations": "torch.combinations, x",
+    "copysign": "torch.copysign, x, y",
+    "cross_entropy": "lambda x, i, y: F.cross_entropy(x, i, y), m, i, y",
+    "embedding_bag": "lambda x, i, y: F.embedding_bag(i, x, i * 0, None, 2, False, 'sum', False, y), m, i, y",
+    "erfinv": "torch.erfinv, x",
+    "gather": "lambda x, i: x.gather(0, i), x, i",
+    "grid_sample": "lambda m, g: F.grid_sample(m, g.view(1, 2, 1, 2)), m.view(1, 1, 2, 2), m",
+    "index_add": "lambda x, i, y: x.index_add(0, i, y), x, i, y",
+    "index_copy": "lambda x, i, y: x.index_copy(0, i, y), x, i, y",
+    "index_put": "lambda x, i, y: x.index_put((i,), y, accumulate=True), x, i, y",
+    "inverse": "lambda m: torch.linalg.matrix_power(m, -1), m",
+    "kron": "torch.kron, x, n",
+    "layer_norm": "lambda x, y, z: F.layer_norm(x, (2,), y, z), x, y, z",
+    "lerp": "torch.lerp, x, y, z",
+    "masked_select": "torch.masked_select, x, b",
+    "multi_margin_loss": "lambda x, i, y: F.multi_margin_loss(x, i, weight=y), m, i, y",
+    "multilabel_margin_loss": "F.multilabel_margin_loss, m, i.view(1, 2).repeat(2, 1)",
+    "nll_loss": "lambda x, i, y: F.nll_loss(x, i, y), m.view(1, 2, 2), i.view(1, 2), y",
+    "ormqr": "torch.ormqr, m, x, n",
+    "pow": "torch.pow, x, y",
+    "prelu": "F.prelu, x - 0.3, y[:1]",
+    "put": "lambda x, i, y: x.put(i, y), x, i, y",
+    "solve_triangular": "lambda m, n: torch.linalg.solve_triangular(m, n, upper=True), m, n",
+    "take": "torch.take, x, i",
+    "tensordot": "lambda m, n: torch.tensordot(m, n, ([1, 0], [0, 1])), m, m.t()",
+    "triangular_solve": "lambda n, m: torch.triangular_solve(n, m)[0], n, m",
+}
+
+
+@pytest.mark.filterwarnings("ignore:torch.triangular_solve is deprecated", "ignore:Default grid_sample")
+@pytest.mark.parametrize("name", CALLS)
+def test_backward_notices_writes_to_what_torch_saves(name: str, same: Callable[[str], str]) -> None:
+    printed = same(f"{NOTICED}noticed({CALLS[name]})")
+    assert "noticed" in printed

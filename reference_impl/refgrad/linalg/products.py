@@ -72,6 +72,8 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
         )
     if n == 0:
         return zeros_like(A).copy_(A).copy_(eye(A.shape[-1], dtype=A.dtype, device=A.device))
+    if n == -1:
+        return inv(A)
     if n < 0:
         return matrix_power(inv(A), -n)
     if n == 1:

@@ -139,6 +139,7 @@ rule(
     weight="prelu_weight_backward(grad, self)",
     saves="self weight",
     elementwise=True,
+    joint=True,
 )
 rule(
     "prelu_backward",

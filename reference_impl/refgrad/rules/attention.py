@@ -144,4 +144,5 @@ rule(
     x2="(grad.unsqueeze(2) * other_factor(x1, weight, 1)).sum(1)",
     weight="grad.t().matmul(outer_products(x1, x2)).reshape(weight_shape)",
     saves="x1 x2 weight",
+    sparing=True,
 )

@@ -72,6 +72,7 @@ rule(
         "input": "convolution_input(grad, weight, input_shape, options, True)",
         "weight": "convolution_weight(grad, input, weight_shape, options, True)",
     },
+    joint=True,
 )
 # torch's three gradients are those of one operation, which require grad together: that of the bias too where
 # only the input or the weight is asked for its second derivative.

@@ -148,7 +148,9 @@ rule(
         "sum_to(of_product(twice_hermitian(cholesky_solve(grad, input2, upper) @ result.mH), input2, upper), "
         "input2_shape)"
     ),
-    saves="input2 result",
+    saves="self input2 result",
+    joint=True,
+    kept="self",
 )
 
 # --- LU: A = P L U, where L has ones on its diagonal ---

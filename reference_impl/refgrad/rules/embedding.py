@@ -68,32 +68,69 @@ rule(
 
 
 @dataclass(frozen=True, slots=True)
-class Uses:
-    """How a table is used by bags: use k takes row `rows[k]` for bag `bags[k]`, with a factor.
+class Bags:
+    """How bags are made of rows.
 
-    Of the largest elements of each bag, [B, D], `largest` names the rows; None if bags are sums or means.
+    `mode` is "sum", "mean" or "max", and `padding` the index that counts as not there, -1 for none.
+    `by_frequency` says that rows count less the more often they are used, `ends_at_last` that the last bag
+    ends at the last offset. Of the largest elements of each bag, [B, D], `largest` names the rows; None if
+    bags are sums or means.
     """
 
-    rows: torch.Tensor
-    bags: torch.Tensor
-    factors: torch.Tensor
+    mode: str
+    padding: int
+    by_frequency: bool
+    ends_at_last: bool
     largest: torch.Tensor | None
 
+    def of_each(self, indices: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        """Return the bag that each of the indices is in."""
+        starts = offsets[:-1] if self.ends_at_last else offsets
+        places = torch.arange(indices.numel(), device=indices.device)
+        return torch.searchsorted(starts, places, right=True) - 1
 
-def _bag_backward(grad: torch.Tensor, weights: torch.Tensor | None, shape: Any, uses: Uses) -> torch.Tensor:
+    def factors(self, indices: torch.Tensor, offsets: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+        """Return what each use of a row of `table` counts for in its bag; 0 if it pads."""
+        factors = (indices != self.padding).to(table.dtype)
+        if self.mode == "mean":
+            bags = self.of_each(indices, offsets)
+            sizes = factors.new_zeros(offsets.numel() - self.ends_at_last).index_add(0, bags, factors)
+            factors = factors / sizes.clamp(min=1)[bags]
+        return factors * frequencies(indices, table) if self.by_frequency else factors
+
+
+def frequencies(indices: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+    """Return for each index one over how often it occurs."""
+    places = indices.reshape(-1)
+    counts = torch.bincount(places, minlength=table.shape[0])
+    return 1 / counts[places].to(table.dtype)
+
+
+def _bag_backward(  # noqa: PLR0917 - what went in
+    grad: torch.Tensor,
+    indices: torch.Tensor,
+    offsets: torch.Tensor,
+    weights: torch.Tensor | None,
+    shape: Any,
+    bags: Bags,
+) -> torch.Tensor:
     """Return the gradient of the table; `weights` are those of the uses in a weighted sum."""
     table = grad.new_zeros(shape)
-    if uses.largest is not None:
+    factors, bag = bags.factors(indices, offsets, table), bags.of_each(indices, offsets)
+    if bags.largest is not None:
         used = torch.zeros(grad.shape[0], dtype=torch.bool, device=grad.device)
-        used[uses.bags[uses.factors != 0]] = True
-        return table.scatter_add(0, uses.largest, grad.masked_fill(~used.unsqueeze(1), 0))
-    factors = uses.factors if weights is None else uses.factors * weights
-    return table.index_add(0, uses.rows, grad[uses.bags] * factors.unsqueeze(1))
+        used[bag[factors != 0]] = True
+        return table.scatter_add(0, bags.largest, grad.masked_fill(~used.unsqueeze(1), 0))
+    factors = factors if weights is None else factors * weights
+    return table.index_add(0, indices, grad[bag] * factors.unsqueeze(1))
 
 
-def _weights_backward(grad: torch.Tensor, table: torch.Tensor, uses: Uses) -> torch.Tensor:
+def _weights_backward(
+    grad: torch.Tensor, table: torch.Tensor, indices: torch.Tensor, offsets: torch.Tensor, bags: Bags
+) -> torch.Tensor:
     """Return the gradient of the weights of a weighted sum; a use that pads gets none."""
-    return (grad[uses.bags] * table[uses.rows]).sum(1).masked_fill(uses.factors == 0, 0)
+    products = (grad[bags.of_each(indices, offsets)] * table[indices]).sum(1)
+    return products.masked_fill(indices == bags.padding, 0)
 
 
 kernel("embedding_bag_backward", _bag_backward)
@@ -102,31 +139,38 @@ kernel("_embedding_bag_per_sample_weights_backward", _weights_backward)
 rule(
     "embedding_bag",
     grad_fn="EmbeddingBagBackward0",
-    tensors="weight per_sample_weights",
-    args="uses value",
+    tensors="weight indices offsets per_sample_weights",
+    args="bags value",
     forward="value",
-    weight="embedding_bag_backward(grad, per_sample_weights, weight_shape, uses)",
-    per_sample_weights="_embedding_bag_per_sample_weights_backward(grad, weight, uses)",
-    saves="weight per_sample_weights",
+    weight="embedding_bag_backward(grad, indices, offsets, per_sample_weights, weight_shape, bags)",
+    indices=NON_DIFFERENTIABLE,
+    offsets=NON_DIFFERENTIABLE,
+    per_sample_weights="_embedding_bag_per_sample_weights_backward(grad, weight, indices, offsets, bags)",
+    saves="weight indices offsets per_sample_weights",
+    kept="per_sample_weights",
 )
 _twice = Missing("_embedding_bag_backward")
 rule(
     "embedding_bag_backward",
     grad_fn="EmbeddingBagBackwardBackward0",
-    tensors="grad_output per_sample_weights",
-    args="shape uses",
-    forward="embedding_bag_backward(grad_output, per_sample_weights, shape, uses)",
+    tensors="grad_output indices offsets per_sample_weights",
+    args="shape bags",
+    forward="embedding_bag_backward(grad_output, indices, offsets, per_sample_weights, shape, bags)",
     grad_output=_twice,
+    indices=NON_DIFFERENTIABLE,
+    offsets=NON_DIFFERENTIABLE,
     per_sample_weights=_twice,
     saves="",
 )
 rule(
     "_embedding_bag_per_sample_weights_backward",
     grad_fn="torch::autograd::NotImplemented",
-    tensors="grad_output weight",
-    args="uses",
-    forward="_embedding_bag_per_sample_weights_backward(grad_output, weight, uses)",
+    tensors="grad_output weight indices offsets",
+    args="bags",
+    forward="_embedding_bag_per_sample_weights_backward(grad_output, weight, indices, offsets, bags)",
     grad_output=NOT_IMPLEMENTED,
     weight=NOT_IMPLEMENTED,
+    indices=NON_DIFFERENTIABLE,
+    offsets=NON_DIFFERENTIABLE,
     saves="",
 )

@@ -89,7 +89,7 @@ for _name in ("acosh", "asinh", "atanh"):
 _function("cosh", "grad * conj(self.sinh())", "self")
 _function("sinh", "grad * conj(self.cosh())", "self")
 _function("erf", "grad * (1.1283791670955126 * (-(self * self)).exp())", "self")  # 2 / sqrt(pi)
-_function("erfinv", "grad * (0.886226925452758 * (result * result).exp())", "result")  # sqrt(pi) / 2
+_function("erfinv", "grad * (0.886226925452758 * self.erfinv().pow(2).exp())", "self")  # sqrt(pi) / 2
 _function("log2", "grad / (conj(self) * 0.6931471805599453)", "self")
 _function("log10", "grad / (conj(self) * 2.302585092994046)", "self")
 _function("frac", "grad", "")

@@ -102,4 +102,5 @@ rule(
     rank=NON_DIFFERENTIABLE,
     singular_values=NON_DIFFERENTIABLE,
     saves="self b solution",
+    joint=True,
 )

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from .formulas import divide, formula, kernel
-from .registry import NON_DIFFERENTIABLE, NOT_IMPLEMENTED, rule
+from .registry import NON_DIFFERENTIABLE, rule
 
 T = Any
 _nn = torch.nn.functional
@@ -80,6 +80,7 @@ rule(
     # torch multiplies the tangent of the target by the logits also if it is 0 throughout.
     zeros="target",
     forward_mode=_FORWARD_MODE,
+    joint=True,
 )
 
 rule(
@@ -134,6 +135,7 @@ rule(
     pos_weight=NON_DIFFERENTIABLE,
     saves="self target weight pos_weight",
     forward_mode=_FORWARD_MODE,
+    joint=True,
 )
 
 # --- functions of the difference ---
@@ -245,190 +247,3 @@ rule(
 def _by_rows(grad: torch.Tensor, value: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
     """Return the gradient of `value` for that of the losses of its rows; `slope` is [N, C]."""
     return (grad.reshape(-1, 1) * slope).reshape(value.shape)
-
-
-# torch's table has no derivatives of their backwards. `loss` is what the kernel found, and `slope` the
-# derivative of the loss of each row by its elements, over the number of rows in a mean.
-for _name, _title in (
-    ("multi_margin_loss", "MultiMarginLoss"),
-    ("multilabel_margin_loss", "MultilabelMarginLoss"),
-):
-    kernel(f"{_name}_backward", _by_rows)
-    rule(
-        _name,
-        grad_fn=f"{_title}Backward0",
-        tensors="self slope",
-        args="loss",
-        forward="loss",
-        self=f"{_name}_backward(grad, self, slope)",
-        slope=NON_DIFFERENTIABLE,
-        saves="self slope",
-    )
-    rule(
-        f"{_name}_backward",
-        grad_fn="torch::autograd::NotImplemented",
-        tensors="grad_output self slope",
-        forward=f"{_name}_backward(grad_output, self, slope)",
-        grad_output=NOT_IMPLEMENTED,
-        self=NOT_IMPLEMENTED,
-        slope=NON_DIFFERENTIABLE,
-        saves="",
-    )
-
-# --- classes ---
-
-
-# `counts` is what each target counts for in the loss: its weight, over their sum in a mean, and 0 if it is
-# ignored. `loss` is what the kernel found. `any_left` tells of a mean whether there is a target that is not
-# ignored: the mean of no tangents is nan, as that of no losses is, and its gradients are 0.
-def _nll_loss_backward(
-    grad: torch.Tensor,
-    value: torch.Tensor,
-    places: torch.Tensor,
-    counts: torch.Tensor,
-    _any_left: torch.Tensor | None,
-    dim: int,
-) -> torch.Tensor:
-    """Return the gradient of `value`, of which the elements at `places` along `dim` were picked."""
-    if not value.shape[dim]:
-        return torch.zeros_like(value)
-    share = -(grad * counts).to(value.dtype).unsqueeze(dim)
-    return torch.zeros_like(value).scatter_add(dim, places.unsqueeze(dim), share)
-
-
-kernel(
-    "nll_loss_backward",
-    _nll_loss_backward,
-)
-
-
-@formula
-def picked_of(grad: T, places: T, dim: int) -> T:
-    """Return the element of `grad` along `dim` that each of `places` names; 0 where there are no classes."""
-    if not grad.shape[dim]:
-        return grad.new_zeros(places.shape)
-    return grad.gather(dim, places.unsqueeze(dim)).squeeze(dim)
-
-
-@formula
-def unless_none_left(grad: T, any_left: T) -> T:
-    """Return `grad`, over 0 if the loss is the mean of none: so it is nan, as the loss is."""
-    return grad if any_left is None else grad / any_left
-
-
-for _name, _title in (("nll_loss", "NllLoss"), ("nll_loss2d", "NllLoss2D")):
-    rule(
-        _name,
-        grad_fn=f"{_title}Backward0",
-        tensors="self places counts any_left",
-        args="dim loss",
-        forward="loss",
-        self="nll_loss_backward(grad, self, places, counts, any_left, dim)",
-        places=NON_DIFFERENTIABLE,
-        counts=NON_DIFFERENTIABLE,
-        any_left=NON_DIFFERENTIABLE,
-        saves="self places counts any_left",
-        forward_mode={"grad": "unless_none_left(grad, any_left)"},
-    )
-rule(
-    "nll_loss_backward",
-    grad_fn="NllLossBackwardBackward0",
-    tensors="grad_output self places counts any_left",
-    args="dim",
-    forward="nll_loss_backward(grad_output, self, places, counts, any_left, dim)",
-    grad_output=(
-        "unless_none_left(sum_to(-(picked_of(grad, places, dim) * counts), grad_output_shape), any_left)"
-        ".to(grad_output_dtype)"
-    ),
-    forward_mode={
-        "grad_output": (
-            "sum_to(-(picked_of(grad, places, dim) * counts), grad_output_shape).to(grad_output_dtype)"
-        )
-    },
-    self="zeros_like(grad)",
-    places=NON_DIFFERENTIABLE,
-    counts=NON_DIFFERENTIABLE,
-    any_left=NON_DIFFERENTIABLE,
-    saves="places counts any_left",
-)
-
-# --- connectionist temporal classification ---
-
-kernel("_ctc_loss_backward", torch.ops.aten._ctc_loss_backward)
-rule(
-    "ctc_loss",
-    grad_fn="CtcLossBackward0",
-    tensors="log_probs targets alphas",
-    args="input_lengths target_lengths blank zero_infinity loss",
-    forward="loss",
-    log_probs=(
-        "_ctc_loss_backward(grad.contiguous(), log_probs, targets, input_lengths, target_lengths, result, "
-        "alphas, blank, zero_infinity)"
-    ),
-    targets=NON_DIFFERENTIABLE,
-    alphas=NON_DIFFERENTIABLE,
-    saves="log_probs targets alphas result",
-)
-rule(
-    "_ctc_loss_backward",
-    grad_fn="torch::autograd::NotImplemented",
-    tensors="grad_output log_probs targets",
-    args="input_lengths target_lengths loss alphas blank zero_infinity",
-    forward=(
-        "_ctc_loss_backward(grad_output, log_probs, targets, input_lengths, target_lengths, loss._data, "
-        "alphas._data, blank, zero_infinity)"
-    ),
-    grad_output=NOT_IMPLEMENTED,
-    log_probs=NOT_IMPLEMENTED,
-    targets=NON_DIFFERENTIABLE,
-    saves="",
-)
-
-# --- linear maps with cross entropy, by torch's kernels that save memory ---
-
-
-@formula
-def first_time(grad: T, used: set[str] | None, name: str) -> T:
-    """Return `grad`, or raise torch's RuntimeError if the gradient of `name` has been asked for before."""
-    if used is not None:
-        if name in used:
-            raise RuntimeError(
-                "linear_cross_entropy chunked backward called twice; retain_graph=True / double backward are "
-                "not supported."
-            )
-        used.add(name)
-    return grad
-
-
-@formula
-def rows_of(grad: T) -> T:
-    """Return `grad` as a column, or raise RuntimeError if it requires grad, as torch's kernels do."""
-    if grad.requires_grad:
-        raise RuntimeError(
-            "div(): functions with out=... arguments don't support automatic differentiation, but one of the "
-            "arguments requires grad."
-        )
-    return grad.unsqueeze(1)
-
-
-# `slope` [N, C] is the derivative by the logits, and `loss` what the kernel found. The gradients are
-# constants to whoever differentiates them.
-for _name, _grad, _scaled in (
-    ("linear_cross_entropy", "first_time(grad, used, {!r})", "({0} * ({1}))"),
-    ("linear_cross_entropy_of_each", "rows_of(grad)", "{1}"),
-):
-    _slope = "slope" if "{0}" in _scaled else f"({_grad} * slope)"
-    rule(
-        _name,
-        grad_fn="GeneratedBackwardFor_torch_nn__linear_cross_entropy_batch_chunked_defaultBackward",
-        tensors="self weight bias slope",
-        args="used loss",
-        forward="loss",
-        self=_scaled.format(_grad.format("self"), f"{_slope}.matmul(weight.detach().to(slope.dtype))")
-        + ".to(self_dtype)",
-        weight=_scaled.format(_grad.format("weight"), f"{_slope}.t().matmul(self.detach().to(slope.dtype))")
-        + ".to(weight_dtype)",
-        bias=_scaled.format(_grad.format("bias"), f"{_slope}.sum(0)") + ".to(bias_dtype)",
-        slope=NON_DIFFERENTIABLE,
-        saves="self weight slope",
-    )

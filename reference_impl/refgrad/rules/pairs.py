@@ -57,6 +57,7 @@ rule(
         "self": "grad * other",
         "other": "grad * -self",
     },
+    joint=True,
 )
 
 

@@ -104,4 +104,5 @@ rule(
     x1="euclidean_dist_backward(per_distance(grad, result), x1, x2)",
     x2="euclidean_dist_backward(per_distance(grad, result).transpose(-2, -1), x2, x1)",
     saves="x1 x2 result",
+    joint=True,
 )

@@ -129,4 +129,5 @@ rule(
     indices=NON_DIFFERENTIABLE,
     values="masked_index(grad, mask, indices, 0)",
     saves="mask indices",
+    joint=True,
 )

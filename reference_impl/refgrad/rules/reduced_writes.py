@@ -226,9 +226,9 @@ rule(
     grad_fn="TakeBackward0",
     tensors="self index",
     forward="self.take(index)",
-    self="grad.new_zeros(self_shape).put(index, grad, True)",
+    self="grad.new_zeros(self.shape).put(index, grad, True)",
     index=NON_DIFFERENTIABLE,
-    saves="index",
+    saves="self index",
 )
 rule(
     "put",
@@ -238,8 +238,8 @@ rule(
     forward="self.put(index, source, accumulate)",
     self="grad if accumulate else grad.put(index, grad.new_zeros(source_shape), False)",
     index=NON_DIFFERENTIABLE,
-    source="grad.take(index).reshape(source_shape)",
-    saves="index",
+    source="grad.take(index).reshape(source.shape)",
+    saves="index source",
 )
 # A place that is named twice is filled once.
 rule(

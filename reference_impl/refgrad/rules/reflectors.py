@@ -73,6 +73,7 @@ rule(
     input="reflectors_backward(grad, result, input, tau, False, False)",
     tau="reflectors_backward(grad, result, input, tau, False, True)",
     saves="input tau result",
+    joint=True,
 )
 
 
@@ -99,5 +100,7 @@ rule(
     self="ormqr_reflectors(grad, result, self, input2, left, transpose, False)",
     input2="ormqr_reflectors(grad, result, self, input2, left, transpose, True)",
     input3="ormqr(self, input2, grad, left, not transpose)",
-    saves="self input2 result",
+    saves="self input2 input3 result",
+    joint=True,
+    kept="input3",
 )

@@ -59,6 +59,11 @@ zeros, which makes a difference beside infinities.
 
 A tensor that is left out is given as `ABSENT` (see `optional`): formulas and `forward` see None.
 
+`kept` names tensors that torch saves whichever tensor requires grad, also those that no formula here needs: a
+write to them is noticed. `joint=True` says that of all that is saved: in torch one function gives all
+gradients, or each of the formulas uses all of it. `sparing=True` says that nothing is saved that no gradient
+that is asked for needs (`wrap_opt_if` in derivatives.yaml).
+
 Every tensor states its differentiability: a formula, `NON_DIFFERENTIABLE`, `NOT_IMPLEMENTED` or `Missing`.
 The registry refuses a row that leaves one out, mentions an unknown name, or saves something else than
 what its formulas use. The format follows PyTorch's tools/autograd/derivatives.yaml, and so do the formulas
@@ -69,7 +74,7 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -111,7 +116,8 @@ class Rule:
     is retained. `outputs` names the results where there are several, and `constants` those of them that no
     gradient comes from. `forward_mode` has the formulas that forward mode transposes, for the tensors where
     they must be others than those of backward. `diagonal` says that it transposes none of the others, and
-    `zeros` names the tensors whose tangent is zeros if they have none and another tensor has one.
+    `zeros` names the tensors whose tangent is zeros if they have none and another tensor has one. `joint`,
+    `sparing` and `kept` are about what is saved: see `saved_for`.
     """
 
     name: str
@@ -130,6 +136,9 @@ class Rule:
     forward_mode: Mapping[str, Derivative] = field(default_factory=dict)
     diagonal: bool = False
     zeros: tuple[str, ...] = ()
+    joint: bool = False
+    sparing: bool = False
+    kept: tuple[str, ...] = ()
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -171,6 +180,29 @@ class Rule:
         """Return the names that the formula for `tensor` uses, those of its functions left out."""
         return names_of(self.formula(tensor))
 
+    def saved_for(self, chosen: Collection[str]) -> tuple[str, ...]:
+        """Return the tensors that are saved where those of `chosen` require grad, in the order of saving.
+
+        As in torch a tensor is left out only where the one formula that uses it is not asked for, and never
+        in a row about a backward, or in one that is `joint`; in one that is `sparing`, where none is asked
+        for of several that use it too. What is `kept` is saved in any case.
+        Source: `guard_for` in tools/autograd/gen_variable_type.py.
+        """
+        if self.joint:
+            return tuple(name for name in self.tensors if name in self.saves)
+        uses = {name: self.names_in(name).union(self.kept) for name in self.differentiable}
+        in_order = dict.fromkeys(saved for used in uses.values() for saved in self.tensors if saved in used)
+        if "backward" in self.name or len(uses) == 1:
+            return tuple(in_order)
+        users = {saved: [name for name, used in uses.items() if saved in used] for saved in in_order}
+        return tuple(
+            saved
+            for saved in in_order
+            if saved in self.kept
+            or (len(users[saved]) > 1 and not self.sparing)
+            or not set(chosen).isdisjoint(users[saved])
+        )
+
 
 class RuleError(ValueError):
     """A row that contradicts itself or leaves something out."""
@@ -196,6 +228,9 @@ def rule(
     forward_mode: Mapping[str, Derivative] | None = None,
     diagonal: bool = False,
     zeros: str = "",
+    joint: bool = False,
+    sparing: bool = False,
+    kept: str = "",
     **derivatives: Derivative,
 ) -> Rule:
     """Add one row to the table and return it; raise `RuleError` if the row does not hold together."""
@@ -220,6 +255,9 @@ def rule(
         forward_mode=MappingProxyType(dict(forward_mode or {})),
         diagonal=diagonal,
         zeros=tuple(zeros.split()),
+        joint=joint,
+        sparing=sparing,
+        kept=tuple(kept.split()),
     )
     problems = check(row)
     if name in _TABLE:
@@ -263,7 +301,8 @@ def check(row: Rule) -> list[str]:
         ]
         if tensor not in row.differentiable and (tensor != "grad" or row.outputs):
             problems.append(f"forward_mode names {tensor!r}, which has no derivative")
-    saved = used & {*row.tensors, *row.results}
+    problems += [f"kept names {name!r}, which is no tensor" for name in row.kept if name not in row.tensors]
+    saved = used.union(row.kept) & {*row.tensors, *row.results}
     if saved != set(row.saves):
         problems.append(f"saves says {sorted(row.saves)}, and the formulas use {sorted(saved)}")
     if row.diagonal and not row.elementwise:

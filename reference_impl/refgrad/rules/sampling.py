@@ -257,6 +257,7 @@ for _rank in (2, 3):
         input=f"{_name}_image(grad, grid, input_shape, options)",
         grid=f"{_name}_points(grad, input, grid, options)",
         saves="input grid",
+        joint=True,
     )
     rule(
         f"{_name}_image",

@@ -6,6 +6,8 @@ import math
 from functools import partial
 from typing import Any
 
+import torch
+
 from .formulas import formula, index_put, kernel, operation
 from .registry import NON_DIFFERENTIABLE, Missing, rule
 
@@ -21,15 +23,39 @@ def zeros_of(value: T, shape: tuple[int, ...]) -> T:
     return value.new_zeros(shape)
 
 
+@formula
+def chosen_like(grad: T, dim: int, index: T, source: T) -> T:
+    """Return the places `index` of `grad` along `dim` as the gradient of `source`, which went there."""
+    chosen = grad.index_select(dim, index)
+    return chosen.expand(source.shape) if source.dim() else chosen.reshape(())
+
+
+@formula
+def masked_select_backward(grad: T, value: T, mask: T) -> T:
+    """Return zeros of what `value` and `mask` broadcast to, with the elements of `grad` at the mask."""
+    shape = torch.broadcast_shapes(value.shape, mask.shape)  # type: ignore[no-untyped-call]
+    return zeros_of(grad, shape).masked_scatter(mask, grad)
+
+
+# Formulas that use a tensor for its shape alone save it where torch does: a write to it is noticed.
 rule(
     "gather",
     grad_fn="GatherBackward0",
     tensors="self index",
     args="dim",
     forward="self.gather(dim, index)",
-    self="zeros_of(grad, self_shape).scatter_add(dim, index, grad)",
+    self="zeros_of(grad, self.shape).scatter_add(dim, index, grad)",
     index=NON_DIFFERENTIABLE,
-    saves="index",
+    saves="self index",
+)
+rule(
+    "masked_select",
+    grad_fn="MaskedSelectBackward0",
+    tensors="self mask",
+    forward="self.masked_select(mask)",
+    self="masked_select_backward(grad, self, mask)",
+    mask=NON_DIFFERENTIABLE,
+    saves="self mask",
 )
 
 
@@ -105,8 +131,8 @@ rule(
     forward="self.index_add(dim, index, source, alpha=alpha)",
     self="grad",
     index=NON_DIFFERENTIABLE,
-    source="grad.index_select(dim, index) * conj(alpha)",
-    saves="index",
+    source="chosen_like(grad, dim, index, source) * conj(alpha)",
+    saves="index source",
 )
 rule(
     "index_copy",
@@ -116,8 +142,8 @@ rule(
     forward="self.index_copy(dim, index, source)",
     self="grad.index_fill(dim, index, 0)",
     index=NON_DIFFERENTIABLE,
-    source="grad.index_select(dim, index)",
-    saves="index",
+    source="chosen_like(grad, dim, index, source)",
+    saves="index source",
 )
 rule(
     "index_fill",
@@ -138,6 +164,7 @@ rule(
     indices=NON_DIFFERENTIABLE,
     values="sum_to(grad[indices], values_shape)",
     saves="indices",
+    joint=True,
 )
 
 

@@ -115,6 +115,7 @@ rule(
     indices=NON_DIFFERENTIABLE,
     values="sum_to(grad[indices], values_shape)",
     saves="indices",
+    joint=True,
 )
 # The history of a base that was written to through a view, and of a view taken again after a write.
 rule(

@@ -73,6 +73,7 @@ rule(
     self=f"sum_to(triangular_matrix({_PULLED}, result, upper, left, unitriangular), self_shape)",
     B=f"sum_to({_PULLED}, B_shape)",
     saves="self result",
+    joint=True,
 )
 
 kernel(
@@ -120,7 +121,9 @@ rule(
         "triangular_solve_matrix(grad_solution, grad_cloned_coefficient, A, solution, upper, transpose, "
         "unitriangular)"
     ),
-    saves="A solution",
+    saves="self A solution",
+    joint=True,
+    kept="self",
 )
 
 # --- inverses ---
@@ -195,6 +198,7 @@ rule(
     B="solve_other(grad_result, A, left, vector)",
     info=NON_DIFFERENTIABLE,
     saves="A result",
+    joint=True,
 )
 _solve = operation("linalg_solve_ex")
 

@@ -65,8 +65,8 @@ MUTANTS = (
         "indexing/gather",
         (
             "rules/selection.py",
-            '"zeros_of(grad, self_shape).scatter_add(dim, index, grad)"',
-            '"zeros_of(grad, self_shape).scatter(dim, index, grad)"',
+            '"zeros_of(grad, self.shape).scatter_add(dim, index, grad)"',
+            '"zeros_of(grad, self.shape).scatter(dim, index, grad)"',
         ),
     ),
     mutant(

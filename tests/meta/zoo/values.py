@@ -441,8 +441,8 @@ _INDICES: tuple[Bug, ...] = (
         ("indexing/gather", "indexing/repeated-indices", "indexing/embedding"),
         (
             "rules/selection.py",
-            '"zeros_of(grad, self_shape).scatter_add(dim, index, grad)"',
-            '"zeros_of(grad, self_shape).scatter(dim, index, grad)"',
+            '"zeros_of(grad, self.shape).scatter_add(dim, index, grad)"',
+            '"zeros_of(grad, self.shape).scatter(dim, index, grad)"',
         ),
         (
             "rules/selection.py",
