@@ -231,6 +231,7 @@ HOOK = "def hook(g):\n    return g * 2\n"
             "i = tensor([0, 0])\ny = x.index_fill(0, i, 1.0)\ny.sum().backward()",
             "index_fill: what is written",
         ),
+        ("y = x.fmod(1e-300)\ny.sum().backward()", "fmod: teeth that differences cannot tell apart"),
         ("(x * float('inf')).sum().backward()", "the value is not finite"),
         ("(x * 1e9).sum().backward()", "numbers so large that their rounding hides a kink"),
     ],

@@ -13,6 +13,9 @@ from typing import Any
 
 import torch
 
+FINEST = 1e-2
+"""The shortest period of a sawtooth of which differences know the slope: many of their widths."""
+
 Values = Sequence[Any]
 Options = Mapping[str, Any]
 
@@ -67,6 +70,11 @@ def _equal_bounds(values: Values, options: Options) -> bool:
     return low is not None and high is not None and bool(torch.as_tensor(low == high).any())
 
 
+def _is_finely_sawn(values: Values, _options: Options) -> bool:
+    """`(input, other)`: teeth so small that differences see the mean of many."""
+    return bool((torch.as_tensor(values[1]).abs() < FINEST).any())
+
+
 def _has_ties(values: Values, _options: Options) -> bool:
     ordered = values[0].flatten().sort().values
     return bool((ordered.diff() == 0).any())
@@ -75,6 +83,7 @@ def _has_ties(values: Values, _options: Options) -> bool:
 _OVERWRITTEN = Convention("what is written to one place twice has a gradient each time", _repeats_along)
 _INDEXED = Convention(_OVERWRITTEN.reason, _repeats_among)
 _TWICE = Convention(_OVERWRITTEN.reason)
+_SAWN = Convention("teeth that differences cannot tell apart", _is_finely_sawn)
 _TIES = Convention("the gradient of ties is shared out by a convention", _has_ties)
 _TRIANGLE = Convention("one triangle of its input is read, and the gradient may have both")
 
@@ -82,6 +91,7 @@ NO_DERIVATIVE = {
     "cholesky_inverse": _TRIANGLE,
     "cholesky_solve": _TRIANGLE,
     "clamp": Convention("the gradient between equal bounds", _equal_bounds),
+    "fmod": _SAWN,
     "index_copy": _OVERWRITTEN,
     "index_fill": _OVERWRITTEN,
     "index_put": _INDEXED,
@@ -108,6 +118,7 @@ NO_DERIVATIVE = {
     "nn.functional.max_unpool2d": _TWICE,
     "nn.functional.max_unpool3d": _TWICE,
     "put": _TWICE,
+    "remainder": _SAWN,
     "scatter": _OVERWRITTEN,
     "setitem": _INDEXED,
 }

@@ -93,7 +93,7 @@ class Events:
         used = self._used(step)
         if not _holds(used, NoValue) and self._has_replay(step, used):
             self._run(number, step, frozen=constant or _is_held_constant(step, used))
-        elif _picks(step) and isinstance(used[0], list | tuple) and UNKNOWN not in used:
+        elif _picks(step) and isinstance(used[0], list | tuple) and _are_known(used):
             self._run(number, step, listed=False)
         else:
             self.environment.update(dict.fromkeys(targets(step), UNKNOWN))
@@ -171,7 +171,12 @@ class Events:
         if convention is None or _holds(self._used(step), NoValue):
             return
         values = [self.value(argument) for argument in step.arguments]
-        if convention.applies(values, {key: self.value(given) for key, given in step.options.items()}):
+        options = {key: self.value(given) for key, given in step.options.items()}
+        try:
+            applies = convention.applies(values, options)
+        except (IndexError, RuntimeError, TypeError):  # a call that is written in another way, or is refused
+            applies = True
+        if applies:
             raise Abstains(f"{name}: {convention.reason}")
 
     def _has_replay(self, step: Apply | Get, used: list[Any]) -> bool:
@@ -243,6 +248,10 @@ class _NoBodies:
 
     def entry(self, value: Any) -> Any:
         raise NotImplementedError
+
+
+def _are_known(values: list[Any]) -> bool:
+    return not any(value is UNKNOWN for value in values)
 
 
 def _picks(step: Apply | Get) -> bool:
