@@ -165,7 +165,7 @@ def _verdict(case: CaseResult, engine: str) -> Iterator[Line]:
             if len(further) > FURTHER:
                 yield Line(f"  and {len(further) - FURTHER} further differences")
         case OracleDisputed(reason):
-            yield Line("  torch itself does not do what the scenario says; the engine is not to blame:")
+            yield Line("  torch is not to be trusted here, and the engine is not to blame:")
             yield from _indented(reason)
         case Crashed(reason):
             yield Line(f"  {engine} crashed:")
