@@ -30,14 +30,13 @@ import torch
 
 import refgrad
 from gradconform.engines.refgrad import RefgradEngine
-from gradconform.engines.torch import TorchEngine
-from gradconform.execution.quick import equal, outline, run_quick
 from gradconform.program.names import refs
 from gradconform.program.steps import Apply, Program
 from gradconform.randomize import with_hypothesis
 from gradconform.randomize.chooser import Chooser
 from gradconform.randomize.direct import DirectChooser
 from gradconform.randomize.programs import random_program
+from gradconform.volume import Pair, search
 
 PROGRAMS = 100
 """Programs in a round."""
@@ -45,15 +44,14 @@ PROGRAMS = 100
 BOUNDS = {"direct": 2.0, "hypothesis": 10.0}
 """The multiples of the floor that must not be exceeded."""
 
-TORCH, REFGRAD = TorchEngine(), RefgradEngine()
+REFGRAD = RefgradEngine()
+PAIR = Pair(REFGRAD)
 
 
 def check(chooser: Chooser) -> None:
     """One example: a program is drawn, run on both engines and compared."""
     program = random_program(chooser)
-    made = outline(program)
-    expected, got = run_quick(made, TORCH), run_quick(made, REFGRAD)
-    if not equal(expected, TORCH, got, REFGRAD):
+    if not PAIR.agree(program):
         raise AssertionError(program)
 
 
@@ -61,10 +59,8 @@ def direct(seed: int) -> Callable[[], None]:
     """A round through the direct backend."""
 
     def run() -> None:
-        chooser = DirectChooser(seed)
-        for _ in range(PROGRAMS):
-            chooser = chooser.fresh()
-            check(chooser)
+        for _, program in search(PAIR, random_program, DirectChooser(seed), PROGRAMS):
+            raise AssertionError(program)
 
     return run
 

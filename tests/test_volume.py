@@ -10,10 +10,12 @@ import torch
 
 from gradconform.engines.refgrad import RefgradEngine
 from gradconform.engines.torch import TorchEngine
+from gradconform.errors import Unsupported
 from gradconform.execution.quick import outline, run_quick
-from gradconform.randomize.direct import DirectChooser
+from gradconform.program.steps import Apply, Step
+from gradconform.randomize.direct import DirectChooser, ReplayChooser
 from gradconform.randomize.programs import random_program
-from gradconform.volume import Pair
+from gradconform.volume import Pair, search
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProgram
@@ -93,6 +95,37 @@ def test_no_lie_is_overlooked(program: MakeProgram, text: str, name: str, lie: A
     bound = program(text)
     assert Pair(TorchEngine()).agree(bound)
     assert not Pair(Lying(name, lie)).agree(bound)
+
+
+def test_the_loop_finds_what_a_lie_changes_and_nothing_else() -> None:
+    tells = [program for _, program in search(Pair(RefgradEngine()), random_program, DirectChooser(1), 100)]
+    assert tells == []
+    found = [*search(Pair(Lying("tanh", torch.sin)), random_program, DirectChooser(1), 100)]
+    chooser = DirectChooser(1)
+    drawn = [random_program(chooser.fresh()) for _ in range(100)]
+    lied = [program for program in drawn if any(_applies(step, "tanh") for step in program.steps)]
+    assert len(lied) > 20
+    assert [program for _, program in found] == lied
+    for choices, program in found:
+        assert random_program(ReplayChooser(choices)) == program
+
+
+def _applies(step: Step, operator: str) -> bool:
+    return isinstance(step, Apply) and step.operator == operator
+
+
+def test_a_program_that_is_not_supported_is_looked_at_closer(program: MakeProgram) -> None:
+    class Without(TorchEngine):
+        def operation(self, name: str) -> Any:
+            if name == "exp":
+                raise Unsupported("operator exp")
+            return super().operation(name)
+
+    pair = Pair(Without())
+    programs = [program("y = sin(x)"), program("y = exp(x)"), program("with no_grad():\n    y = exp(x)")]
+    assert pair.differing(programs) == [1, 2]
+    with pytest.raises(Unsupported, match="operator exp"):
+        pair.agree(programs[1])
 
 
 def test_a_finished_run_of_torch_is_taken_as_it_is(program: MakeProgram) -> None:

@@ -7,14 +7,22 @@ by the interpreter and judged by the oracle, which may find that the rounding al
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
 from gradconform.engines.base import Engine
 from gradconform.engines.torch import TorchEngine
-from gradconform.execution.quick import Quick, Runner, equal, outline
+from gradconform.errors import Unsupported
+from gradconform.execution.quick import Quick, Runner, all_equal, equal, outline
 from gradconform.program.script import SEED
 from gradconform.program.steps import Program
+from gradconform.randomize.chooser import Choices
+from gradconform.randomize.direct import DirectChooser
+
+BLOCK = 8
+"""Programs that are drawn, run and compared together: each of these is quicker where nothing else comes
+between, and more of them would no longer fit into the processor's caches."""
 
 
 class Pair:
@@ -32,13 +40,9 @@ class Pair:
         expected: torch's finished run of the program, where there is one. Facts are not looked at.
         Raises Unsupported and AdapterError, as the interpreter does.
         """
+        if expected is None and self._plainly_agree([program]):
+            return True
         steps = outline(program)
-        if steps.plain and expected is None:
-            # They draw no random numbers and seldom warn: what is set up below takes as long as two of them.
-            expected = self._expected.run(steps)
-            if equal(expected, self.torch, self._got.run(steps), self.engine):
-                return True
-            expected = None
         default, numbers = torch.get_default_dtype(), torch.get_rng_state()
         try:
             with warnings.catch_warnings():
@@ -52,3 +56,44 @@ class Pair:
         finally:
             torch.set_rng_state(numbers)
             torch.set_default_dtype(default)
+
+    def differing(self, programs: Sequence[Program]) -> list[int]:
+        """The places of those programs on which the two do not agree, or which one of them does not support.
+
+        Raises AdapterError.
+        """
+        try:
+            if self._plainly_agree(programs):
+                return []
+        except Unsupported:
+            pass
+        return [place for place, program in enumerate(programs) if self._differs(program)]
+
+    def _differs(self, program: Program) -> bool:
+        try:
+            return not self.agree(program)
+        except Unsupported:
+            return True
+
+    def _plainly_agree(self, programs: Sequence[Program]) -> bool:
+        """Whether all programs are of plain steps and the two agree on them. Such steps draw no random
+        numbers and seldom warn: to prepare for either takes as long as two of them."""
+        outlines = [outline(program) for program in programs]
+        if not all(one.plain for one in outlines):
+            return False
+        expected, got = [*map(self._expected.run, outlines)], [*map(self._got.run, outlines)]
+        return all_equal(expected, self.torch, got, self.engine)
+
+
+def search(
+    pair: Pair, draw: Callable[[DirectChooser], Program], chooser: DirectChooser, programs: int
+) -> Iterator[tuple[Choices, Program]]:
+    """Draws so many programs, each from choices of its own, and gives those on which the two do not agree.
+
+    Raises AdapterError.
+    """
+    for first in range(0, programs, BLOCK):
+        choosers = [chooser.fresh() for _ in range(min(BLOCK, programs - first))]
+        drawn = [draw(one) for one in choosers]
+        for place in pair.differing(drawn):
+            yield choosers[place].choices, drawn[place]

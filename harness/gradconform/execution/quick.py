@@ -230,7 +230,7 @@ class Runner:
             else:
                 error = number - size, phase_of(step), type(raised).__name__
         grad_enabled = engine.is_grad_enabled()
-        if grad_enabled is not True:
+        if machine is not None or grad_enabled is not True:
             engine.reset()
         if machine is None:
             return Quick(environment, error, (), grad_enabled)
@@ -250,14 +250,14 @@ def equal(a: Quick, engine_a: Engine, b: Quick, engine_b: Engine) -> bool:
 
     What an engine does not show is not compared. False says nothing but "look closer".
     """
-    if a.error != b.error or a.caught != b.caught or a.warned != b.warned:
-        return False
-    modes = a.grad_enabled, b.grad_enabled
-    if modes[0] is not modes[1] and UNSEEN not in modes:
-        return False
+    return all_equal([a], engine_a, [b], engine_b)
+
+
+def all_equal(a: Sequence[Quick], engine_a: Engine, b: Sequence[Quick], engine_b: Engine) -> bool:
+    """Whether all pairs of finished runs are `equal`; all of them are still held."""
+    pairs = _Pairs(engine_a, engine_b)
     try:
-        pairs = _Pairs(engine_a, engine_b)
-        return pairs.gather(a.environment, b.environment) and pairs.agree()
+        return all(map(pairs.gather, a, b)) and pairs.agree()
     except Exception:  # noqa: BLE001 - something that cannot be read
         return False
 
@@ -272,16 +272,22 @@ class _Pairs:
         self.ours: list[Handle] = []
         self.theirs: list[Handle] = []
 
-    def gather(self, a: Environment, b: Environment) -> bool:
-        """Takes in the tensors of live names; False where the names, or other values, differ."""
-        self.ours, self.theirs = [*a.values()], [*b.values()]
-        if [*a] == [*b] and _all_tensors(self._a, self.ours) and _all_tensors(self._b, self.theirs):
-            return True
-        self.ours, self.theirs = [], []
-        names = {name for name in a if name[0] != TEMPORARY}
-        if names != {name for name in b if name[0] != TEMPORARY}:
+    def gather(self, a: Quick, b: Quick) -> bool:
+        """Takes in the tensors of two runs; False where anything else differs."""
+        if a.error != b.error or a.caught != b.caught or a.warned != b.warned:
             return False
-        return all(self.values(a[name], b[name]) for name in names)
+        if not _same((a.grad_enabled,), (b.grad_enabled,)):
+            return False
+        ours, theirs = [*a.environment.values()], [*b.environment.values()]
+        tensors = _all_tensors(self._a, ours) and _all_tensors(self._b, theirs)
+        if tensors and [*a.environment] == [*b.environment]:
+            self.ours += ours
+            self.theirs += theirs
+            return True
+        names = {name for name in a.environment if name[0] != TEMPORARY}
+        if names != {name for name in b.environment if name[0] != TEMPORARY}:
+            return False
+        return all(self.values(a.environment[name], b.environment[name]) for name in names)
 
     def values(self, a: Any, b: Any) -> bool:
         """Takes in the tensors of two values of any kind; False where they differ in anything else."""
@@ -326,8 +332,9 @@ _PLAIN = (bool, int, float, complex, str)
 
 
 def _all_tensors(engine: Engine, values: Sequence[Any]) -> bool:
-    # Most often they are all of one type, of which one need be asked.
-    return all(map(engine.is_tensor, {type(value): value for value in values}.values()))
+    # Most often they are of one type, and one need be asked.
+    one = len({*map(type, values)}) == 1
+    return engine.is_tensor(values[0]) if one else all(map(engine.is_tensor, values))
 
 
 def _same(a: Sequence[Any], b: Sequence[Any]) -> bool:
