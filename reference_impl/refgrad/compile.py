@@ -27,7 +27,7 @@ from . import grad_mode
 from .accumulate import accumulator, beside
 from .generate import pull_source, source
 from .levels import LEVELS
-from .node import LEAF, OBSERVERS, SEQUENCE, check_version, freed, note_version, observe
+from .node import LEAF, OBSERVERS, SEQUENCE, check_saved, freed, note_version, observe
 from .operands import refuse_operands
 from .optional import optional
 from .outputs import separate
@@ -81,7 +81,7 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
         "accumulator": accumulator,
         "attach": attach,
         "beside": beside,
-        "check_version": check_version,
+        "check_saved": check_saved,
         "counter_of": counter_of,
         "fit": fit,
         "freed": freed,

@@ -122,7 +122,7 @@ def _unpack_data(needs: Needs) -> list[str]:
             f"if {saved} is None:",
             "    raise freed()",
             f"if {saved}._counter is not None:",
-            f"    check_version(node, {saved!r}, {saved}._counter, {saved}._data, {saved}.grad_fn)",
+            f"    check_saved(node, {saved!r}, {saved})",
             f"{saved} = {saved}._data",
         ]
     for name in needs.results:

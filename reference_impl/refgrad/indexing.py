@@ -31,6 +31,7 @@ class Indices:
     _places: tuple[Tensor | None, ...]
     tensors: tuple[Tensor, ...]
 
+    _cut: Final = None
     _node: Final = None
     grad_fn: Final = None
 

@@ -233,6 +233,19 @@ def note_version(node: Node, name: str, counter: VersionCounter) -> None:
             node.versions = {name: counter.value}
 
 
+def check_saved(node: Node, name: str, saved: Any) -> None:
+    """Raise torch's RuntimeError if the operand `name` was written to since `node` saved it, or was cut from
+    its history.
+    """
+    origin = saved.grad_fn
+    if origin is None and saved._cut is not None and saved._cut > node.seq:
+        raise RuntimeError(
+            "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_()."
+            "This is not supported, please use out-of-place `.detach()` instead"
+        )
+    check_version(node, name, saved._counter, saved._data, origin)
+
+
 def check_version(node: Node, name: str, counter: VersionCounter, data: Any, origin: Node | None) -> None:
     """Raise torch's RuntimeError if the saved tensor `name` was written to since it was saved.
 

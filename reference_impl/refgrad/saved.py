@@ -28,7 +28,7 @@ import torch
 
 from .grad_mode import mode
 from .levels import LEVELS
-from .node import LEAF, OBSERVERS, Node, check_version, freed, modified
+from .node import LEAF, OBSERVERS, Node, check_saved, check_version, freed, modified
 from .optional import ABSENT
 from .tensor import Tensor
 from .thread_state import CARRIED
@@ -191,7 +191,7 @@ def unpack(node: Any, name: str) -> Any:
     if saved is None:
         raise freed()
     if saved._counter is not None:
-        check_version(node, name, saved._counter, saved._data, saved.grad_fn)
+        check_saved(node, name, saved)
     return saved if isinstance(saved, Tensor) else saved.value
 
 

@@ -19,7 +19,7 @@ from . import printing
 from .assignment import check_grad
 from .conversions import Conversions
 from .grad_mode import mode
-from .node import LEAF, UNTRACKED, Node, Refusal
+from .node import LEAF, SEQUENCE, UNTRACKED, Node, Refusal
 from .transform_state import refuse_flags
 from .versions import UNCOUNTED, VersionCounter, counter_of, version_of
 
@@ -30,7 +30,17 @@ if TYPE_CHECKING:
 
 _new = object.__new__
 _OPTIONAL = frozenset(
-    ("_accumulator", "_grad", "_grad_dtype", "_hooks", "_post_accumulate", "_retained", "_tangents", "_view")
+    (
+        "_accumulator",
+        "_cut",
+        "_grad",
+        "_grad_dtype",
+        "_hooks",
+        "_post_accumulate",
+        "_retained",
+        "_tangents",
+        "_view",
+    )
 )
 _NOT_A_LEAF = (
     "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
@@ -52,6 +62,7 @@ class Tensor(Conversions):
         "__weakref__",
         "_accumulator",
         "_counter",
+        "_cut",
         "_data",
         "_dtype",
         "_grad",
@@ -70,6 +81,8 @@ class Tensor(Conversions):
     _dtype: torch.dtype
     _node: Node | None
     _counter: VersionCounter | None
+    # when `detach_()` has cut this tensor from its history, in the numbers of nodes
+    _cut: int | None
     # `.grad`; the node of this leaf, known weakly
     _grad: Tensor | None
     _accumulator: Callable[[], Node | None] | None
@@ -259,6 +272,10 @@ class Tensor(Conversions):
                 "gradients. To fix this error, please refer to the Optimizer.zero_grad() function in "
                 "torch/optim/optimizer.py as the solution."
             )
+        if self._recorded():
+            # What has saved the tensor before asks about the cut where it asks about writes.
+            self._cut = next(SEQUENCE)
+            counter_of(self)
         self._node = None
         self._tell_views()
         return self

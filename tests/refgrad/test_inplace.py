@@ -289,6 +289,23 @@ PROGRAMS = {
         y.backward(torch.tensor([1., 10.]))
         print(x.grad)
         """,
+    "a saved tensor is cut from its history": """
+        def attempt(change):
+            x = leaf([1., 2.])
+            y = x * 2
+            z = y * y
+            z = change(x, y, z) or z
+            try:
+                z.backward(torch.ones(2))
+                print(x.grad)
+            except RuntimeError as error:
+                print(str(error)[:60])
+        attempt(lambda x, y, z: (y.detach_(), None)[1])
+        attempt(lambda x, y, z: (y.detach_().requires_grad_(), None)[1])
+        attempt(lambda x, y, z: (y.detach_().mul_(x), None)[1])
+        attempt(lambda x, y, z: y.detach_() * x * y)
+        attempt(lambda x, y, z: (x.detach_(), None)[1])
+        """,
 }
 
 
