@@ -19,7 +19,7 @@ import torch
 
 from .backward import execute
 from .grad_mode import mode
-from .hooks import hooks_of_leaf
+from .hooks import await_hooks, hooks_of_leaf
 from .node import LEAF, SEQUENCE, Node
 from .optional import ABSENT
 from .rules.formulas import fit
@@ -96,8 +96,9 @@ class AccumulateGrad(Node):
 
     def displace(self) -> None:
         """Note that the leaf is about to get data of another shape or dtype: gradients still come in the
-        present ones.
+        present ones, and what is recorded from then on may have another node.
         """
+        await_hooks(self.variable, self)
         if type(self) is not _Displaced:
             self.expect(self.variable._shape, self.variable._dtype)
 

@@ -118,6 +118,16 @@ def hooks_of_leaf(leaf: Tensor) -> NodeHooks:
     return hooks
 
 
+def await_hooks(leaf: Tensor, node: Node) -> None:
+    """Let `node`, which accumulates into `leaf`, see the hooks too that the leaf gets when another node does."""
+    if leaf._hooks is None:
+        leaf._hooks = OrderedDict()
+        hooks_of(node).tensor.append((0, leaf._hooks))
+    if leaf._post_accumulate is None:
+        leaf._post_accumulate = OrderedDict()
+        hooks_of(node).after = leaf._post_accumulate
+
+
 # --- registration ---
 
 

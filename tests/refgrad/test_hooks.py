@@ -52,6 +52,20 @@ PROGRAMS = {
     "first registered after the leaf was used": """
         x = leaf([1.]); y = x * 2; seen = []; x.register_hook(seen.append); y.backward(); print(seen)
         """,
+    "registered after the leaf was given other data": """
+        def change(x, how):
+            if how == "data": x.data = torch.tensor([5., 6.])
+            if how == "dtype": x.data = torch.tensor([5., 6.], dtype=torch.float64)
+            if how == "set":
+                with torch.no_grad(): x.set_(torch.tensor([5., 6.]))
+        for how in ("data", "dtype", "set"):
+            for again in (False, True):
+                x = leaf([1., 2.]); log = []; y = x + 0; change(x, how); z = x * x if again else None
+                x.register_hook(lambda g: (log.append("before"), g * 2)[1])
+                x.register_post_accumulate_grad_hook(lambda p: log.append("after"))
+                y.sum().backward(); print(how, log, x.grad)
+                (x * 3 if z is None else z).sum().backward(); print(log, x.grad)
+        """,
     "registered while the hooks run": """
         x = leaf([1.]); y = x * 2; seen = []
         def first(g): seen.append(1); x.register_hook(lambda g: seen.append(2))
