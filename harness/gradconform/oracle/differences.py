@@ -37,7 +37,7 @@ ROUNDING = 64 * torch.finfo(torch.float64).eps
 """What rounding may do to a difference, in units of the largest number that the program computes."""
 LARGEST = 1e8
 """A program with larger numbers has roundings in which a kink could hide."""
-ELEMENTS = 512
+ELEMENTS = 256
 DIRECTIONS = 2
 """So many directions are tried besides those of the elements."""
 
