@@ -119,7 +119,7 @@ def hooks_of_leaf(leaf: Tensor) -> NodeHooks:
 
 
 def await_hooks(leaf: Tensor, node: Node) -> None:
-    """Let `node`, which accumulates into `leaf`, see the hooks too that the leaf gets when another node does."""
+    """Let `node`, which accumulates into `leaf`, see hooks that the leaf gets when another node does so."""
     if leaf._hooks is None:
         leaf._hooks = OrderedDict()
         hooks_of(node).tensor.append((0, leaf._hooks))
