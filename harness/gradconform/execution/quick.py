@@ -201,10 +201,11 @@ class Runner:
         """
         engine, functions = self.engine, self._functions
         environment = make_inputs(program.inputs, engine, self.device)
-        machine = None
-        error = None
+        machine: Machine | None = None
+        compiler: Compiler | None = None
+        error: Raised | None = None
         number = size = 0
-        step = None
+        step: Step | None = None
         try:
             for step, plain, size in program.entries:
                 number += size
@@ -217,7 +218,7 @@ class Runner:
                     if target:
                         environment[target] = result
                     continue
-                if machine is None:
+                if machine is None or compiler is None:
                     machine = Machine(engine)
                     compiler = Compiler(engine, machine, self.device)
                 compiler.do(number - size, step, environment)
@@ -228,7 +229,8 @@ class Runner:
             if machine is not None and machine.raised is raised:  # a step of a body raised it
                 error = machine.seen(raised)
             else:
-                error = number - size, phase_of(step), type(raised).__name__
+                phase = "forward" if step is None else phase_of(step)
+                error = number - size, phase, type(raised).__name__
         grad_enabled = engine.is_grad_enabled()
         if machine is not None or grad_enabled is not True:
             engine.reset()
