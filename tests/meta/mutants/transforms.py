@@ -86,7 +86,7 @@ MUTANTS = (
         "func/constant-inputs-leave-no-history",
         (
             "func/tracking.py",
-            "            if self.recording and depends_on_outside(value):\n",
+            "            if self.recording and liveness.of(value):\n",
             "            if self.recording:\n",
         ),
         (
