@@ -10,11 +10,14 @@ database of failures and shrinks it.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import hypothesis
@@ -227,8 +230,7 @@ def _run(
     Returns what hypothesis says of a test that does not do the same thing twice.
     """
 
-    # Seeding a test takes its database away, so the settings are applied after it.
-    @hypothesis.settings(
+    settings = hypothesis.settings(
         phases=phases,
         max_examples=examples,
         database=database,
@@ -236,21 +238,25 @@ def _run(
         derandomize=False,
         print_blob=False,
         report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=_HEALTH_CHECKS,
         verbosity=Verbosity.quiet,
     )
-    @hypothesis.seed(seed)
-    @hypothesis.given(strategies.composite(fails)())
-    def test(failed: bool) -> None:
-        if failed:
-            raise _FoundError
-
+    # Seeding a test takes its database away, so the settings are applied after it.
+    test = settings(hypothesis.seed(seed)(hypothesis.given(strategies.composite(fails)())(_passes)))
     with _away_from_home(), suppress(_FoundError, _LimitReached):
         try:
             test()
         except Flaky as flaky:
             return flaky
     return None
+
+
+_HEALTH_CHECKS = list(HealthCheck)
+
+
+def _passes(failed: bool) -> None:  # hypothesis parses its text for each search: it is short
+    if failed:
+        raise _FoundError
 
 
 def _encode(choices: Choices, bounds: Sequence[int]) -> _OneEntry:
@@ -271,11 +277,14 @@ def _encode(choices: Choices, bounds: Sequence[int]) -> _OneEntry:
 
 @contextmanager
 def _away_from_home() -> Iterator[None]:
-    """Lets hypothesis keep its caches in a temporary directory instead of a .hypothesis where one works."""
+    """Lets hypothesis keep its caches in a temporary directory instead of a .hypothesis where one works. It
+    makes that directory where it has something to write, which is seldom."""
     before = vars(configuration).get("__hypothesis_home_directory")
-    with tempfile.TemporaryDirectory(prefix="gradconform-") as directory:
-        configuration.set_hypothesis_home_dir(directory)
-        try:
-            yield
-        finally:
-            configuration.set_hypothesis_home_dir(before)
+    directory = Path(tempfile.gettempdir(), f"gradconform-{token_hex(8)}")
+    configuration.set_hypothesis_home_dir(directory)
+    try:
+        yield
+    finally:
+        configuration.set_hypothesis_home_dir(before)
+        if directory.exists():
+            shutil.rmtree(directory, ignore_errors=True)
