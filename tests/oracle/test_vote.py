@@ -13,6 +13,10 @@ from gradconform.engines.registry import find_engine
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.interpreter import Detail, run
 from gradconform.oracle.judge import judge
+from gradconform.oracle.policy import compared
+from gradconform.oracle.spots import NumericMiss, Spot, numbers_at
+from gradconform.oracle.tolerance import Miss
+from gradconform.oracle.vote import Ballot, Vote
 from gradconform.program.steps import Input, Program
 from gradconform.verdict import Diverges, OracleDisputed, Verdict
 
@@ -129,16 +133,32 @@ def test_a_kink_that_rounding_steps_over_stays_a_divergence(program: MakeProgram
     assert not any("finite" in detail for detail in details(judged(made, TorchEngine(), OneAtZero())))
 
 
+def test_a_side_of_a_kink_that_float32_takes_is_not_judged_by_float64(program: MakeProgram) -> None:
+    # 0.3002 is 0.2998 after 10000 was added in float32, and taken away again.
+    text = "y = (x + 10000.0 - 10000.0 - 0.3).relu()\ny.sum().backward()"
+    made = program(text, given(0.3002, dtype=torch.float32))
+    trace = run(made, TorchEngine())
+    place, step = Spot("x", ("grad",)), trace.states[-1].step
+    ours = numbers_at(trace, step, place)
+    assert ours is not None
+    theirs = torch.ones_like(ours)
+    miss = compared(ours, theirs)
+    assert isinstance(miss, Miss)
+    ballot = Ballot(made, lambda again: run(again, TorchEngine(), detail=Detail.STEPS))
+    vote = ballot.vote(NumericMiss(place, step, ours, theirs, miss))
+    assert vote == Vote("none", "in float64 torch's own answer is another one")
+
+
 def test_a_nan_is_nobodys(program: MakeProgram) -> None:
     class NoNan(TorchEngine):
         def backward(self, *arguments: Any, **options: Any) -> None:
             super().backward(*arguments, **options)
-            for leaf in self.leaves:
+            for leaf in self.mine:
                 leaf.grad = torch.zeros_like(leaf)
 
         def from_torch(self, tensor: torch.Tensor, *, requires_grad: bool = False) -> torch.Tensor:
             leaf: torch.Tensor = super().from_torch(tensor, requires_grad=requires_grad)
-            self.leaves = [leaf]
+            self.mine = [leaf]
             return leaf
 
     made = program("((x ** 4).sqrt()).sum().backward()", given(0.0, 1.0))
