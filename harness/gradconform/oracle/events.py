@@ -104,7 +104,7 @@ class Events:
         owner = self.environment[step.arguments[0].name] if isinstance(step.arguments[0], Ref) else None
         if not isinstance(owner, torch.Tensor) or _holds(self._used(step), NoValue):
             raise Abstains("the program writes what is not known, or into it")
-        if _memory(owner) in self._constant:
+        if owner.numel() and _memory(owner) in self._constant:
             raise Abstains("a write into memory that holds what autograd takes for constant")
         self._run(number, step)
 
