@@ -185,7 +185,7 @@ def timed(run: Callable[[], None]) -> float:
     return (time.process_time() - start) / PROGRAMS * 1e6
 
 
-STRETCH = 20
+STRETCH = 10
 """Rounds that a process runs at a time."""
 
 
