@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from . import levels
 from .levels import LEVELS, Level
 from .ops import OPERATIONS
-from .tangents import laid_out
+from .rules.formulas import laid_out
 from .tensor import Tensor
 
 __all__ = [
@@ -106,7 +106,7 @@ def dual(tensor: Tensor, tangent: Tensor, level: Level) -> Tensor:
             f"gradient is of size {list(tangent.shape)}."
         )
     out: Tensor = OPERATIONS["view"].apply(tensor, tuple(tensor.shape))
-    levels.set_tangent(out, level, laid_out(tangent, tensor))
+    levels.set_tangent(out, level, laid_out(tangent, tensor._data.stride()))
     return out
 
 

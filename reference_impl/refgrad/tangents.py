@@ -30,7 +30,7 @@ from .backward import Capture, execute
 from .grad_mode import mode
 from .levels import LEVELS, Level, below, set_tangent, tangent_of
 from .node import Node
-from .rules.formulas import conj
+from .rules.formulas import conj, laid_out
 from .rules.registry import NOT_IMPLEMENTED, Rule
 from .tensor import Tensor
 from .views import views_of
@@ -86,7 +86,7 @@ def _push(
                     shared = any(product._data is tangent._data for tangent in given.values())
                     # The result has memory of its own, and so has its tangent.
                     own = product.clone() if shared or product._data._is_view() else product
-                    set_tangent(result, level, laid_out(own, result))
+                    set_tangent(result, level, laid_out(own, result._data.stride()))
 
 
 def push_view(apply: Callable[..., Tensor], out: Tensor, base: Sequence[Tensor], args: Sequence[Any]) -> None:
@@ -112,18 +112,6 @@ def carry(
             ]
             for result, tangent in zip(results, linear(*filled), strict=True):
                 set_tangent(result, level, tangent)
-
-
-def laid_out(tangent: Tensor, primal: Tensor) -> Tensor:
-    """Return `tangent`, copied if it does not lie in memory as `primal` does: the two are written to
-    together.
-    """
-    if tangent._data.stride() == primal._data.stride():
-        return tangent
-    # By rearrangement, and not into fresh memory: inside vmap a tangent can have a batch and its primal none.
-    strides = primal._data.stride()
-    order = sorted(range(len(strides)), key=lambda dim: -strides[dim])
-    return tangent.permute(order).contiguous().permute([order.index(dim) for dim in range(len(order))])
 
 
 def is_dual(*operands: Any) -> bool:

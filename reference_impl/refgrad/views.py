@@ -208,7 +208,7 @@ def rebase(tensor: Tensor, node: Node) -> None:
         merged = Tensor._of(base._data)
         old = Tensor._of(base._data)
         old._node = base._node
-        _operations["copy_slices"].record(merged, old, written, view.path)
+        _operations["copy_slices"].record(merged, old, written, view.path, base._data.stride())
         _set_history(base, merged._node)
     counter = cast("VersionCounter", tensor._counter)
     if counter.views is not None:

@@ -10,6 +10,23 @@ import pytest
 import refgrad as rg
 
 PROGRAMS = {
+    "a write through a view, and cotangents that lie otherwise": """
+        def gapped(value): return torch.stack([value] * 2, -1).select(-1, 0)
+        cotangents = (lambda y: torch.arange(8.).reshape(y.shape),
+                      lambda y: gapped(torch.arange(8.).reshape(y.shape)),
+                      lambda y: torch.tensor(2.).expand(y.shape))
+        for make, take in ((lambda x: x.view(4, 2), torch.view_as_complex),
+                           (lambda x: x.view(4, 2).mT, lambda y: y.mT.view(-1)[1:3]),
+                           (lambda x: x.view(2, 4), lambda y: y.view(-1)[::3]),
+                           (lambda x: x.view(2, 2, 2).permute(2, 0, 1),
+                            lambda y: y.permute(1, 2, 0).view(4, 2)[2])):
+            for cotangent in cotangents:
+                x = torch.arange(8., requires_grad=True); y = make(x).clone(); take(y).mul_(3)
+                y.backward(cotangent(y), retain_graph=True); print(x.grad)
+                v = cotangent(y).detach().requires_grad_()
+                g, = torch.autograd.grad(y, x, v, create_graph=True)
+                print(g.detach(), *torch.autograd.grad((g * g.detach()).sum(), v))
+        """,
     "what is a view": """
         x = torch.ones(2, 3, requires_grad=True)
         views = [x.view(6), x[0], x[:, 1:], x.t(), x.expand(2, 2, 3), x.unsqueeze(0), x.reshape(3, 2), x[...]]

@@ -242,11 +242,25 @@ def as_optional(indices: tuple[Any, ...]) -> list[torch.Tensor | None]:
     return [index if isinstance(index, torch.Tensor) else None for index in indices]
 
 
-def copy_slices(base: torch.Tensor, source: torch.Tensor, path: Any) -> torch.Tensor:
-    """Return `base` with `source` in the place of the view that `path` leads to."""
-    out = base.clone()
+def copy_slices(
+    base: torch.Tensor, source: torch.Tensor, path: Any, strides: tuple[int, ...]
+) -> torch.Tensor:
+    """Return `base`, laid out by `strides`, with `source` in the place of the view that `path` leads to."""
+    out = laid_out(base.clone(), strides)
     path.view(out).copy_(source)
-    return out
+    return out  # type: ignore[no-any-return]
+
+
+def laid_out(value: T, strides: tuple[int, ...]) -> T:
+    """Return `value`, its dimensions in the order of `strides` in memory if it does not lie by these already.
+
+    By rearrangement, and not into fresh memory: inside vmap `value` may have a batch that others lack.
+    """
+    data = value if isinstance(value, torch.Tensor) else value._data
+    if data.stride() == strides:
+        return value
+    order = tuple(sorted(range(len(strides)), key=lambda dim: -strides[dim]))
+    return value.permute(order).contiguous().permute(inverse_permutation(order))
 
 
 def rsub(value: torch.Tensor, other: torch.Tensor | complex, alpha: complex) -> torch.Tensor:
@@ -263,6 +277,7 @@ _FUNCTIONS: dict[str, _Pair] = {
         count,
         divide,
         inverse_permutation,
+        laid_out,
         pow_base_backward,
         pow_exponent_backward,
         pow_number_backward,

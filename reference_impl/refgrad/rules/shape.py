@@ -122,10 +122,12 @@ rule(
     "copy_slices",
     grad_fn="torch::autograd::CopySlices",
     tensors="base source",
-    args="path",
-    forward="copy_slices(base, source, path)",
-    base="copy_slices(grad, zeros_like(path.view(grad)), path)",
-    source="path.view(grad).clone()",
+    args="path strides",
+    forward="copy_slices(base, source, path, strides)",
+    base=(
+        "copy_slices(laid_out(grad, strides), grad.new_zeros(source_shape, dtype=source_dtype), path, strides)"
+    ),
+    source="path.view(laid_out(grad, strides)).clone()",
     saves="",
     releases="path",
 )
