@@ -11,8 +11,9 @@ import os
 import resource
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -35,7 +36,7 @@ class Ended(Generic[Result]):
     """What became of one piece of work.
 
     result: what it returned; None where the process did not live to the end, and `death` says how it ended
-    then. last: what it told last. seconds: of CPU time.
+    then. last: what it told last. seconds: of CPU time, up to there where it died.
     """
 
     result: Result | None
@@ -50,15 +51,19 @@ class _Running(Generic[Item]):
     process: BaseProcess
     ends: float
     last: str = ""
-    result: object = field(default=None)
+    result: object = None
     seconds: float = 0.0
     done: bool = False
+    failure: str = ""
 
 
 def several(
     items: Iterable[Item], work: Callable[[Item, Tell], Result], jobs: int, cpu: int = CPU
 ) -> Iterator[tuple[Item, Ended[Result]]]:
-    """The work on each item, in the order in which they end. cpu: seconds of CPU time for each."""
+    """The work on each item, in the order in which they end. cpu: seconds of CPU time for each.
+
+    Raises RuntimeError, with the traceback, where the work raises an exception.
+    """
     waiting = iter(items)
     running: dict[Connection, _Running[Item]] = {}
     while True:
@@ -77,7 +82,7 @@ def several(
             assert isinstance(ready, Connection)
             if not _heard(ready, running[ready]):
                 one = running.pop(ready)
-                yield one.item, _ended(one, cpu)
+                yield one.item, _ended(one)
         for one in running.values():
             if time.monotonic() > one.ends:
                 one.process.kill()
@@ -87,8 +92,14 @@ def _child(item: Item, work: Callable[[Item, Tell], Result], pipe: Connection, c
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     start = time.process_time()
-    result = work(item, pipe.send)
-    pipe.send((result, time.process_time() - start))
+
+    def send(kind: str, what: object) -> None:
+        pipe.send((kind, what, time.process_time() - start))
+
+    try:
+        send("done", work(item, lambda text: send("told", text)))
+    except Exception:  # noqa: BLE001 - it is raised where the work was asked for
+        send("failed", traceback.format_exc())
     pipe.close()
     sys.stdout.flush()
     os._exit(0)  # nothing that the work has broken is asked to tidy up
@@ -97,19 +108,23 @@ def _child(item: Item, work: Callable[[Item, Tell], Result], pipe: Connection, c
 def _heard(pipe: Connection, one: _Running[Item]) -> bool:
     """Takes what a process says; False once it has nothing more to say."""
     try:
-        said = pipe.recv()
+        kind, what, one.seconds = pipe.recv()
     except EOFError:
         return False
-    if isinstance(said, str):
-        one.last = said
-    else:
-        one.result, one.seconds = said
-        one.done = True
+    match kind:
+        case "told":
+            one.last = what
+        case "failed":
+            one.failure = what
+        case _:
+            one.result, one.done = what, True
     return True
 
 
-def _ended(one: _Running[Item], cpu: int) -> Ended[Result]:
+def _ended(one: _Running[Item]) -> Ended[Result]:
     one.process.join()
+    if one.failure:
+        raise RuntimeError(f"at {one.last or one.item}:\n{one.failure}")
     code = one.process.exitcode
     death = "" if one.done else "it did not end" if code in {-9, -24} else f"the process died, exit {code}"
-    return Ended(one.result, death, one.last, one.seconds if one.done else float(cpu))  # type: ignore[arg-type]
+    return Ended(one.result, death, one.last, one.seconds)  # type: ignore[arg-type]

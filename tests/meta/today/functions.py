@@ -22,8 +22,8 @@ from .networks import NETWORKS, Network
 if TYPE_CHECKING:
     import torch
 
-RANDOM = 2
-"""Random inputs of each call, beside its example."""
+RANDOM = 1
+"""Random inputs of each call and dtype, beside its example."""
 
 Call = Callable[..., tuple[Handle, ...]]
 """Takes the tensors that gradients are taken of, and gives the results."""
@@ -64,24 +64,22 @@ class _Nothing:
         return value
 
 
-def of_tables(
-    templates: Iterable[Template], dtypes: Sequence[str], random: int = RANDOM
-) -> Iterator[Function]:
+def of_tables(templates: Iterable[Template], dtypes: Sequence[str]) -> Iterator[Function]:
     """The calls of the operator tables: each form at its example and at random inputs, contiguous ones."""
     for template in templates:
         if not template.id.endswith("gradients") or not template.id.startswith("operators/"):
             continue
         for dtype in dtypes:
             if dtype in template.scenario.dtypes:
-                yield from _at_points(template, dtype, random)
+                yield from _at_points(template, dtype)
 
 
-def _at_points(template: Template, dtype: str, random: int) -> Iterator[Function]:
+def _at_points(template: Template, dtype: str) -> Iterator[Function]:
     scenario = template.scenario
     points = [draws.example(scenario, dtype)]
     if scenario.let:
         chooser = DirectChooser(0)
-        points += [draws.draw(scenario, chooser, dtype) for _ in range(random)]
+        points += [draws.draw(scenario, chooser, dtype) for _ in range(RANDOM)]
     for number, point in enumerate(points):
         function = _function(template, dtype, point, f"{template.id}[{dtype}] #{number}")
         if function is not None:

@@ -9,7 +9,7 @@ from gradconform.program.library import load_library
 from gradconform.program.parse import Template
 from gradconform.spec.corpus import operator_files
 
-from .functions import RANDOM, Function, of_tables
+from .functions import Function, of_tables
 
 
 @cache
@@ -17,6 +17,6 @@ def _templates() -> tuple[Template, ...]:
     return load_library(operator_files())
 
 
-def calls(dtypes: tuple[str, ...], random: int = RANDOM) -> Iterator[Function]:
-    """All calls of the tables, in these dtypes, at their examples and at so many random inputs."""
-    return of_tables(_templates(), dtypes, random)
+def calls(dtypes: tuple[str, ...]) -> Iterator[Function]:
+    """All calls of the tables, in these dtypes."""
+    return of_tables(_templates(), dtypes)

@@ -1,0 +1,121 @@
+"""The page of the kill matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+from typing import TYPE_CHECKING
+
+# The folder above is on the path wherever this package can be imported.
+from today import CHECKS  # type: ignore[import-not-found]
+
+from .cells import Cell, Cells
+
+if TYPE_CHECKING:
+    from zoo.base import Bug  # type: ignore[import-not-found]
+
+OURS = {
+    "documented": "the scenarios of documented behaviours: `gradconform run --corpus documented`",
+    "operators": "the scenarios of operators and points: `gradconform run --corpus operators`",
+    "explore": "random whole programs: `gradconform explore`",
+}
+"""The columns that are gradconform's, and what they are."""
+
+THEIRS = {check.name: check.says for check in CHECKS}
+"""The columns that people have today."""
+
+COLUMNS = (*OURS, *THEIRS)
+
+_ABOUT = """\
+Written by `python benchmarks/detection.py --write`: engines with one bug each that some autograd
+engine really had (`tests/meta/zoo/`), against what gradconform has and against what people use today.
+The checks of today (`tests/meta/today/`) go through the calls of our operator tables at their examples
+and at random inputs, and through small networks: more functions than most such scripts have. A bug is
+caught by what fails on it and passes on the engine without it."""
+
+_NOT_CAUGHT = "not caught"
+
+
+def page(bugs: Sequence[Bug], cells: Cells, torch: str) -> Iterator[str]:
+    """The lines of the page. torch: its version."""
+    yield "# Which bugs are caught, and by what"
+    yield ""
+    yield _ABOUT
+    yield ""
+    yield f"torch {torch}, {len(bugs)} engines. Times are of CPU, without loading torch and the specs."
+    yield ""
+    yield from _totals(bugs, cells)
+    yield ""
+    yield from _gain(bugs, cells)
+    yield ""
+    yield "## The matrix"
+    yield ""
+    yield "Programs run until the bug was caught, and CPU seconds."
+    yield ""
+    yield f"| bug | {' | '.join(COLUMNS)} |"
+    yield f"|---|{'---|' * len(COLUMNS)}"
+    for bug in bugs:
+        row = [_short(cells.get((bug.id, column))) for column in COLUMNS]
+        yield f"| [{bug.id}](#{bug.id.lower()}) | {' | '.join(row)} |"
+    yield ""
+    yield "## Not caught"
+    yield ""
+    for column in COLUMNS:
+        missed = [bug.id for bug in bugs if _missed(cells.get((bug.id, column)))]
+        yield f"- {column}: {', '.join(missed) or 'none'}"
+    yield ""
+    yield "## The bugs"
+    for bug in bugs:
+        yield ""
+        yield f"### {bug.id}"
+        yield ""
+        yield f"{bug.says}{f' ({bug.found})' if bug.found else ''}"
+        yield ""
+        yield from (_long(column, cells.get((bug.id, column))) for column in COLUMNS)
+
+
+def _totals(bugs: Sequence[Bug], cells: Cells) -> Iterator[str]:
+    yield "| column | what it is | run as | caught | programs until caught, median | CPU seconds, median |"
+    yield "|---|---|---|---|---|---|"
+    for column, says in {**OURS, **THEIRS}.items():
+        measured = [cell for bug in bugs if (cell := cells.get((bug.id, column))) is not None]
+        if not measured:
+            yield f"| {column} | {says} | not measured | | | |"
+            continue
+        caught = [cell for cell in measured if cell.by]
+        programs = f"{median(cell.programs for cell in caught):.0f}" if caught else ""
+        seconds = f"{median(cell.seconds for cell in caught):.1f}" if caught else ""
+        count = f"**{len(caught)} of {len(measured)}**"
+        yield f"| {column} | {says} | {measured[0].setting} | {count} | {programs} | {seconds} |"
+
+
+def _gain(bugs: Sequence[Bug], cells: Cells) -> Iterator[str]:
+    """What the columns of one side catch together."""
+
+    known = {bug.id for bug in bugs}
+    caught = [
+        {cell.bug for cell in cells.values() if cell.column in side and cell.by and cell.bug in known}
+        for side in (OURS, THEIRS)
+    ]
+    ours, theirs = caught
+    yield f"gradconform catches {len(ours)} of the {len(bugs)}, the checks of today together {len(theirs)}:"
+    yield f"{len(ours - theirs)} are caught by gradconform alone, {len(theirs - ours)} by those alone."
+
+
+def _missed(cell: Cell | None) -> bool:
+    return cell is not None and not cell.by
+
+
+def _short(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    return f"{cell.programs} · {cell.seconds:.1f} s" if cell.by else _NOT_CAUGHT
+
+
+def _long(column: str, cell: Cell | None) -> str:
+    if cell is None:
+        return f"- {column}: not measured"
+    if not cell.by:
+        return f"- {column}: not caught by {cell.programs} programs, {cell.seconds:.0f} s"
+    how = cell.how.replace("|", "\\|").replace("<", "\\<").replace("*", "\\*")
+    return f"- {column}: `{cell.by}` ({how})"
