@@ -152,8 +152,8 @@ BUGS: tuple[Bug, ...] = (
         ),
         (
             "rules/formulas.py",
-            "        inverse_permutation,\n        pow",
-            "        inverse_permutation,\n        multiplied,\n        pow",
+            "        inverse_permutation,\n        laid_out,",
+            "        inverse_permutation,\n        multiplied,\n        laid_out,",
         ),
         (
             "rules/formulas.py",
