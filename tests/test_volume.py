@@ -78,6 +78,7 @@ LIES: list[tuple[str, str, Any]] = [
     # what is one object, and what is not
     ("y = x.detach()\nz = y.detach()", "detach", lambda x: x.detach() if x.requires_grad else x),
     ("y = x.requires_grad_()", "requires_grad_", lambda x: x.detach().requires_grad_()),
+    ("y = x.detach()", "detach", lambda x: x.detach().requires_grad_()),
     # what shares memory, and what does not
     ("y = x.detach().view(2, 1)", "view", lambda x, *shape: x.clone().view(*shape)),
     ("y = x.detach().clone()", "clone", lambda x: x.view(2)),

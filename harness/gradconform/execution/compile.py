@@ -165,13 +165,14 @@ class Compiler:
     def called(self, step: Step) -> Called | None:
         """The call that a step is; None for a step that is something else. Raises Unsupported."""
         engine = self.engine
+        if isinstance(step, Apply | Mutate):  # most steps are
+            name, options = step.operator, step.options
+            if name == cotangents.NAME:
+                return partial(_cotangent, engine), step.target, step.arguments, options
+            if self.placed(name):
+                options = {"device": self.device, **options}
+            return bounded(name, engine.operation(name)), step.target, step.arguments, options
         match step:
-            case Apply(target, cotangents.NAME, arguments, options):
-                return partial(_cotangent, engine), target, arguments, options
-            case Apply(target, name, arguments, options) | Mutate(target, name, arguments, options):
-                if self.placed(name):
-                    options = {"device": self.device, **options}
-                return bounded(name, engine.operation(name)), target, arguments, options
             case Backward(arguments, options, function):
                 return engine.backward_function if function else engine.backward, "", arguments, options
             case Grad(target, arguments, options):
