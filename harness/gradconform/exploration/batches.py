@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from gradconform.errors import AdapterError, Unsupported
+from gradconform.execution.interpreter import Detail
 from gradconform.program.steps import Program
 from gradconform.randomize.chooser import Choices
 from gradconform.randomize.direct import DirectChooser
@@ -77,7 +78,8 @@ def run_batch(session: Session, profile: Profile, seed: int, numbers: Iterable[i
                 batch.lacking[feature] += 1
                 batch.banned |= lacking_words(pair, written.program)
             case Diverges() | Crashed():
-                cause = cause_of(written.program, verdict)
+                located = judged(session, written.program, device, Detail.STEPS, hasty=True)
+                cause = cause_of(written.program, located if isinstance(located, Diverges) else verdict)
                 batch.failing.append(Failing(number, chooser.choices, cause))
             case Conforms():
                 pass
@@ -104,10 +106,12 @@ def verdict_on(
     return Conforms() if same and not whole else judged(session, written.program, device)
 
 
-def judged(session: Session, program: Program, device: str) -> Verdict:
+def judged(
+    session: Session, program: Program, device: str, detail: Detail = Detail.CHANGES, *, hasty: bool = False
+) -> Verdict:
     """The verdict of the interpreter and the oracle; what the adapter raises of its own is a crash."""
     try:
-        return session.judge(program, device)
+        return session.judge(program, device, detail, hasty=hasty)
     except AdapterError as error:
         return Crashed(str(error))
 

@@ -14,7 +14,7 @@ from gradconform.program.names import is_temporary, targets
 from gradconform.program.steps import Apply, Backward, Grad, Program, Ref, Step, flatten
 from gradconform.program.vocabulary import OPERATORS
 from gradconform.randomize import with_hypothesis
-from gradconform.randomize.chooser import Chooser, Failure, raised_at
+from gradconform.randomize.chooser import Choices, Chooser, Failure, raised_at
 from gradconform.randomize.direct import ReplayChooser
 from gradconform.randomize.explore.generate import write
 from gradconform.randomize.explore.writer import Profile, words_of
@@ -38,46 +38,98 @@ class Small:
 
 
 def smallest(session: Session, profile: Profile, failing: Failing, device: str) -> Small | None:
-    """The smallest program that fails like this one; None where it does not fail when it is written again."""
+    """The smallest program that fails like this one; None where it does not fail when it is written again.
 
-    def test(chooser: Chooser) -> None:
-        program = write(chooser, profile, session.torch, device).program
-        verdict = judged(session, program, device)
+    The search asks for no second opinion on numbers that no rounding explains, which is ten times as fast;
+    where the full verdict on what it found is another, the search is made again with all opinions.
+    """
+    for hasty in (True, False):
+        found = _Search(session, profile, device, hasty).smallest(failing.choices)
+        if found is None:
+            continue
+        verdict = judged(session, found, device)
+        if isinstance(verdict, Diverges):
+            return Small(found, session.located(found, verdict, device))
+        if isinstance(verdict, Crashed):
+            return Small(found, verdict)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A search for a smaller program. hasty: whether it judges without second opinions."""
+
+    session: Session
+    profile: Profile
+    device: str
+    hasty: bool
+
+    def smallest(self, choices: Choices) -> Program | None:
+        """The smallest program that fails like the one that these choices write."""
+        found = self.failed(choices)
+        if found is None:
+            return None
+        shorter = _shortest(choices, lambda some: _alike(found, self.failed(some)))
+        failure = Failure(shorter, self.failed(shorter) or found)
+        shrunk = with_hypothesis.shrink(self.test, failure, calls=SHRINKS, origin=_origin).exception
+        return self.reduced(shrunk if isinstance(shrunk, Failed) else found)
+
+    def verdict(self, program: Program) -> Verdict:
+        return judged(self.session, program, self.device, hasty=self.hasty)
+
+    def test(self, chooser: Chooser) -> None:
+        """Raises Failed where the program that is chosen fails."""
+        program = write(chooser, self.profile, self.session.torch, self.device).program
+        verdict = self.verdict(program)
         if isinstance(verdict, Diverges | Crashed):
             raise Failed(program, verdict)
 
-    def origin(error: Exception) -> Hashable:
-        if not isinstance(error, Failed):
-            return raised_at(error)
-        return cause_of(error.program, error.verdict).what
-
-    try:
-        test(ReplayChooser(failing.choices))
-    except Failed as found:
-        failed = found
-    else:
+    def failed(self, choices: Choices) -> Failed | None:
+        """How the program of these choices fails, or None."""
+        try:
+            self.test(ReplayChooser(choices))
+        except Failed as found:
+            return found
         return None
-    shrunk = with_hypothesis.shrink(test, Failure(failing.choices, failed), calls=SHRINKS, origin=origin)
-    if isinstance(shrunk.exception, Failed):
-        failed = shrunk.exception
-    return _reduced(session, failed, device)
+
+    def reduced(self, failed: Failed) -> Program:
+        """The program with fewer steps, and in the plainest form."""
+        what = cause_of(failed.program, failed.verdict).what
+
+        def fails(candidate: Program) -> bool:
+            verdict = self.verdict(candidate)
+            return isinstance(verdict, Diverges | Crashed) and cause_of(candidate, verdict).what == what
+
+        program = reduce(failed.program, fails, calls=REDUCTIONS)
+        plain = _plainer(program, fails)
+        return program if plain is program else reduce(plain, fails, calls=REDUCTIONS)
 
 
-def _reduced(session: Session, failed: Failed, device: str) -> Small:
-    what = cause_of(failed.program, failed.verdict).what
+def _origin(error: Exception) -> Hashable:
+    """Keeps a search to failures of one kind."""
+    if not isinstance(error, Failed):
+        return raised_at(error)
+    return cause_of(error.program, error.verdict).what
 
-    def fails(candidate: Program) -> bool:
-        verdict = judged(session, candidate, device)
-        return isinstance(verdict, Diverges | Crashed) and cause_of(candidate, verdict).what == what
 
-    program = reduce(failed.program, fails, calls=REDUCTIONS)
-    plain = _plainer(program, fails)
-    if plain is not program:
-        program = reduce(plain, fails, calls=REDUCTIONS)
-    verdict = judged(session, program, device)
-    if isinstance(verdict, Diverges):
-        verdict = session.located(program, verdict, device)
-    return Small(program, verdict)
+def _alike(one: Failed, other: Failed | None) -> bool:
+    """Whether two failures are of the same kind."""
+    if other is None:
+        return False
+    return cause_of(one.program, one.verdict).what == cause_of(other.program, other.verdict).what
+
+
+def _shortest(choices: Choices, fails: Callable[[Choices], bool]) -> Choices:
+    """The shortest beginning that fails too, as far as halving finds it: what comes after it is left out of
+    the program, which is sooner done than by hypothesis, choice by choice."""
+    low, high = 0, len(choices)
+    while low < high:
+        middle = (low + high) // 2
+        if fails(choices[:middle]):
+            high = middle
+        else:
+            low = middle + 1
+    return choices[:high]
 
 
 def _plainer(program: Program, fails: Callable[[Program], bool]) -> Program:

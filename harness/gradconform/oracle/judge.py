@@ -16,6 +16,7 @@ are none where they are compared with torch's.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -26,7 +27,7 @@ from gradconform.oracle.compare import Comparison, compare
 from gradconform.oracle.facts import check
 from gradconform.oracle.failures import describe_error
 from gradconform.oracle.opinions import Rerun
-from gradconform.oracle.policy import Decision, Policy
+from gradconform.oracle.policy import Decision, Haste, Policy
 from gradconform.oracle.spots import NumericMiss, Spot
 from gradconform.oracle.vote import Ballot, Vote
 from gradconform.program.render import step_texts
@@ -53,12 +54,13 @@ def judge(
     device: str = "cpu",
     torch_errors: bool = True,
     rerun: Rerun | None = None,
+    hasty: bool = False,
 ) -> Verdict:
     """The verdict on an engine's trace.
 
     expected: torch's trace of the program, on the same device, looked at after the same steps. torch_errors:
     whether the engine means to raise torch's exception classes. rerun: runs a program on torch for the second
-    opinions; by default the interpreter's, on `device`.
+    opinions; by default the interpreter's, on `device`. hasty: asks for no second opinion (`policy.Haste`).
     Raises AdapterError where the engine's trace stops short without an error.
     """
     disputed = _dispute(program, expected)
@@ -66,14 +68,14 @@ def judge(
         return disputed
     comparison = compare(expected, got, torch_errors=torch_errors)
     rerun = rerun or _on_torch(device)
-    policy = Policy(program, expected, got, rerun)
-    decisions = [(miss, policy.decide(miss)) for miss in comparison.misses]
+    policy = Haste() if hasty else Policy(program, expected, got, rerun)
+    decisions = list(_decisions(policy, comparison))
     numbers = Numbers.of(comparison.accepted + Counter(decision.outcome for _, decision in decisions))
     refused, others = _first(decisions, comparison)
     ballot = Ballot(program, rerun)
-    votes = {spot: ballot.vote(miss) for spot, (miss, _) in refused.items()}
+    votes = {} if hasty else {spot: ballot.vote(miss) for spot, (miss, _) in refused.items()}
     differences = [
-        miss.divergence("; ".join(filter(None, (decision.reason, votes[spot].told))))
+        miss.divergence("; ".join(filter(None, (decision.reason, votes[spot].told if votes else ""))))
         for spot, (miss, decision) in refused.items()
     ]
     told = {difference.what for difference in (*differences, *others)}
@@ -82,7 +84,7 @@ def judge(
     others += [fact for fact in facts if fact.what not in told]
     if differences or others:
         located = _located(program, [*differences, *others])
-        if not others and all(vote.side == "engine" for vote in votes.values()):
+        if votes and not others and all(vote.side == "engine" for vote in votes.values()):
             return OracleDisputed(_against_torch(located[0], votes, got.engine))
         return Diverges(located, numbers)
     for miss, decision in decisions:
@@ -118,6 +120,19 @@ def _dispute(program: Program, expected: Trace) -> OracleDisputed | None:
 def _on_torch(device: str) -> Rerun:
     engine = TorchEngine()
     return lambda program: run(program, engine, device, Detail.STEPS)
+
+
+def _decisions(policy: Policy | Haste, comparison: Comparison) -> Iterator[tuple[NumericMiss, Decision]]:
+    """The misses, with what the policy makes of them, up to the first step where it refuses any: what comes
+    after it may follow from it."""
+    refused = None
+    for miss in comparison.misses:
+        if refused is not None and miss.step > refused:
+            return
+        decision = policy.decide(miss)
+        if decision.outcome == "refused" and refused is None:
+            refused = miss.step
+        yield miss, decision
 
 
 def _first(

@@ -105,3 +105,17 @@ class Policy:
         if self._rounded is None:
             self._rounded = forward_differs(self._program, *self._traces)
         return self._rounded
+
+
+class Haste:
+    """A policy that asks for no second opinion, for the search for a smaller program: numbers are refused
+    where no rounding explains them, and otherwise left open."""
+
+    def decide(self, miss: NumericMiss) -> Decision:
+        """The decision on numbers that missed the tolerance."""
+        gross = not miss.miss.absolute <= GROSS * miss.miss.allowed
+        return Decision("refused" if gross else "inconclusive", "")
+
+
+GROSS = 1000.0
+"""So many times the tolerance is no matter of rounding in a short program."""
