@@ -26,6 +26,7 @@ from gradconform.program.vocabulary import (
     Operator,
     holes,
 )
+from gradconform.randomize.derivations import DERIVATIONS
 
 PAGE = Path(__file__).parent.parent / "specs" / "README.md"
 BEGIN, END = "<!-- tables: begin -->\n", "<!-- tables: end -->\n"
@@ -74,6 +75,8 @@ def _lines() -> Iterator[str]:
     for kind in ("unary", "binary"):
         names = (_words([name]) + _where(OPERATORS[name]) for name in holes(kind))
         yield f"- `{kind}`: {', '.join(names)}"
+    yield from ("", "### Derivations", "", "| derivation | in the derived program |", "|---|---|")
+    yield from (f"| `{one.name}` | {one.says} |" for one in DERIVATIONS.values())
     yield from ("", "### Attributes, modes, errors and warnings", "")
     yield f"- attributes: {_words(ATTRIBUTES)}; of these {_words(WRITABLE)} can be assigned"
     yield f"- modes: {_words(f'{name}({argument})' for name, argument in MODES.items())}"

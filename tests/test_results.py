@@ -63,7 +63,17 @@ def example() -> Example:
 
 def cases() -> tuple[CaseResult, ...]:
     return tuple(
-        CaseResult("a/b", "a", 2, "cpu", "float32", draw, verdict, None if draw in {0, 2} else example())
+        CaseResult(
+            "a/b",
+            "a",
+            2,
+            "cpu",
+            "float32",
+            draw,
+            verdict,
+            None if draw in {0, 2} else example(),
+            derivation="hooked-value" if draw == 3 else "",
+        )
         for draw, verdict in enumerate(VERDICTS)
     )
 

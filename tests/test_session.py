@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from gradconform.cases import CaseResult
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.plan import Settings, Task
+from gradconform.randomize.derivations import DERIVATIONS
 from gradconform.session import Session, make_example
+from gradconform.spec.shapes import AnyShape
 from gradconform.trace import UNSEEN
 from gradconform.verdict import Conforms, Crashed, Divergence, Diverges, OracleDisputed, Unsupporting
 
@@ -60,9 +62,27 @@ def wrong_for_several(a: torch.Tensor, b: object) -> torch.Tensor:
 
 def test_the_documented_example_comes_first_and_draws_count_up(check: Check) -> None:
     results = check(TorchEngine(), examples=6)
-    assert [result.draw for result in results] == list(range(7))
+    assert [result.draw for result in results] == list(range(9))
     assert all(isinstance(result.verdict, Conforms) for result in results)
     assert all(result.example is None for result in results)
+
+
+def test_the_documented_example_runs_under_derivations_too_whatever_the_seed(check: Check) -> None:
+    found = [
+        [result.derivation for result in check(TorchEngine(), examples=30, seed=seed)] for seed in range(4)
+    ]
+    assert found == [found[0]] * 4
+    assert found[0][:31] == [""] * 31
+    assert len(set(found[0][31:])) == 10
+    assert set(found[0][31:]) <= DERIVATIONS.keys()
+
+
+def test_a_scenario_without_free_variables_runs_under_derivations_alone(template: Any) -> None:
+    made = template("x = tensor([1.0, 2.0], requires_grad=True)\n(x * x).sum().backward()")
+    object.__setattr__(made.scenario, "let", {})
+    results = [*Session(TorchEngine(), Settings(examples=9)).check(Task(made, "cpu", "float32"))]
+    assert [result.draw for result in results] == [0, 1, 2, 3]
+    assert [bool(result.derivation) for result in results] == [False, True, True, True]
 
 
 def test_no_examples_leaves_the_documented_one(check: Check) -> None:
@@ -261,3 +281,51 @@ def test_a_failure_that_does_not_come_back_says_so(check: Check) -> None:
     result = check(Changed(mul=sometimes), examples=0)[0]
     assert isinstance(result.verdict, Diverges)
     assert "not when the program was run again" in result.verdict.divergences[0].detail
+
+
+def test_a_failure_that_only_a_derivation_shows_names_it(check: Check) -> None:
+    class DropsHooks(TorchEngine):
+        def invoke(
+            self, thing: object, method: str, arguments: tuple[Any, ...], options: Mapping[str, Any]
+        ) -> Any:
+            return None if method == "register_hook" else super().invoke(thing, method, arguments, options)
+
+    *before, last = check(DropsHooks(), examples=84)
+    assert isinstance(last.verdict, Diverges)
+    assert last.derivation == "hooked-value"
+    assert last.example is not None
+    assert "register_hook(hook)" in last.example.text
+    assert "register_hook(hook)" in last.example.script
+    assert all(isinstance(result.verdict, Conforms) for result in before)
+
+
+def test_a_failure_that_needs_no_derivation_names_none(check: Check) -> None:
+    last = check(Changed(mul=wrong_for_several), examples=40)[-1]
+    assert isinstance(last.verdict, Diverges)
+    assert last.derivation == ""
+
+
+def test_what_an_engine_lacks_for_a_derivation_is_passed_over(check: Check) -> None:
+    class Bare(TorchEngine):
+        def operation(self, name: str) -> Any:
+            if name not in {"mul", "add", "ones_like"}:
+                raise Unsupported(name)
+            return super().operation(name)
+
+    derived = {result.derivation for result in check(Bare(), examples=84) if result.derivation}
+    assert len(derived) > 10
+    assert not derived & {"cloned-leaf", "viewed-leaf", "strided-cotangent", "detached-branch"}
+    assert {result.verdict.kind for result in check(Bare(), examples=84)} == {"conforms"}
+
+
+def test_a_derivation_stays_in_the_domains_of_the_inputs(template: Any) -> None:
+    found = []
+    for nonempty in (False, True):
+        made = template("y = x * x\ny.backward(ones_like(y))")
+        tensor = made.scenario.let["x"]
+        object.__setattr__(tensor, "requires_grad", True)
+        object.__setattr__(tensor, "example", (1.0, 2.0))
+        object.__setattr__(tensor, "shape", AnyShape(nonempty))
+        results = Session(TorchEngine(), Settings(examples=84)).check(Task(made, "cpu", "float32"))
+        found.append({result.derivation for result in results})
+    assert found[0] - found[1] == {"zero-size-inputs"}

@@ -24,6 +24,8 @@ class Example:
 class CaseResult:
     """One case: scenario x device x dtype x draw. Draw 0 is the documented example; the others count up from
     1. Of samples, draws are their numbers from 0, and `part` says which program of the sample it is.
+    derivation: the name of the rewrite that the program went through, if any; that of the documented example,
+    which is counted with the draws.
 
     `example` stands with every verdict but `conforms` and `unsupported`, unless the program has more numbers
     than can be written out.
@@ -38,6 +40,7 @@ class CaseResult:
     verdict: Verdict
     example: Example | None = None
     part: str = ""
+    derivation: str = ""
 
     @property
     def id(self) -> str:

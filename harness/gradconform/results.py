@@ -279,8 +279,7 @@ def case_form(case: CaseResult) -> dict[str, Any]:
         "draw": case.draw,
         "verdict": _verdict_form(case.verdict),
     }
-    if case.part:
-        document["part"] = case.part
+    document |= {name: value for name in ("part", "derivation") if (value := getattr(case, name))}
     if case.example is not None:
         example = case.example
         document["example"] = {

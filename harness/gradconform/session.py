@@ -24,11 +24,26 @@ from gradconform.program.script import torch_script
 from gradconform.program.steps import Program
 from gradconform.randomize import draws, with_hypothesis
 from gradconform.randomize.chooser import Chooser, raised_at
+from gradconform.randomize.derivations import applicable, in_turn
+from gradconform.randomize.direct import DirectChooser
 from gradconform.randomize.reduce import reduce
 from gradconform.report.listing import program_lines
 from gradconform.sources import Given, Samples
+from gradconform.spec.relations import fit
 from gradconform.spec.shapes import MAX_ELEMENTS
-from gradconform.verdict import Conforms, Crashed, Divergence, Diverges, Inconclusive, Unsupporting, Verdict
+from gradconform.verdict import (
+    Conforms,
+    Crashed,
+    Divergence,
+    Diverges,
+    Inconclusive,
+    OracleDisputed,
+    Unsupporting,
+    Verdict,
+)
+
+DERIVED = 3
+"""For so many random draws the documented example runs once more, under a derivation."""
 
 _PLACE = re.compile(r"[a-z]\w*(\.\w+)*", re.IGNORECASE)
 
@@ -116,7 +131,10 @@ class Session:
             return
         program = bind(template, draws.example(scenario, task.dtype))
         report(self._smallest(task, 0, program, self.judge(program, task.device)))
-        if not scenario.let or self.settings.examples == 0:
+        if self.settings.examples == 0:
+            return
+        if not scenario.let:
+            self._derived(task, template, 0, report)
             return
         count = 0
         shrinking = False
@@ -136,8 +154,8 @@ class Session:
             test, examples=scenario.draws(self.settings.examples), seed=self.seed(task), origin=_origin
         )
         if failure is None:
-            return
-        if isinstance(failure.exception, Failed):
+            self._derived(task, template, count, report)
+        elif isinstance(failure.exception, Failed):
             verdict = failure.exception.verdict
             report(self._smallest(task, count + 1, failure.exception.program, verdict))
         elif failure.flaky:
@@ -148,10 +166,34 @@ class Session:
         else:
             raise failure.exception
 
-    def judge(
-        self, program: Program, device: str, detail: Detail = Detail.CHANGES, *, hasty: bool = False
-    ) -> Verdict:
-        """Runs a program on torch and on the engine, and compares. hasty: asks for no second opinion."""
+    def _derived(
+        self, task: Task, template: Template, draw: int, report: Callable[[CaseResult], None]
+    ) -> None:
+        """The documented example under derivations, up to the first failure; `draw` is the number before.
+
+        Nothing of this depends on the seed. A derivation is passed over where the program does not allow it,
+        torch does not run what comes out, or the engine lacks what it needs; and where it leaves the domains
+        that the scenario states for its inputs, since beyond them some of torch's kernels end the process.
+        """
+        scenario = template.scenario
+        wanted = round(scenario.draws(self.settings.examples) / DERIVED)
+        example = bind(template, draws.example(scenario, task.dtype))
+        for name in in_turn(task.id):
+            if wanted == 0:
+                return
+            program = applicable(example, name, DirectChooser(_number(f"{task.id}/{name}")))
+            if program is None or not fit(scenario.let, _sizes(program)):
+                continue
+            verdict = self.judge(program, task.device)
+            if isinstance(verdict, OracleDisputed | Unsupporting):
+                continue
+            wanted, draw = wanted - 1, draw + 1
+            report(replace(self._smallest(task, draw, program, verdict), derivation=name))
+            if not isinstance(verdict, Conforms | Inconclusive):
+                return
+
+    def judge(self, program: Program, device: str, detail: Detail = Detail.CHANGES) -> Verdict:
+        """Runs a program on torch and on the engine, and compares."""
         try:
             expected = run(program, self.torch, device, detail)
         except Unsupported as lack:
@@ -172,14 +214,11 @@ class Session:
             return Crashed(in_words(error))
         finally:
             torch.set_default_dtype(default)  # an engine that changes it must not change the oracle
-        return judge(
-            program, expected, got, device=device, torch_errors=self.engine.torch_errors, hasty=hasty
-        )
+        return judge(program, expected, got, device=device, torch_errors=self.engine.torch_errors)
 
     def seed(self, task: Task) -> int:
         """A seed for a task that does not depend on which other tasks run."""
-        digest = hashlib.sha256(f"{self.settings.seed}/{task.id}".encode()).digest()
-        return int.from_bytes(digest[:6])
+        return _number(f"{self.settings.seed}/{task.id}")
 
     def _result(
         self, task: Task, draw: int, program: Program, verdict: Verdict, part: str = ""
@@ -219,6 +258,15 @@ class Session:
             if isinstance(again, Diverges):
                 return again
         return _unsteady(verdict)
+
+
+def _number(text: str) -> int:
+    """A number that the text decides, the same in every process."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
+
+
+def _sizes(program: Program) -> dict[str, tuple[int, ...]]:
+    return {item.name: tuple(item.data.shape) for item in program.inputs}
 
 
 def _origin(exception: Exception) -> Hashable:

@@ -48,6 +48,12 @@ def test_one_failure_told_in_full(case: Make, overwritten: Diverges, example: Ex
     assert plain(report(failure, HEAD, NOTES)) == (GOLDEN / "failure.txt").read_text(encoding="utf-8")
 
 
+def test_a_failure_under_a_derivation_names_it(case: Make, overwritten: Diverges, example: Example) -> None:
+    (failure,) = failures([replace(case(overwritten, draw=9, example=example), derivation="two-roots")])
+    first = next(iter(report(failure, HEAD, NOTES)))
+    assert first.text.endswith(", the documented example under the derivation two-roots")
+
+
 def test_failures_are_one_a_scenario_and_the_documented_example_is_the_one_shown(
     case: Make, overwritten: Diverges, example: Example
 ) -> None:

@@ -136,7 +136,8 @@ _jobs_option = click.option(
     type=click.IntRange(min=0),
     metavar="N",
     help="Random draws of each scenario, device and dtype beside the documented example; a fourth of them of "
-    "each that is derived from an operator table.  [default: 20]",
+    "each that is derived from an operator table. For every three of them the example runs once "
+    "more, under a derivation.  [default: 20]",
 )
 @click.option("--seed", type=int, metavar="N", help="The same seed gives the same results.  [default: 0]")
 @click.option(

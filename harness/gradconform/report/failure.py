@@ -118,6 +118,8 @@ def report(failure: Failure, head: Head, notes: Mapping[str, ScenarioNote]) -> I
     draw = "the documented example" if case.draw == 0 else f"random draw {case.draw}"
     if case.part:
         draw = f"{case.part}, sample {case.draw}"
+    if case.derivation:
+        draw = f"the documented example under the derivation {case.derivation}"
     yield Line(f"{TITLES[case.verdict.kind]} {case.id}, {draw}", "bad")
     if note is not None:
         yield Line(f"  {note.says}")
