@@ -27,7 +27,7 @@ from . import grad_mode
 from .accumulate import accumulator, beside
 from .generate import pull_source, source
 from .levels import LEVELS
-from .node import LEAF, OBSERVERS, SEQUENCE, check_saved, freed, note_version, observe
+from .node import LEAF, OBSERVERS, SEQUENCE, UNTRACKED, check_saved, freed, note_version, observe
 from .operands import refuse_operands
 from .optional import optional
 from .outputs import separate
@@ -75,6 +75,7 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
         "VersionCounter": VersionCounter,
         "LEAF": LEAF,
         "UNCOUNTED": UNCOUNTED,
+        "UNTRACKED": UNTRACKED,
         "LEVELS": LEVELS,
         "PLAIN": PLAIN,
         "SEQUENCE": SEQUENCE,

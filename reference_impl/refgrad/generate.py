@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 
 from .generate_nodes import Needs, chosen_tensors, class_name, node_class, rewrite
-from .rules.registry import Rule, names_of
+from .rules.registry import METADATA, Rule, names_of
 
 
 def source(rule: Rule) -> str:
@@ -18,6 +18,8 @@ def source(rule: Rule) -> str:
     for mask in masks:
         for plain in _kinds(rule):
             lines += [*node_class(rule, mask, plain), ""]
+    if len(masks) > 1:
+        lines += [*node_class(rule, 0, plain=False), ""]
     if rule.view:
         lines += [*_view_functions(rule), ""]
     if rule.outputs:
@@ -41,7 +43,7 @@ def pull_source(rule: Rule, name: str, *, fitted: bool = True) -> str:
     grads = [f"grad_{output}" for output in rule.differentiable_outputs] if rule.outputs else ["grad"]
     lines = [f"def pull({', '.join([*grads, *rule.results, *rule.tensors, *rule.args])}):"]
     for tensor in rule.tensors:
-        metadata = [what for what in ("shape", "dtype") if f"{tensor}_{what}" in used]
+        metadata = [what for what in METADATA if f"{tensor}_{what}" in used]
         lines += [f"    {tensor}_{what} = {tensor}._{what}" for what in metadata]
     lines.append(
         f"    return fit({formula}, {name}_shape, {name}_dtype)" if fitted else f"    return {formula}"
@@ -241,6 +243,9 @@ def _record(rule: Rule, fresh: bool) -> list[str]:
             *(["            out._node = None"] if fresh and not rule.outputs else []),
             f"            return{' out' if fresh else ''}",
         ]
+        # No gradient passes there, so that what that formula alone needs is not saved. Of one tensor all is.
+        if len(rule.differentiable) > 1:
+            lines += [f"elif e_{name} is UNTRACKED:", f"    e_{name} = None"]
     masks = list(range(1, 1 << len(rule.differentiable)))
     for index, mask in enumerate(masks):
         chosen = chosen_tensors(rule, mask)
@@ -252,6 +257,8 @@ def _record(rule: Rule, fresh: bool) -> list[str]:
             continue
         lines.append(f"{'el' if index else ''}if {test}:")
         lines += [f"    {line}" for line in _variants(rule, mask, fresh)]
+    if len(masks) > 1:
+        lines += ["else:", *(f"    {line}" for line in _make_node(rule, 0, False, fresh))]
     if rule.outputs:
         return lines
     lines += ["out._node = node", "if OBSERVERS:", f"    observe(node, {'out' if fresh else None})"]

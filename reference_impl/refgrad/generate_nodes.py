@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass
 
 from .rules.formulas import FUNCTIONS
-from .rules.registry import Missing, Rule
+from .rules.registry import METADATA, Missing, Rule
 
 
 def chosen_tensors(rule: Rule, mask: int) -> list[str]:
@@ -44,7 +44,7 @@ class Needs:
     def of(cls, rule: Rule, mask: int, plain: bool) -> Needs:
         chosen = chosen_tensors(rule, mask)
         used: set[str] = set().union(*(rule.names_in(name) for name in chosen))
-        metadata = {f"{tensor}_{what}" for tensor in rule.tensors for what in ("shape", "dtype")} & used
+        metadata = {f"{tensor}_{what}" for tensor in rule.tensors for what in METADATA} & used
         if not plain:
             metadata |= {f"{name}_{what}" for name in chosen for what in ("shape", "dtype")}
         return cls(

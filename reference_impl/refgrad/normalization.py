@@ -210,6 +210,8 @@ def _batch_norm(  # noqa: PLR0917 - torch's signature
     momentum: float,
     eps: float,
 ) -> Any:
+    if not input.ndim:
+        raise RuntimeError("batch_norm: expected at least one dimension, but got a number")
     running_mean, running_var = known
     given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     for what, tensor in given.items():

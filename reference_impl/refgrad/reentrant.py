@@ -53,6 +53,10 @@ class Faces:
             if cotangent is not None and cotangent._data is data:
                 return cotangent
         made = Tensor._of(data)
+        if data._is_view():
+            from .views import of_unseen_base
+
+            of_unseen_base(made)
         self.add(made)
         return made
 

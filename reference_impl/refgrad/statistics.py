@@ -88,9 +88,10 @@ def _rows(input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     rank = input.ndim
     if dim is None or not rank:
         return reshape(input, (*(1 for _ in range(rank if keepdim else 0)), -1))
+    dim = wrapped(dim, rank)
     if keepdim:
-        return transpose(unsqueeze(input, -1), wrapped(dim, rank), -1)
-    return movedim(input, dim, -1)
+        return transpose(unsqueeze(input, -1), dim, -1)
+    return input if dim == rank - 1 else movedim(input, dim, -1)
 
 
 def _ranks(name: str, q: Tensor, ordered: Tensor) -> Tensor:

@@ -340,6 +340,10 @@ class Tensor(Conversions):
         return self._shape
 
     @property
+    def _stride(self) -> tuple[int, ...]:
+        return self._data.stride()
+
+    @property
     def dtype(self) -> torch.dtype:
         """The type of the elements."""
         return self._dtype

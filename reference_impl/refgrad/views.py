@@ -36,6 +36,8 @@ from .tensor import Tensor
 from .versions import UNCOUNTED, VersionCounter, counter_of
 
 if TYPE_CHECKING:
+    import torch
+
     from .compile import Operation
 
 
@@ -75,6 +77,14 @@ class Path:
         for step in self._steps():
             grad = step.give_back(grad)
         return grad
+
+
+def _no_way(_tensor: Any) -> Any:
+    raise AssertionError("a view that must not be written to is not taken again")
+
+
+# The way to a view whose base nobody has seen.
+_UNKNOWN = Path(None, _no_way, _no_way)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +196,21 @@ def track(out: Tensor, source: Tensor, take: Callable[[Any], Any], give_back: Ca
     if views is None:
         views = counter.views = Views()
     views.add(out)
+
+
+def of_unseen_base(view: Tensor) -> None:
+    """Make `view`, a gradient that backward has computed on plain data as a view, one of a base that nobody
+    has seen.
+
+    As in torch it counts as made in no-grad mode. Which gradients are views depends on the formulas.
+    """
+    if view._counter is UNCOUNTED:
+        return
+    base = Tensor._of(cast("torch.Tensor", view._data._base))
+    view._counter = counter = counter_of(base)
+    view._view = ViewOf(base, _UNKNOWN, IN_NO_GRAD, counter.value)
+    counter.views = Views()
+    counter.views.add(view)
 
 
 def views_of(base: Tensor) -> list[Tensor]:

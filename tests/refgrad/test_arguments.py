@@ -160,6 +160,14 @@ REFUSED: dict[str, tuple[type[Exception], Call]] = {
     "a condition that is a number": (TypeError, lambda m: m.where(2, m.ones(2))),
     "a number where a condition and two are needed": (TypeError, lambda m: m.where(m.ones(2), 3)),
     "a choice of one": (TypeError, lambda m: m.where(m.ones(2) > 0, m.ones(2))),
+    "a product of what lies in another order": (
+        RuntimeError,
+        lambda m: m.kron(m.ones(1, 2), m.linalg.inv(m.eye(2))),
+    ),
+    "batches of a number": (
+        RuntimeError,
+        lambda m: m.native_batch_norm(m.ones(()), None, None, None, None, True, 0.1, 1e-5),
+    ),
     "a size that is missing": (TypeError, lambda m: m.ones(()).expand()),
     "dimensions that are missing": (TypeError, lambda m: m.ones(()).permute()),
     "places of a copy": (RuntimeError, lambda m: m.narrow_copy(m.ones(2), 1, 0, 1)),

@@ -258,6 +258,65 @@ PROGRAMS = {
             y = torch.einsum(equation, *[x] * (1 + ("," in equation)))
             print(equation, y, y._is_view(), type(y.grad_fn).__name__)
         """,
+    "gradients that are views": """
+        x = torch.ones(2, 3, requires_grad=True)
+        def gradient():
+            return torch.autograd.grad(x.expand(2, 2, 3), [x], torch.ones(2, 2, 3))[0]
+        def attempt(write):
+            g = gradient()
+            try:
+                print(write(g), g, g._version)
+            except RuntimeError as error:
+                print(error)
+        g = gradient()
+        print(g._is_view(), g._base is None, g._version, g.requires_grad)
+        attempt(lambda g: g.add_(1))
+        attempt(lambda g: g.add_(x))
+        attempt(lambda g: g[0].add_(x[0]))
+        attempt(lambda g: g.detach_())
+        attempt(lambda g: g.requires_grad_().mul_(2))
+        with torch.no_grad():
+            attempt(lambda g: g.mul_(x))
+        v = g.squeeze()
+        g.requires_grad_()
+        print(v.requires_grad, v._base is g._base, g.is_leaf)
+        (g * g).sum().backward()
+        print(g.grad, x.grad)
+        g = gradient().t_()
+        print(g._is_view(), g.shape)
+        x.sum().backward()
+        print(x.grad._is_view())
+        seen = []
+        y = x * 2
+        y.register_hook(seen.append)
+        y.sum().backward()
+        print(seen[0]._is_view())
+        """,
+    "backward to views that were not recorded": """
+        x, z = leaf([1., 2.]), leaf([3., 4.])
+        with torch.no_grad():
+            v = x.view(2)
+        def attempt(function, written):
+            y = function(v)
+            print(y.requires_grad, [edge and type(edge).__name__ for edge, _ in y.grad_fn.next_functions])
+            if written:
+                with torch.no_grad():
+                    v.add_(1)
+            for _ in range(2):
+                try:
+                    y.backward(torch.ones_like(y))
+                    print("backward")
+                except RuntimeError as error:
+                    print(str(error)[:20])
+        for written in (False, True):
+            attempt(lambda v: v * v, written)
+            attempt(lambda v: v @ v, written)
+            attempt(lambda v: v * z, written)
+            attempt(lambda v: v.exp(), written)
+            attempt(lambda v: torch.atan2(v, v), written)
+            attempt(lambda v: torch.cat([v, v]), written)
+        print(x.grad, z.grad)
+        """,
 }
 
 

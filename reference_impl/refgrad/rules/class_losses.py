@@ -57,7 +57,7 @@ def _by_rows(grad: torch.Tensor, value: torch.Tensor, reduction: str, slope: tor
     """Return the gradient of `value` for that of the losses of its rows, reduced; `slope` is [N, C]."""
     if reduction == "mean":
         slope = slope / (slope.shape[0] or math.nan)
-    return (grad.reshape(-1, 1) * slope).reshape(value.shape)
+    return torch.ops.aten._unsafe_view(grad.reshape(-1, 1) * slope, value.shape)  # type: ignore[no-any-return]
 
 
 kernel(

@@ -4,18 +4,44 @@ torch does.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
-from .formulas import kernel
+from .formulas import conj, formula, kernel
 from .registry import Missing, rule
+
+T = Any
+
+
+def _by_columns(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Whether a matrix lies in memory column by column."""
+    return strides[0] == 1 and strides[1] == shape[0]
+
+
+@formula
+def mm_left(grad: T, right: T, shape: tuple[int, ...], strides: tuple[int, ...]) -> T:
+    """Return the gradient of the matrix on the left, which lies as that matrix does (`mm_mat1_backward`)."""
+    if _by_columns(shape, strides):
+        return conj(right).mm(grad.t()).t()
+    return grad.mm(conj(right.t()))
+
+
+@formula
+def mm_right(grad: T, left: T, shape: tuple[int, ...], strides: tuple[int, ...]) -> T:
+    """Return the gradient of the matrix on the right, which lies as that matrix does (`mm_mat2_backward`)."""
+    if _by_columns(shape, strides):
+        return grad.t().mm(conj(left)).t()
+    return conj(left.t()).mm(grad)
+
 
 rule(
     "mm",
     grad_fn="MmBackward0",
     tensors="self mat2",
     forward="self.mm(mat2)",
-    self="grad.mm(conj(mat2.t()))",
-    mat2="conj(self.t()).mm(grad)",
+    self="mm_left(grad, mat2, self_shape, self_stride)",
+    mat2="mm_right(grad, self, mat2_shape, mat2_stride)",
     saves="self mat2",
 )
 rule(

@@ -37,7 +37,11 @@ def _added(name: str, factors: tuple[str, str], gradients: tuple[str, str]) -> N
     )
 
 
-_added("addmm", ("mat1", "mat2"), ("grad.mm(conj(mat2.t()))", "conj(mat1.t()).mm(grad)"))
+_added(
+    "addmm",
+    ("mat1", "mat2"),
+    ("mm_left(grad, mat2, mat1_shape, mat1_stride)", "mm_right(grad, mat1, mat2_shape, mat2_stride)"),
+)
 _added("addmv", ("mat", "vec"), ("grad.unsqueeze(1) * conj(vec)", "conj(mat.t()).mv(grad)"))
 _added("addr", ("vec1", "vec2"), ("grad.mv(conj(vec2))", "grad.t().mv(conj(vec1))"))
 _added(

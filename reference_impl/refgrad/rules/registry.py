@@ -17,10 +17,11 @@ A row is written as it is read aloud:
 conjugate of other; of other, ...; it saves self and other."
 
 Formulas are Python expressions over `grad`, the tensors, `result`, the arguments and, for each tensor `t`,
-the names `t_shape` and `t_dtype`, which save no tensor. They are compiled twice, once over torch's kernels
-on plain data and once over refgrad's own operations, so each formula can be differentiated again. They
-compute the gradient as if nothing had been broadcast or promoted: the engine sums it to the shape of its
-input, casts it to its dtype (a real input of a complex operation gets the real part) and accumulates it.
+the names `t_shape`, `t_dtype` and `t_stride`, which save no tensor. They are compiled twice, once over
+torch's kernels on plain data and once over refgrad's own operations, so each formula can be differentiated
+again. They compute the gradient as if nothing had been broadcast or promoted: the engine sums it to the shape
+of its input, casts it to its dtype (a real input of a complex operation gets the real part) and accumulates
+it.
 
 A row with several results names them, and its formulas see the gradient of each by its name:
 
@@ -102,6 +103,9 @@ class Missing:
 
     entry: str
 
+
+# What formulas may ask of a tensor `t` without saving it, as `t_shape` and so on.
+METADATA = ("shape", "dtype", "stride")
 
 Derivative = str | Differentiability | Missing
 
@@ -282,7 +286,7 @@ def check(row: Rule) -> list[str]:
     ]
     grads = {f"grad_{name}" for name in row.differentiable_outputs} if row.outputs else {"grad"}
     known = {*grads, *row.results, *row.tensors, *row.args}
-    known |= {f"{tensor}_{what}" for tensor in row.tensors for what in ("shape", "dtype")}
+    known |= {f"{tensor}_{what}" for tensor in row.tensors for what in METADATA}
     used: set[str] = set()
     for tensor, stated in row.derivatives.items():
         if not isinstance(stated, str):

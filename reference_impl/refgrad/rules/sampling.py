@@ -288,7 +288,7 @@ def _affine_grid_backward(grad: torch.Tensor, size: tuple[int, ...], aligned: bo
     same = torch.eye(rank, rank + 1, dtype=grad.dtype, device=grad.device).unsqueeze(0)
     points = torch.affine_grid_generator(same, [1, *size[1:]], aligned).reshape(-1, rank)
     points = torch.cat([points, points.new_ones(points.shape[0], 1)], 1)
-    return grad.reshape(size[0], points.shape[0], rank).transpose(1, 2) @ points
+    return (points.t() @ grad.reshape(size[0], points.shape[0], rank)).transpose(1, 2)
 
 
 kernel("affine_grid_generator", torch.affine_grid_generator)

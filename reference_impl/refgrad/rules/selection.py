@@ -14,6 +14,7 @@ from .registry import NON_DIFFERENTIABLE, Missing, rule
 T = Any
 
 _pad = operation("pad_constant")
+_unsafe_view = operation("unsafe_view")
 kernel("index_put_accumulate", partial(index_put, accumulate=True))
 
 
@@ -66,7 +67,7 @@ def masked_scatter_source(grad: T, mask: T, shape: tuple[int, ...]) -> T:
     """
     chosen = grad.masked_select(mask)
     left = math.prod(shape) - chosen.shape[0]
-    return _pad(chosen, (0, left), 0).reshape(shape)
+    return _unsafe_view(_pad(chosen, (0, left), 0), shape)
 
 
 rule(
@@ -131,7 +132,7 @@ rule(
     forward="self.index_add(dim, index, source, alpha=alpha)",
     self="grad",
     index=NON_DIFFERENTIABLE,
-    source="chosen_like(grad, dim, index, source) * conj(alpha)",
+    source="times(chosen_like(grad, dim, index, source), alpha)",
     saves="index source",
 )
 rule(

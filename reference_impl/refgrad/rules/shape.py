@@ -2,6 +2,9 @@
 it.
 """
 
+import torch
+
+from .formulas import kernel
 from .registry import NON_DIFFERENTIABLE, rule
 
 
@@ -59,12 +62,14 @@ _view("conj", "ConjBackward0", "self.conj()", "grad.conj()")
 # torch records real, and imag among the rows of pairs, as view_as_real and select; here each is one step.
 _view("real", "SelectBackward0", "self.real", "grad.to(self_dtype)")
 
+# What it gives shares memory, and nothing knows.
+kernel("unsafe_view", torch.ops.aten._unsafe_view)
 rule(
     "unsafe_view",
     grad_fn="UnsafeViewBackward0",
     tensors="self",
     args="size",
-    forward="self.reshape(size)",
+    forward="unsafe_view(self, size)",
     self="grad.reshape(self_shape)",
     saves="",
 )
@@ -125,7 +130,8 @@ rule(
     args="path strides",
     forward="copy_slices(base, source, path, strides)",
     base=(
-        "copy_slices(laid_out(grad, strides), grad.new_zeros(source_shape, dtype=source_dtype), path, strides)"
+        "copy_slices(laid_out(grad, strides), grad.new_zeros(source_shape, dtype=source_dtype), path, "
+        "strides)"
     ),
     source="path.view(laid_out(grad, strides)).clone()",
     saves="",

@@ -33,7 +33,7 @@ def restride(value: torch.Tensor, have: Geometry, want: Geometry) -> torch.Tenso
     places = torch.arange(size, device=value.device)
     storage = value.new_zeros(size)
     storage.index_add_(0, places.as_strided(*have).reshape(-1), value.reshape(-1))
-    return storage.as_strided(*want).clone(memory_format=torch.contiguous_format)
+    return storage.as_strided(*want)
 
 
 kernel("restride", restride)
