@@ -382,9 +382,9 @@ def _same_with_nan(x: torch.Tensor, y: torch.Tensor) -> bool:
         return False
     x, y = x.detach(), y.detach()
     try:
-        if x.numpy().tobytes() == y.numpy().tobytes():
+        if x.equal(y) or x.numpy().tobytes() == y.numpy().tobytes():
             return True
-    except (RuntimeError, TypeError):  # what numpy does not have
+    except (RuntimeError, TypeError):  # of this dtype torch compares nothing, or numpy has it not
         pass
     if x.is_complex():
         x, y = torch.view_as_real(x.resolve_conj()), torch.view_as_real(y.resolve_conj())
