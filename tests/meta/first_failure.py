@@ -20,10 +20,12 @@ class Judge(Session):
 
     programs = 0
 
-    def judge(self, program: Program, device: str, detail: Detail = Detail.CHANGES) -> Verdict:
+    def judge(
+        self, program: Program, device: str, detail: Detail = Detail.CHANGES, **options: bool
+    ) -> Verdict:
         """The verdict, where it is no failure."""
         self.programs += 1
-        verdict = super().judge(program, device, detail)
+        verdict = super().judge(program, device, detail, **options)
         if isinstance(verdict, Diverges | Crashed):
             raise _CaughtError(_told(verdict))
         return verdict

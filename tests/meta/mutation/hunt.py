@@ -112,4 +112,5 @@ class Hunter:
         reach = len(self.reaching(mutation))
         if ended.result is None:
             return Found(mutation, ended.last, ended.death, 0, reach)
-        return Found(mutation, *ended.result, reach)
+        test, how, tried = ended.result
+        return Found(mutation, test, how, tried, reach)

@@ -45,7 +45,7 @@ def _gradients(function: Function, engine: Engine) -> list[torch.Tensor]:
 
 def _moved(data: torch.Tensor, step: complex) -> Iterator[torch.Tensor]:
     """The tensor with one element after the other moved."""
-    kind = torch.complex128 if isinstance(step, complex) else data.dtype
+    kind = torch.complex128 if step.imag else data.dtype
     for number in range(data.numel()):
         moved = data.to(kind, copy=True).contiguous()
         moved.view(-1)[number] += step

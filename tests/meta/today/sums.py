@@ -70,10 +70,10 @@ def _trained(function: Function, engine: Engine) -> list[tuple[str, torch.Tensor
         for leaf in leaves:
             if leaf.grad is not None:
                 leaf.grad.zero_()
-        for _ in range(2):
+        for half in range(2):
             (loss,) = call(*leaves)
             loss.backward()
-        found.append((f"loss of step {step}", engine.to_torch(loss)))
+            found.append((f"loss {half} of step {step}", engine.to_torch(loss)))
         with module.no_grad():
             for leaf in leaves:
                 leaf -= _RATE * leaf.grad  # noqa: PLW2901 - the parameter itself is written to
