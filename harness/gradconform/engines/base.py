@@ -135,7 +135,7 @@ class Engine(ABC):
             [self.storage(handle) for handle in handles],
         )
 
-    def leaves(self, handles: Sequence[Handle]) -> Leaves:
+    def glance_at_grads(self, handles: Sequence[Handle]) -> Leaves:
         """Which of these tensors are leaves, and their gradients, as far as the fast path compares them."""
         return (
             [self._shown(handle, "is_leaf") for handle in handles],
@@ -181,17 +181,17 @@ class Engine(ABC):
 
 
 _SHOWN = frozenset(("get", "peek", "to_torch", "identity", "storage"))
-"""What `glance` and `leaves` read."""
+"""What `glance` and `glance_at_grads` read."""
 
 Looks = tuple[Callable[[Sequence[Handle]], Glance], Callable[[Sequence[Handle]], Leaves]]
 
 
 def looks(engine: Engine) -> Looks:
-    """How the fast path looks at the engine's tensors: with its own `glance` and `leaves`, unless a class
-    derived from the one that has them changes what they would read."""
+    """How the fast path looks at the engine's tensors: with its own `glance` and `glance_at_grads`, unless
+    a class derived from the one that has them changes what they would read."""
     if _shows_itself(type(engine)):
-        return engine.glance, engine.leaves
-    return partial(Engine.glance, engine), partial(Engine.leaves, engine)
+        return engine.glance, engine.glance_at_grads
+    return partial(Engine.glance, engine), partial(Engine.glance_at_grads, engine)
 
 
 @cache

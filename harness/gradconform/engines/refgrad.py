@@ -36,7 +36,7 @@ class RefgradEngine(TorchLikeEngine):
         numbers = [*map(_DATA, handles)]
         return numbers, bulk.requires_grad(handles), [*map(id, handles)], bulk.storages(numbers)
 
-    def leaves(self, handles: Sequence[Handle]) -> Leaves:
+    def glance_at_grads(self, handles: Sequence[Handle]) -> Leaves:
         return bulk.leaves(handles)
 
 

@@ -42,7 +42,7 @@ class TorchEngine(TorchLikeEngine):
         # Not detached: whether numbers are equal can be asked of any tensor.
         return handles, bulk.requires_grad(handles), [*map(id, handles)], bulk.storages(handles)
 
-    def leaves(self, handles: Sequence[Handle]) -> Leaves:
+    def glance_at_grads(self, handles: Sequence[Handle]) -> Leaves:
         return bulk.leaves(handles)
 
 
