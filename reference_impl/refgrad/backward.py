@@ -22,7 +22,7 @@ from . import anomaly, hooks
 from .grad_mode import mode
 from .levels import LEVELS
 from .node import SEQUENCE, Node, detection
-from .outputs import part
+from .outputs import Output, part
 from .reentrant import DEEPEST, Faces, Task, running, with_empty_stack
 
 if TYPE_CHECKING:
@@ -161,8 +161,11 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
         if ends:
             # An only root is visited in any case: its tensor hooks run though nothing that is asked for is
             # behind it.
-            if found is None and grad is not None and node.hooks is not None:
-                hooks.run_tensor_hooks(node, hooks.show(node, node.received(grad), graph, task), task)
+            if found is None and grad is not None:
+                if type(node) is Output:
+                    node, grad = node.edges[0], node.vjp(grad, keep)
+                if node.hooks is not None:
+                    hooks.run_tensor_hooks(node, hooks.show(node, node.received(grad), graph, task), task)
             continue
         if node.hooks is not None or watched:
             held, grad = [grad], None

@@ -216,6 +216,10 @@ PROGRAMS = {
             for dtype in (torch.bfloat16, torch.float16):
                 attempt(lambda: getattr(torch.fft, name)(torch.ones(4, 4, dtype=dtype)))
         """,
+    "the direction of what is too large": """
+        z = torch.tensor([1.7e308 + 1.7e308j, 3 + 4j, 0], dtype=torch.complex128, requires_grad=True)
+        show(z.sgn(), *grad(z.sgn(), z, grad_outputs=torch.ones_like(z) * (1 + 2j)))
+        """,
 }
 
 

@@ -450,6 +450,13 @@ PROGRAMS = {
                     q = g.detach().requires_grad_(); z = q * 1; z.register_hook(hook); z.backward()
         x = leaf([1.]); y = x * 1; y.register_hook(hook); y.backward(); print(count, x.grad)
         """,
+    "hooks on an only root, one of several outputs": """
+        x, u = leaf([1., 2.]), leaf([1.])
+        for parts in (1, 2):
+            last = x.chunk(parts)[-1]
+            last.register_hook(lambda g: print("seen", g))
+            print(torch.autograd.grad(last, u, torch.ones_like(last), allow_unused=True))
+        """,
 }
 
 

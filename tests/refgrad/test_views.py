@@ -317,6 +317,14 @@ PROGRAMS = {
             attempt(lambda v: torch.cat([v, v]), written)
         print(x.grad, z.grad)
         """,
+    "the gradient of a base that was written to": """
+        x = leaf([[1., 2., 3.], [4., 5., 6.]])
+        for take in (lambda y: y.t(), lambda y: y[0], lambda y: y[:, 1:], lambda y: y[:0]):
+            y = x * 1
+            v = take(y).mul_(2)
+            g, = torch.autograd.grad(v, y, torch.ones_like(v))
+            print(g, g._is_view())
+        """,
 }
 
 

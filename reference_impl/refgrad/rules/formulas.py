@@ -191,8 +191,7 @@ def sgn_backward(grad: T, value: T, result: T) -> T:
     if not value.dtype.is_complex:
         return zeros_like(value)
     size = value.abs()
-    radial = (grad / result).real * result
-    return ((grad - radial) / size).masked_fill(size == 0, 0)
+    return ((grad - result * result * grad.conj()) / (2 * size)).masked_fill(size == 0, 0)
 
 
 def split_ties(grad: T, chosen: T, rejected: T) -> T:
@@ -251,6 +250,17 @@ def copy_slices(
     return out  # type: ignore[no-any-return]
 
 
+def of_base(grad: T, path: Any, shape: tuple[int, ...]) -> T:
+    """Return the gradient of a base of `shape` for that of the view that `path` leads to.
+
+    It is a view, and zeros where there are no elements, as that of as_strided is.
+    """
+    if 0 in grad.shape or 0 in shape:
+        return grad.new_zeros(shape)
+    found = path.embed(grad)
+    return found if recorded(found) or found._is_view() else found[...]
+
+
 def laid_out(value: T, strides: tuple[int, ...]) -> T:
     """Return `value`, its dimensions in the order of `strides` in memory if it does not lie by these already.
 
@@ -278,6 +288,7 @@ _FUNCTIONS: dict[str, _Pair] = {
         divide,
         inverse_permutation,
         laid_out,
+        of_base,
         pow_base_backward,
         pow_exponent_backward,
         pow_number_backward,

@@ -143,6 +143,6 @@ rule(
     tensors="base",
     args="path",
     forward="path.view(base)",
-    base="path.embed(grad)",
+    base="of_base(grad, path, base_shape)",
     saves="",
 )
