@@ -225,6 +225,12 @@ def test_a_program_without_anything_to_rewrite_is_left_alone(program: MakeProgra
     assert found is None or name in {"exception-on-the-way", "nested-modes", "strided-inputs"}
 
 
+@pytest.mark.parametrize("name", ["transposed-inputs", "strided-inputs", "expanded-inputs"])
+def test_memory_that_a_program_looks_behind_stays_as_it_is(program: MakeProgram, name: str) -> None:
+    for text in ("d = x.detach()\nd.resize_(3, 2)", "with no_grad():\n    d = x.as_strided((2,), (1,))"):
+        assert applicable(program(text, X), name, ReplayChooser(())) is None
+
+
 def test_facts_are_left_out(program: MakeProgram) -> None:
     stated = program("y = x * 2\nassert y.is_leaf == False\ny.sum().backward()\nassert x.grad.sum() == 4")
     found = applicable(stated, "two-roots", ReplayChooser(()))

@@ -24,7 +24,20 @@ def _each_input(program: Program, change: Callable[[Input], Input]) -> Program |
     return None if same else replace(program, inputs=inputs)
 
 
+_SEES_MEMORY = frozenset({"as_strided", "resize_", "resize_as_", "set_"})
+
+
+def _sees_memory(program: Program) -> bool:
+    """Whether a program may look at memory between or behind the elements of its inputs, of which nobody
+    says what is there."""
+    steps = (step for step in flatten(program.steps) if isinstance(step, Apply | Mutate))
+    return any(step.operator in _SEES_MEMORY for step in steps)
+
+
 def _laid_out(program: Program, layout: Layout, dims: int) -> Program | None:
+    if _sees_memory(program):
+        return None
+
     def change(item: Input) -> Input:
         fits = item.layout == "contiguous" and item.data.dim() >= dims
         return replace(item, layout=layout) if fits else item
@@ -47,6 +60,8 @@ def strided_inputs(program: Program, _chooser: Chooser) -> Program | None:
 @derivation("the rows of each input are one row, expanded")
 def expanded_inputs(program: Program, _chooser: Chooser) -> Program | None:
     """All rows of an input are the first one, in the same memory, so that nobody may write to it."""
+    if _sees_memory(program):
+        return None
 
     def change(item: Input) -> Input:
         data = item.data
