@@ -72,7 +72,7 @@ def _explorer(target: str, asked: Asked) -> Explorer:
         raise UsageError(f"--device {asked.device}: name one device")
     wanted = Wanted(asked.seed, asked.programs, asked.minutes, asked.dtypes, device)
     engine = find_engine(target)
-    folder = asked.finds or Path("gradconform-finds") / engine.name.replace(":", "-").replace("/", "-")
+    folder = asked.finds or Path("gradconform-finds") / target.replace(":", "-")
     database = Database(folder)
     progress = Progress()
     if asked.resume:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from gradconform.engines.base import Engine
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.interpreter import Detail
-from gradconform.program.steps import Program
+from gradconform.execution.stepwise import Stepwise
+from gradconform.program.steps import Program, Step, body_of
 from gradconform.randomize.chooser import Choices
 from gradconform.randomize.direct import DirectChooser
 from gradconform.randomize.explore.generate import Written, write
@@ -76,7 +78,7 @@ def run_batch(session: Session, profile: Profile, seed: int, numbers: Iterable[i
         match verdict:
             case Unsupporting(feature):
                 batch.lacking[feature] += 1
-                batch.banned |= lacking_words(pair, written.program)
+                batch.banned |= lacking_words(session.engine, written.program, device)
             case Diverges() | Crashed():
                 located = judged(session, written.program, device, Detail.STEPS, hasty=True)
                 cause = cause_of(written.program, located if isinstance(located, Diverges) else verdict)
@@ -125,17 +127,30 @@ def cause_of(program: Program, verdict: Verdict) -> Cause:
     return Cause(first.what, verb_of(steps[first.step]) if first.step in steps else "")
 
 
-def lacking_words(pair: Pair, program: Program) -> set[str]:
-    """The words of the language that the engine does not have: those of the first statement that it cannot
-    run, or a dtype of the inputs."""
-    for place in range(len(program.steps) + 1):
-        try:
-            pair.agree(replace(program, steps=program.steps[:place]))
-        except Unsupported as lack:
-            feature = str(lack.feature)
-            if place == 0 or feature.startswith("dtype "):
-                return {feature}
-            return set(words_of(program.steps[place - 1]))
-        except AdapterError:
-            return set()
-    return set()
+def lacking_words(engine: Engine, program: Program, device: str) -> set[str]:
+    """The words of the language that the engine does not have, as far as a program shows them: it is run
+    statement by statement, and what cannot be run is left out."""
+    run = Stepwise(engine, device)
+    lacking: set[str] = set()
+    try:
+        for item in program.inputs:
+            run.input(item)
+        for step in program.steps:
+            try:
+                run.do(step)
+            except Unsupported as lack:
+                lacking.update(_words(step, str(lack.feature)))
+    except Unsupported as lack:
+        lacking.add(str(lack.feature))
+    except AdapterError:
+        pass
+    finally:
+        engine.reset()
+    return lacking
+
+
+def _words(step: Step, feature: str) -> Iterable[str]:
+    """The words that a step is left out for: of one with a body, what the engine names."""
+    if feature.startswith("dtype "):
+        return (feature,)
+    return (feature.removeprefix("operator "),) if body_of(step) else words_of(step)

@@ -92,7 +92,7 @@ def to_form(progress: Progress, wanted: Wanted) -> dict[str, Any]:
         "steps": progress.steps,
         "rounds": progress.rounds,
         "kinds": dict(progress.kinds),
-        "features": [[*feature, count] for feature, count in progress.features.items()],
+        "features": [[*feature, count] for feature, count in sorted(progress.features.items())],
         "lacking": dict(progress.lacking),
         "banned": sorted(progress.banned),
         "causes": [[*cause, count] for cause, count in progress.causes.items()],

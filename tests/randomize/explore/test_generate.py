@@ -92,9 +92,9 @@ def test_everything_that_the_issue_of_a_program_can_be_is_there(programs: list[W
     features: Counter[Feature] = Counter(feature for one in programs for feature in one.features)
     verbs = {feature[1] for feature in features if feature[0] == "verb"}
     assert {
-        "backward", "autograd.backward", "autograd.grad", "register_hook", "retain_grad", "detach", "get data",
-        "register_post_accumulate_grad_hook", "setitem", "mul_", "copy_", "unbind", "expand", "narrow", "delete",
-        "apply", "remove", "cat", "matmul", "where", "to", "set grad", "get grad",
+        "backward", "autograd.backward", "autograd.grad", "register_hook", "retain_grad", "detach",
+        "get data", "register_post_accumulate_grad_hook", "setitem", "mul_", "copy_", "unbind", "expand",
+        "narrow", "delete", "apply", "remove", "cat", "matmul", "where", "to", "set grad", "get grad",
     } <= verbs  # fmt: skip
     words = {word for one in programs for step in flatten(one.program.steps) for word in words_of(step)}
     for option in ("retain_graph", "create_graph", "inputs"):

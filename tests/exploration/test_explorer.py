@@ -1,0 +1,264 @@
+"""Exploring engines with a known defect: found, made small, told apart, kept, replayed, gone on with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from gradconform.cli import main
+from gradconform.engines.torch import TorchEngine
+from gradconform.exploration.batches import Cause, Failing, run_batch
+from gradconform.exploration.finds import Database, Find, kindred
+from gradconform.exploration.rounds import Progress, Wanted, from_form, to_form
+from gradconform.exploration.smaller import statements
+from gradconform.plan import Settings
+from gradconform.randomize.explore.writer import Profile
+from gradconform.session import Session
+
+ENGINES = '''
+"""Engines with one defect each."""
+
+from gradconform.engines.torch import TorchEngine
+from gradconform.errors import Unsupported
+
+
+class Honest(TorchEngine):
+    name = "honest"
+
+
+class FlippedTanh(TorchEngine):
+    """tanh of a tensor that requires grad has the wrong sign."""
+
+    name = "flipped_tanh"
+
+    def operation(self, name):
+        found = super().operation(name)
+        return (lambda x: -found(x)) if name == "tanh" else found
+
+
+class KeepsGraph(TorchEngine):
+    """A second backward through a freed graph raises nothing."""
+
+    name = "keeps_graph"
+
+    def backward(self, *arguments, **options):
+        super().backward(*arguments, **{"retain_graph": True, **options})
+
+
+class Small(TorchEngine):
+    """Has few words."""
+
+    name = "small"
+
+    def operation(self, name):
+        if name not in {"add", "mul", "sum", "neg", "ones_like"}:
+            raise Unsupported(f"operator {name}")
+        return super().operation(name)
+
+    def mode(self, name):
+        raise Unsupported(name)
+
+    def dtype(self, name):
+        if name != "float32":
+            raise Unsupported(f"dtype {name}")
+        return super().dtype(name)
+
+
+class Dies(TorchEngine):
+    """Ends its process at the first cosine."""
+
+    name = "dies"
+
+    def operation(self, name):
+        if name == "cos":
+            import os
+
+            os._exit(9)
+        return super().operation(name)
+'''
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the engines, and with the finds about two of them."""
+    folder = tmp_path_factory.mktemp("explored")
+    (folder / "defects.py").write_text(ENGINES, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delitem(sys.modules, "defects", raising=False)
+        for engine in ("KeepsGraph", "FlippedTanh"):
+            result = explore(f"defects:{engine}", "--programs", "64", "-j", "1")
+            assert result.exit_code == 1, result.output
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engines are beside the working directory."""
+    monkeypatch.chdir(folder)
+
+
+def explore(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["explore", *arguments])
+
+
+def finds(folder: Path, engine: str) -> list[Find]:
+    return list(Database(folder / "gradconform-finds" / f"defects-{engine}"))
+
+
+def state(folder: Path) -> Any:
+    return json.loads((folder / "explored.json").read_text(encoding="utf-8"))
+
+
+def test_an_honest_engine_has_no_finds() -> None:
+    result = explore("defects:Honest", "--programs", "96", "-j", "1")
+    assert result.exit_code == 0, result.output
+    assert "nothing found" in result.output
+    assert "96 programs of " in result.output
+
+
+def test_finds_are_small_and_of_the_defect(folder: Path) -> None:
+    sizes = []
+    for engine, what in (("KeepsGraph", "missing error"), ("FlippedTanh", "value")):
+        found = finds(folder, engine)
+        assert what in {find.signature[0] for find in found}
+        assert len(kindred(found)) <= 4
+        sizes += [statements(find.case.example.program) for find in found if find.case.example]
+    assert median(sizes) <= 6
+    assert any({"tanh", "tanh_"} & set(find.signature) for find in finds(folder, "FlippedTanh"))
+
+
+@pytest.mark.parametrize("engine", ["KeepsGraph", "FlippedTanh"])
+def test_a_find_is_written_in_three_forms(folder: Path, engine: str) -> None:
+    find = finds(folder, engine)[0]
+    stem = folder / "gradconform-finds" / f"defects-{engine}" / find.id
+    for script in (stem.with_suffix(".torch.py"), stem.with_suffix(".engine.py")):
+        command = [sys.executable, str(script)]
+        ended = subprocess.run(command, check=False, capture_output=True, timeout=300, cwd=folder)
+        assert ended.returncode == 0, ended.stderr
+    scenario = str(stem.with_suffix(".yaml"))
+    validated = CliRunner().invoke(main, ["validate", scenario, "-j", "1"])
+    assert validated.exit_code == 0, validated.output
+    run = ["run", f"defects:{engine}", "--specs", scenario, "--no-corpus", "-j", "1"]
+    again = CliRunner().invoke(main, run)
+    assert again.exit_code == 1, again.output
+    assert f"explored/{find.id}" in again.output
+
+
+def test_known_finds_are_replayed_first_and_not_told_as_new(folder: Path) -> None:
+    known = len(finds(folder, "KeepsGraph"))
+    shutil.copytree("gradconform-finds/defects-KeepsGraph", "known")
+    result = explore("defects:KeepsGraph", "--programs", "1", "-j", "1", "--finds", "known")
+    assert result.exit_code == 1
+    assert f"{known} known finds replayed: {known} still diverge, 0 conform now" in result.output
+    assert ", 0 new, in " in result.output
+    mended = explore("defects:Honest", "--programs", "1", "-j", "1", "--finds", "known")
+    assert mended.exit_code == 0, mended.output
+    assert f"0 still diverge, {known} conform now" in mended.output
+
+
+def test_it_goes_on_where_it_ended(folder: Path) -> None:
+    shutil.copytree("gradconform-finds/defects-KeepsGraph", "parts")
+    rest = explore("defects:KeepsGraph", "--programs", "80", "-j", "1", "--finds", "parts", "--resume")
+    whole = explore("defects:KeepsGraph", "--programs", "80", "-j", "1", "--finds", "whole")
+    assert whole.exit_code == rest.exit_code == 1
+    assert state(folder / "whole") == state(folder / "parts")
+    ids = [[find.id for find in Database(folder / name)] for name in ("whole", "parts")]
+    assert ids[0] == ids[1]
+
+
+def test_processes_share_a_round_and_change_nothing(folder: Path) -> None:
+    two = explore("defects:KeepsGraph", "--programs", "64", "-j", "2", "--finds", "two")
+    assert two.exit_code == 1, two.output
+    assert state(folder / "two") == state(folder / "gradconform-finds" / "defects-KeepsGraph")
+    ids = [find.id for find in Database(folder / "two")]
+    assert ids == [find.id for find in finds(folder, "KeepsGraph")]
+
+
+def test_what_an_engine_lacks_is_not_asked_again(folder: Path) -> None:
+    result = explore("defects:Small", "--programs", "448", "-j", "1", "--dtype", "float32")
+    assert result.exit_code == 0, result.output
+    found = state(folder / "gradconform-finds" / "defects-Small")
+    assert {"tanh", "no_grad"} <= set(found["banned"])
+    first = explore("defects:Small", "--programs", "64", "-j", "1", "--dtype", "float32", "--finds", "first")
+    assert "64 unsupported" in first.output
+    assert found["kinds"]["conforms"] > 100
+
+
+def test_a_worker_that_dies_is_told_of() -> None:
+    result = explore("defects:Dies", "--programs", "64", "-j", "2")
+    assert result.exit_code == 2
+    assert "a worker process died at the programs " in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nobody",), "no engine is registered as 'nobody'"),
+        (("torch", "--dtype", "int64"), "--dtype int64: leaves are real or complex"),
+        (("torch", "--dtype", "float23"), "'float23' is not a dtype"),
+        (("torch", "--device", "nowhere"), "'nowhere' is not a device"),
+        (("torch", "--resume"), "holds no exploration that was begun"),
+        (("torch", "--programs", "0"), "0 is not in the range"),
+        (("torch", "--finds", "defects.py"), "is a file"),
+    ],
+)
+def test_what_cannot_be_used_is_one_message(arguments: tuple[str, ...], message: str) -> None:
+    result = explore(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_document_that_is_no_find_is_one_message(folder: Path) -> None:
+    place = folder / "wrong"
+    place.mkdir()
+    (place / "0123abcd.json").write_text("[]", encoding="utf-8")
+    result = explore("torch", "--programs", "1", "-j", "1", "--finds", "wrong")
+    assert result.exit_code == 2
+    assert "0123abcd.json: this is no JSON object" in result.output
+
+
+def test_an_exploration_of_another_seed_is_not_gone_on_with() -> None:
+    explore("torch", "--programs", "1", "-j", "1", "--finds", "seeds")
+    again = ("--programs", "1", "-j", "1", "--seed", "1", "--finds", "seeds", "--resume")
+    result = explore("torch", *again)
+    assert result.exit_code == 2
+    assert "has seed 0, and this one 1" in result.output
+
+
+def test_progress_survives_its_document() -> None:
+    progress = Progress()
+    progress.add(run_batch(Session(TorchEngine(), Settings()), Profile(), 0, range(8), "cpu"))
+    progress.banned.add("exp")
+    document = json.loads(json.dumps(to_form(progress, Wanted())))
+    assert from_form(document, Wanted()) == progress
+
+
+def test_causes_are_taken_up_ever_more_seldom() -> None:
+    progress = Progress()
+    taken = [number for number in range(1, 20) if progress.is_new(Failing(number, (), Cause("value", "mul")))]
+    assert taken == [1, 2, 4, 8, 16]
+
+
+def _find(*words: str) -> Find:
+    case: Any = None
+    return Find(("value", *words), case, 0, 0, torch.__version__)
+
+
+def test_finds_that_do_what_a_smaller_one_does_are_put_with_it() -> None:
+    twice, longer, other = _find("backward", "backward"), _find("backward", "backward", "exp"), _find("exp")
+    groups = kindred([longer, other, twice])
+    assert {tuple(find.signature[1:] for find in group) for group in groups.values()} == {
+        (("exp",), ("backward", "backward", "exp")),
+        (("backward", "backward"),),
+    }
