@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from gradconform.randomize.explore.writer import (
     is_inexact,
     is_leaf,
     lowest,
+    overlaps,
     peak,
 )
 
@@ -113,10 +115,12 @@ def write(writer: Writer) -> None:
 
     Leaves that require grad are left to `faults` and to blocks without grad.
     """
-    recording = torch.is_grad_enabled()
+    recording, settled = torch.is_grad_enabled(), _settled(writer)
 
     def allowed(tensor: torch.Tensor) -> bool:
-        return is_inexact(tensor) and not (recording and _of_a_leaf(tensor)) and not _overlaps(tensor)
+        if not is_inexact(tensor) or overlaps(tensor) or not settled(tensor):
+            return False
+        return not (recording and _of_a_leaf(tensor))
 
     names = writer.live(allowed)
     if not names:
@@ -200,11 +204,19 @@ def _of_a_leaf(tensor: torch.Tensor) -> bool:
     return base is not None and is_leaf(base) and base.requires_grad
 
 
-def _overlaps(tensor: torch.Tensor) -> bool:
-    """Whether several elements of the tensor may have one place in memory."""
-    if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
-        return True
-    return any(stride == 0 and size > 1 for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+def _settled(writer: Writer) -> Callable[[torch.Tensor], bool]:
+    """Which tensors torch treats alike whether or not somebody looks at them in between: not the views of
+    what no name stands for, nor those that are yet to learn that their base requires grad, nor the later ones
+    of several results."""
+    bases = {id(tensor) for _, tensor in writer.run.tensors()}
+
+    def settled(tensor: torch.Tensor) -> bool:
+        if not tensor._is_view():
+            return tensor.output_nr == 0
+        base = tensor._base
+        return base is not None and id(base) in bases and base.requires_grad == tensor.requires_grad
+
+    return settled
 
 
 def detached(writer: Writer) -> None:
@@ -214,7 +226,7 @@ def detached(writer: Writer) -> None:
     tensor = writer[name]
     if how == "get":
         writer.do(Get(writer.new(), name, "data"))
-    elif how == "requires_grad_" and not tensor.requires_grad:
+    elif how == "requires_grad_" and not tensor.requires_grad and _settled(writer)(tensor):
         writer.write("requires_grad_", Ref(name))
     elif how == "detach_" and not tensor._is_view():
         writer.write("detach_", Ref(name))

@@ -17,6 +17,7 @@ from gradconform.randomize.explore.writer import (
     is_inexact,
     lowest,
     name_of,
+    overlaps,
     peak,
 )
 from gradconform.spec.dtypes import COMPLEX, FLOATING
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _BOUNDED = ("sin", "cos", "tanh", "sigmoid")
 _REAL = (
     "neg", "sin", "cos", "tanh", "sigmoid", "exp", "log", "sqrt", "rsqrt", "reciprocal", "square", "abs",
-    "relu", "clone", "expm1", "log1p", "asinh", "sinc", "sgn", "floor", "round", "positive", "contiguous",
+    "relu", "clone", "expm1", "log1p", "asinh", "sinc", "sign", "floor", "round", "positive", "contiguous",
 )  # fmt: skip
 _COMPLEX = (
     "neg",
@@ -106,6 +107,8 @@ def _nearest_zero(tensor: torch.Tensor) -> float:
 
 def _with_number(writer: Writer, operator: str, name: str) -> None:
     number = writer.chooser.choice(_NUMBERS)
+    if operator == "where":
+        operator = "mul"
     if operator in ("maximum", "minimum", "atan2"):
         writer.apply("clamp", Ref(name), min=number)
         return
@@ -143,6 +146,9 @@ def reduction(writer: Writer) -> None:
     dim = writer.chooser.below(tensor.dim())
     if operator in ("cumprod", "prod") and peak(tensor) > 4:
         operator = "cumsum"
+    if operator == "median" and overlaps(tensor):
+        # Which of several equal elements it takes depends, of such a tensor, on what memory happens to hold.
+        operator = "min"
     if operator in ("max", "min", "sort", "median"):
         # Their second result is a tensor of places, which is live as well.
         target = writer.new(), writer.new("i")

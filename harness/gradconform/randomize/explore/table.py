@@ -90,6 +90,10 @@ def call(row: str, number: int, dtype: str) -> Call | None:
     return Call(program.inputs, steps, made, free)
 
 
+_ORDERING = frozenset({"median", "nanmedian", "mode", "kthvalue"})
+"""Operators that take one of several equal elements: of a view that repeats itself, not always the same one."""
+
+
 def table(writer: Writer) -> None:
     """A row of the operator tables."""
     names = tuple(rows())
@@ -99,9 +103,10 @@ def table(writer: Writer) -> None:
         return
     writer.features.add(("row", row))
     steps = found.steps
+    ordering = not _ORDERING.isdisjoint(_words(found))
     renamed: dict[str, str] = {}
     for item in found.inputs:
-        renamed[item.name] = _operand(writer, item, free=item.name in found.free)
+        renamed[item.name] = _operand(writer, item, free=item.name in found.free and not ordering)
     for name in found.results:
         renamed[name] = writer.new()
     for step in steps:

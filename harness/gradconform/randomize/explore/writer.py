@@ -298,3 +298,10 @@ def broadcast(left: torch.Tensor, right: torch.Tensor) -> Shape | None:
         elif wanted not in (1, size):
             return None
     return tuple(sizes)
+
+
+def overlaps(tensor: torch.Tensor) -> bool:
+    """Whether several elements of the tensor may have one place in memory."""
+    if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+        return True
+    return any(stride == 0 and size > 1 for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
