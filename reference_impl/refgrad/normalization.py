@@ -75,7 +75,7 @@ def rms_norm(
     square = mean(value.pow(2), tuple(range(-len(shape), 0)), True)
     result = value * (square + least).rsqrt()
     result = result if weight is None else result * weight
-    return result.type_as(input)
+    return result.type_as(input).contiguous()
 
 
 def _check_trailing(input: Tensor, shape: tuple[int, ...], weight: Tensor | None) -> None:

@@ -55,6 +55,11 @@ _GRAD_OF_NON_LEAF = (
 )
 
 
+def has_history(node: Node | None) -> bool:
+    """Whether what has `node` is the result of a recorded operation."""
+    return not (node is None or node is LEAF or node is UNTRACKED)
+
+
 class Tensor(Conversions):
     """A tensor with torch's autograd semantics. `Tensor(data)` is torch's legacy constructor."""
 
@@ -163,7 +168,8 @@ class Tensor(Conversions):
 
     def _flag(self, requires_grad: bool) -> Tensor:
         """Do what `requires_grad_` does, inside transforms too."""
-        if self._recorded():
+        refusal = self._accumulator if self._node is LEAF and isinstance(self._accumulator, Refusal) else None
+        if has_history(self._node if refusal is None else refusal.before):
             if not requires_grad:
                 raise RuntimeError(_NOT_A_LEAF)
             return self
@@ -173,8 +179,8 @@ class Tensor(Conversions):
             raise RuntimeError(
                 "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
             )
-        if self._node is LEAF and isinstance(self._accumulator, Refusal):
-            self._accumulator.before = LEAF if requires_grad else None
+        if refusal is not None:
+            refusal.before = LEAF if requires_grad else None
         elif not requires_grad:
             self._node = None
         elif self._node is not LEAF:
@@ -188,9 +194,8 @@ class Tensor(Conversions):
             self._counter.views.refresh()
 
     def _recorded(self) -> bool:
-        """Whether this tensor has a history; of a view whose history may not be told too."""
-        node = self._node
-        return not (node is None or node is LEAF or node is UNTRACKED)
+        """Whether this tensor has a history; of a view whose history may not be told False."""
+        return has_history(self._node)
 
     def _check_history(self) -> None:
         """Raise RuntimeError for a view whose history torch refuses to tell."""

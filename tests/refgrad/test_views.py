@@ -325,6 +325,23 @@ PROGRAMS = {
             g, = torch.autograd.grad(v, y, torch.ones_like(v))
             print(g, g._is_view())
         """,
+    "the flag of one of several views after a write": """
+        def attempt(flag):
+            y = leaf([1., 2.]) * 1
+            first, second = y.unbind()
+            y.neg_()
+            try:
+                print(first.requires_grad_(flag).requires_grad)
+            except RuntimeError as error:
+                print(error)
+        attempt(True)
+        attempt(False)
+        """,
+    "how copies lie": """
+        x = torch.arange(6., requires_grad=True).view(2, 3).t()
+        for y in (torch.narrow_copy(x, 1, 0, 2), torch.nn.functional.rms_norm(x, (2,))):
+            print(y.stride(), y.reshape(6)._is_view())
+        """,
 }
 
 

@@ -21,7 +21,7 @@ rule(
     grad_fn="NarrowCopyBackward0",
     tensors="self",
     args="dim start end",
-    forward="take_slice(self, dim, start, end, 1).clone()",
+    forward="self.narrow_copy(dim, start, end - start)",
     self="slice_backward(grad, self_shape, dim, start, end, 1)",
     saves="",
 )
