@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -21,6 +22,7 @@ from gradconform.exploration.scenarios import scenario_text
 from gradconform.exploration.smaller import Small, signature, smallest
 from gradconform.plan import Settings
 from gradconform.processes import Processes
+from gradconform.randomize.explore.table import rows
 from gradconform.randomize.explore.writer import Profile
 from gradconform.report.failure import summary
 from gradconform.session import Session, make_example
@@ -118,6 +120,13 @@ class Explorer:
         )
 
 
+def get_ready() -> None:
+    """Loads what all programs need, and spares the collector of garbage from looking through it ever again."""
+    rows()
+    gc.collect()
+    gc.freeze()
+
+
 @contextmanager
 def batches_here(explorer: Explorer) -> Iterator[RunBatches]:
     """Runs batches in this process."""
@@ -126,8 +135,8 @@ def batches_here(explorer: Explorer) -> Iterator[RunBatches]:
     def run(profile: Profile, batches: list[range]) -> Iterator[Batch]:
         return (run_batch(session, profile, wanted.seed, batch, wanted.device) for batch in batches)
 
-    with nullcontext():
-        yield run
+    get_ready()
+    yield run
 
 
 @contextmanager
@@ -159,6 +168,7 @@ def _start(target: str) -> None:
     """What a worker makes first."""
     global _session  # noqa: PLW0603 - a worker process has one session
     _session = Session(find_engine(target), Settings())
+    get_ready()
 
 
 def _run(profile: Profile, seed: int, numbers: range, device: str) -> Batch:

@@ -91,7 +91,7 @@ def call(row: str, number: int, dtype: str) -> Call | None:
 
 
 _ORDERING = frozenset({"median", "nanmedian", "mode", "kthvalue"})
-"""Operators that take one of several equal elements: of a view that repeats itself, not always the same one."""
+"""Operators that take one of several equal elements; of a view that repeats itself, not always the same."""
 
 
 def table(writer: Writer) -> None:

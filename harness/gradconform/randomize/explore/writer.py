@@ -91,7 +91,9 @@ class Writer:
 
     def rarer(self, kind: str, options: Sequence[str]) -> str:
         """One of the names, none of them banned: of two, that which fewer programs had so far."""
-        options = [name for name in options if name not in self.profile.banned] or options
+        banned = self.profile.banned
+        if banned:
+            options = [name for name in options if name not in banned] or options
         first, second = self.chooser.choice(options), self.chooser.choice(options)
         seen = self.profile.seen
         return second if seen.get((kind, second), 0) < seen.get((kind, first), 0) else first
