@@ -121,7 +121,7 @@ class Explorer:
 
 
 def get_ready() -> None:
-    """Loads what all programs need, and spares the collector of garbage from looking through it ever again."""
+    """Loads what all programs need, and keeps the collector of garbage from looking through it."""
     rows()
     gc.collect()
     gc.freeze()
