@@ -155,8 +155,9 @@ class FusesMultiplyAdd(Rounds):
         else:
             return result
         fused = left + right if name == "add" else left - right
-        dtype = str(result.dtype).removeprefix("torch.")
-        numbers = torch.from_numpy(np.asarray(fused, dtype=dtype))
+        # numpy has no bfloat16; a float32 is rounded to it once more.
+        dtype = "float32" if result.dtype == torch.bfloat16 else str(result.dtype).removeprefix("torch.")
+        numbers = torch.from_numpy(np.asarray(fused, dtype=dtype)).to(result.dtype)
         if numbers.shape != result.shape or torch.equal(numbers, result.detach()):
             return result
         return _Given.apply(result, numbers)  # type: ignore[no-untyped-call]
@@ -171,8 +172,11 @@ class FusesMultiplyAdd(Rounds):
 
 
 def _extended(value: Any) -> np.ndarray[Any, Any]:
-    plain = value.detach().numpy() if isinstance(value, Tensor) else value
-    return np.asarray(plain).astype(np.longdouble)
+    if not isinstance(value, Tensor):
+        return np.asarray(value).astype(np.longdouble)
+    # numpy has no bfloat16.
+    plain = value.detach().float() if value.dtype == torch.bfloat16 else value.detach()
+    return plain.numpy().astype(np.longdouble)
 
 
 class SumsBackwards(Rounds):
@@ -183,8 +187,13 @@ class SumsBackwards(Rounds):
         if name in ("sum", "mean"):
             return lambda *arguments, **options: self.total(real, arguments, options)
         if name == "matmul":
-            return lambda a, b: real(a.flip(-1), b.flip(-1 if b.dim() == 1 else -2))
+            return lambda a, b: self.turned(real, a, b)
         return real
+
+    def turned(self, real: Operation, a: Tensor, b: Tensor) -> Tensor:
+        """The matrix product with its sums in the other order. What is saved for its gradient is torch's."""
+        numbers = real(a.detach().flip(-1), b.detach().flip(-1 if b.dim() == 1 else -2))
+        return _Given.apply(real(a, b), numbers)  # type: ignore[no-any-return, no-untyped-call]
 
     def total(self, real: Operation, arguments: Sequence[Any], options: Any) -> Any:
         result = real(*arguments, **options)
