@@ -46,7 +46,7 @@ def diff(
     parts = [part for part in (prepend, input, append) if part is not None]
     result = input if len(parts) == 1 else cat(parts, dim)
     for _ in range(min(n, result.shape[dim])):
-        after, before = _cut(result, dim, 1), _cut(result, dim, 0, result.shape[dim] - 1)
+        before, after = _cut(result, dim, 0, result.shape[dim] - 1), _cut(result, dim, 1)
         result = after.logical_xor(before) if result.dtype is torch.bool else after - before
     return result
 
@@ -171,9 +171,11 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: complex = 1, dim: int =
     if not y.shape[dim]:
         return sum(y.detach(), dim)
     if x is None:
-        ends = select(y, dim, 0) + select(y, dim, -1)
-        return _times(sum(y, dim) - _times(ends, 0.5), dx)
-    return _over(sum((_cut(y, dim, 0, -1) + _cut(y, dim, 1)) * _widths(y, x, dim), dim), 2)
+        last = select(y, dim, -1)
+        ends = _times(select(y, dim, 0) + last, 0.5)
+        return _times(sum(y, dim) - ends, dx)
+    widths = _widths(y, x, dim)
+    return _over(sum((_cut(y, dim, 0, -1) + _cut(y, dim, 1)) * widths, dim), 2)
 
 
 trapz = trapezoid
@@ -183,10 +185,11 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: complex = 1,
     """Return the running integral along `dim`, with one place less; see `trapezoid`."""
     _check_integral("cumulative_trapezoid", y, x, dx)
     dim = wrapped(dim, y.ndim)
+    widths = None if x is None else _widths(y, x, dim)
     heights = _cut(y, dim, 0, -1) + _cut(y, dim, 1)
-    if x is None:
+    if widths is None:
         return cumsum(_times(heights, dx / 2), dim)
-    return _over(cumsum(heights * _widths(y, x, dim), dim), 2)
+    return _over(cumsum(heights * widths, dim), 2)
 
 
 def _widths(y: Tensor, x: Tensor, dim: int) -> Tensor:
@@ -197,7 +200,8 @@ def _widths(y: Tensor, x: Tensor, dim: int) -> Tensor:
         x = reshape(x, shape)
     elif x.ndim < y.ndim:
         x = reshape(x, (1,) * (y.ndim - x.ndim) + tuple(x.shape))
-    return _cut(x, dim, 1) - _cut(x, dim, 0, -1)
+    before = _cut(x, dim, 0, -1)
+    return _cut(x, dim, 1) - before
 
 
 def _check_integral(name: str, y: Tensor, x: Tensor | None, dx: complex) -> None:

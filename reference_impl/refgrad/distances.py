@@ -62,8 +62,9 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
             f"expected common dtype to be floating point, yet common dtype is {scalar_type(dtype)}"
         )
     sides = broadcast_tensors(*(side if side.dtype is dtype else to(side, dtype) for side in (x1, x2)))
-    left, right = (side / _at_least(side, dim, eps) for side in sides)
-    return total(left * right, dim)
+    norms = [_at_least(side, dim, eps) for side in sides]
+    right = sides[1] / norms[1]
+    return total(sides[0] / norms[0] * right, dim)
 
 
 def _at_least(side: Tensor, dim: int, eps: float) -> Tensor:

@@ -117,7 +117,7 @@ def _targets(
         raise ValueError("either size or scale_factor should be defined")
     rank = input.ndim - 2
     listed = tuple(given) if isinstance(given, Sequence) else (given,) * rank
-    if len(listed) != rank:
+    if isinstance(given, Sequence) and len(listed) != rank:
         raise ValueError(
             "Input and output must have the same number of spatial dimensions, but got input with spatial "
             f"dimensions of {list(input.shape[2:])} and {what} of {given}."

@@ -221,7 +221,12 @@ def kl_div(  # noqa: PLR0917 - torch's signature
             stacklevel=2,
         )
     reduction = "sum" if of_batch else chosen(reduction, size_average, reduce)
-    losses = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input
+    if log_target:
+        distance = target - input
+        losses = exp(target) * distance
+    else:
+        product = target * input
+        losses = xlogy(target, target) - product
     result = reduced(losses, reduction)
     return result / input.shape[0] if of_batch and input.ndim else result
 
@@ -242,7 +247,11 @@ def poisson_nll_loss(  # noqa: PLR0917 - torch's signature
     approximation of log(target!) where it is above 1.
     """
     reduction = chosen(reduction, size_average, reduce)
-    losses = exp(input) - target * input if log_input else input - target * log(input + eps)
+    if log_input:
+        product = target * input
+        losses = exp(input) - product
+    else:
+        losses = input - target * log(input + eps)
     if full:
         stirling = target * log(target) - target + 0.5 * log(target * (2 * math.pi))
         losses = losses + masked_fill(stirling, target <= 1, 0)

@@ -120,13 +120,18 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     inner_size = math.prod(a.shape[dim] for dim in left)
     left_size, right_size = ([a.shape[dim] for dim in rows], [b.shape[dim] for dim in columns])
     height, width = math.prod(left_size), math.prod(right_size)
-    a, b = permute(a, [*rows, *left]), permute(b, [*right, *columns])
+    # Each operation in the order of torch's: gradients of what is multiplied by itself add up in it.
     if (height, width) != (1, 1):
-        product = mm(reshape(a, (height, inner_size)), reshape(b, (inner_size, width)))
-    elif a.is_contiguous() and b.is_contiguous():
-        product = dot(_in_shape(a, (inner_size,)), _in_shape(b, (inner_size,)))
+        matrix = reshape(permute(a, [*rows, *left]), (height, inner_size))
+        product = mm(matrix, reshape(permute(b, [*right, *columns]), (inner_size, width)))
+        return reshape(product, (*left_size, *right_size))
+    a, b = permute(a, [*rows, *left]), permute(b, [*right, *columns])
+    if a.is_contiguous() and b.is_contiguous():
+        b = _in_shape(b, (inner_size,))
+        product = dot(_in_shape(a, (inner_size,)), b)
     else:
-        product = sum(squeeze(a) * squeeze(b))
+        b = squeeze(b)
+        product = sum(squeeze(a) * b)
     return reshape(product, (*left_size, *right_size))
 
 

@@ -290,13 +290,14 @@ def instance_norm(  # noqa: PLR0917 - torch's signature
     def for_each(tensor: Tensor | None) -> Tensor | None:
         return None if tensor is None else tensor.repeat(batch)
 
+    weights, biases = for_each(weight), for_each(bias)
     means, variances = for_each(running_mean), for_each(running_var)
     out = batch_norm(
         input.contiguous().view(1, batch * channels, *places),
         means,
         variances,
-        for_each(weight),
-        for_each(bias),
+        weights,
+        biases,
         use_input_stats,
         momentum,
         eps,

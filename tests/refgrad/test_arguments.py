@@ -112,6 +112,32 @@ PROGRAMS = {
         y = torch.nn.functional.embedding(torch.tensor(1), w)
         print(y, y.data_ptr() == w[1].data_ptr(), y._base is None)
         """,
+    "the order in which gradients add up": """
+        torch.manual_seed(0)
+        F = torch.nn.functional
+        x = torch.rand(4, 4, requires_grad=True)
+        for function in (
+            lambda x: torch.trapezoid(x, x),
+            lambda x: torch.cumulative_trapezoid(x, x),
+            lambda x: torch.diff(x, 2),
+            lambda x: F.kl_div(x, x, reduction="sum", log_target=True),
+            lambda x: F.poisson_nll_loss(x, x, reduction="sum"),
+            lambda x: F.cosine_similarity(x, x),
+            lambda x: torch.tensordot(x, x, ([1, 0], [0, 1])),
+            lambda x: torch.tensordot(x, x, 1),
+            lambda x: torch.linalg.multi_dot([x, x, x]),
+        ):
+            y = function(x)
+            steps, seen = [y.grad_fn], {}
+            while steps:
+                node = steps.pop()
+                if node is not None and "Accumulate" not in node.name():
+                    seen[node] = None
+                    steps += [edge for edge, _ in node.next_functions]
+            order = sorted(seen, key=lambda node: node._sequence_nr())
+            for node in order:
+                print(node.name(), [edge in seen and order.index(edge) for edge, _ in node.next_functions])
+        """,
 }
 
 
@@ -167,6 +193,10 @@ REFUSED: dict[str, tuple[type[Exception], Call]] = {
     "batches of a number": (
         RuntimeError,
         lambda m: m.native_batch_norm(m.ones(()), None, None, None, None, True, 0.1, 1e-5),
+    ),
+    "an image of no dimensions": (
+        NotImplementedError,
+        lambda m: m.nn.functional.interpolate(m.ones(()), 4, mode="linear"),
     ),
     "a size that is missing": (TypeError, lambda m: m.ones(()).expand()),
     "dimensions that are missing": (TypeError, lambda m: m.ones(()).permute()),

@@ -132,6 +132,7 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
 def _splits(sizes: list[int]) -> dict[tuple[int, int], int]:
     """Return where to split each chain of factors `first` to `last`, factor i of sizes[i] by sizes[i + 1].
 
+    Where two places take as many operations it is the first of them; of three factors, as in torch, the last.
     Source: Cormen et al., Introduction to Algorithms, 3rd edition, 15.2, "Matrix-chain multiplication".
     """
     count = len(sizes) - 1
@@ -140,15 +141,14 @@ def _splits(sizes: list[int]) -> dict[tuple[int, int], int]:
     for length in range(1, count):
         for first in range(count - length):
             last = first + length
-            cost[first, last], splits[first, last] = min(
-                (
-                    cost[first, split]
-                    + cost[split + 1, last]
-                    + sizes[first] * sizes[split + 1] * sizes[last + 1],
-                    split,
-                )
-                for split in range(first, last)
-            )
+            costs = {
+                split: cost[first, split]
+                + cost[split + 1, last]
+                + sizes[first] * sizes[split + 1] * sizes[last + 1]
+                for split in range(first, last)[:: -1 if count == 3 else 1]
+            }
+            best = min(costs, key=costs.__getitem__)
+            cost[first, last], splits[first, last] = costs[best], best
     return splits
 
 
@@ -157,7 +157,8 @@ def _chain(factors: list[Tensor], splits: dict[tuple[int, int], int], first: int
     if first == last:
         return factors[first]
     split = splits[first, last]
-    return matmul(_chain(factors, splits, first, split), _chain(factors, splits, split + 1, last))
+    right = _chain(factors, splits, split + 1, last)
+    return matmul(_chain(factors, splits, first, split), right)
 
 
 def vander(x: Tensor, N: int | None = None) -> Tensor:
