@@ -1,0 +1,131 @@
+"""Random whole programs on engines that are right: does anything diverge?
+
+Usage: python benchmarks/false_alarms.py [--programs N] [--seed N] [--jobs N] [--write]
+
+Torch against itself, refgrad against torch, and torch with another but correct rounding (sums from the other
+end, fused products) against torch, in all real and complex dtypes. What diverges is told with its smallest
+program, and the exit code is 1: it is a defect of the harness, of refgrad or of torch itself, which belongs
+into the registry of quirks. `--write` writes docs/false-alarms.md. The shares of the engines are those of
+SHARES: an engine that rounds otherwise is judged number by number, which takes longer.
+"""
+
+# ruff: noqa: E402 - the path is mended before a package is imported from it
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parents[1]
+# A script beside this one has the name of a package, and Python looks beside a script first.
+sys.path = [place for place in sys.path if Path(place or ".").resolve() != Path(__file__).resolve().parent]
+sys.path.append(str(ROOT / "tests" / "meta"))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+
+from gradconform.engines.registry import find_engine
+from gradconform.exploration.explorer import Explorer, batches_in
+from gradconform.exploration.finds import Database
+from gradconform.exploration.rounds import Wanted
+from gradconform.plan import Settings
+from gradconform.processes import cores
+from gradconform.report.failure import summary
+from gradconform.session import Session
+
+PAGE = ROOT / "docs" / "false-alarms.md"
+DTYPES = ("float32", "float64", "float16", "bfloat16", "complex64", "complex128")
+SHARES = {"torch": 4, "refgrad": 4, "rounding:sums_backwards": 1, "rounding:fuses_multiply_add": 1}
+SAYS = {
+    "torch": "torch itself",
+    "refgrad": "refgrad",
+    "rounding:sums_backwards": "torch, sums and matrix products from the other end",
+    "rounding:fuses_multiply_add": "torch, sums with products rounded once",
+}
+
+
+ABOUT = (
+    "Random whole programs (`gradconform explore`) on engines that are right, in "
+    f"{', '.join(DTYPES)}: a program that diverges here is a defect of the harness, of refgrad, or of torch. "
+    "Written by `python benchmarks/false_alarms.py --write`."
+)
+DISPUTED = (
+    "*Torch disputed*: torch raises an error of its own that the registry of quirks knows "
+    "(`harness/gradconform/spec/quirks.yaml`), or stands alone against the engine and finite differences."
+)
+
+
+def main() -> int:
+    """Explores each engine and prints what came of it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--programs", type=int, default=1000, help="in all (default: 1000)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=cores())
+    parser.add_argument("--write", action="store_true", help="write docs/false-alarms.md")
+    options = parser.parse_args()
+    rows = []
+    finds = 0
+    for target, share in SHARES.items():
+        programs = -(-options.programs * share // sum(SHARES.values()))
+        explorer, seconds = explored(target, programs, options.seed, options.jobs)
+        finds += len(explorer.finds) + explorer.unsteady
+        rows.append(row(target, explorer))
+        print(f"{rows[-1]} ({seconds:.0f} s)", flush=True)
+        for find in explorer.finds.values():
+            print(f"  {summary(find.case.verdict)}")
+            print("    " + (find.case.example.text.replace("\n", "\n    ") if find.case.example else ""))
+        for text in explorer.progress.undecided:
+            print(f"  no verdict: {text}")
+    if options.write:
+        PAGE.write_text(page(rows, options.seed), encoding="utf-8")
+    return 1 if finds else 0
+
+
+def explored(target: str, programs: int, seed: int, jobs: int) -> tuple[Explorer, float]:
+    """An exploration of an engine, and how long it took."""
+    start = time.monotonic()
+    with TemporaryDirectory(prefix="gradconform-") as folder:
+        session = Session(find_engine(target), Settings(seed=seed))
+        wanted = Wanted(seed=seed, programs=programs, dtypes=DTYPES)
+        explorer = Explorer(target, session, wanted, Database(Path(folder)))
+        with batches_in(jobs, explorer) as run:
+            explorer.explore(run, lambda _: None)
+    return explorer, time.monotonic() - start
+
+
+def row(target: str, explorer: Explorer) -> str:
+    """A line of the table."""
+    kinds = explorer.progress.kinds
+    counts = [kinds[kind] for kind in ("conforms", "diverges", "inconclusive", "oracle-disputed")]
+    other = explorer.progress.programs - sum(counts)
+    numbers = " | ".join(f"{count:,}" for count in (explorer.progress.programs, *counts, other))
+    return f"| {SAYS[target]} | {numbers} |"
+
+
+def page(rows: list[str], seed: int) -> str:
+    """The document."""
+    head = "| engine | programs | conform | diverge | inconclusive | torch disputed | other |"
+    return "\n".join(
+        (
+            "# False alarms",
+            "",
+            ABOUT,
+            "",
+            head,
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+            *rows,
+            "",
+            f"torch {torch.__version__}, seed {seed}. {DISPUTED}",
+            "",
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
