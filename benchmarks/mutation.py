@@ -9,7 +9,7 @@ first, at their examples and then with random draws, up to the first that diverg
 process down, or does not end, is caught. The table of derivatives has a benchmark of its own, wrong_rules.py.
 `--write` writes docs/mutation.md. Why a mutant survives is told in docs/mutation.yaml; an explanation of one
 that does not fails the run. `--keep` keeps what was recorded in a file, and reads it where it is there: for
-several runs on one state of refgrad and of the specs.
+several runs on one state of refgrad and of the specs. An interrupt ends the run early, with what is known.
 """
 
 # ruff: noqa: E402 - the path is mended before a package is imported from it
@@ -22,6 +22,7 @@ import pickle
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from random import Random
@@ -92,13 +93,14 @@ def main() -> None:
     sample = Random(options.seed).sample(mutations, min(options.mutants, len(mutations)))  # noqa: S311 - for tests
     hunter = Hunter(pairs, drawn, loading, options.limit)
     outcomes: list[Found] = []
-    for each in hunter.hunted(sample, options.jobs):
-        outcomes.append(each)
-        said = each.by or ("SURVIVED" if each.reach else "not reached")
-        print(f"{each.mutation} | {said} {each.how}".rstrip(), flush=True)
+    with suppress(KeyboardInterrupt):
+        for each in hunter.hunted(sample, options.jobs):
+            outcomes.append(each)
+            said = each.by or ("SURVIVED" if each.reach else "not reached")
+            print(f"{each.mutation} | {said} {each.how}".rstrip(), flush=True)
     why = reasons()
     version = torch.__version__.partition("+")[0]
-    setting = f"--mutants {len(sample)} --seed {options.seed} --examples {options.examples}"
+    setting = f"--mutants {len(outcomes)} --seed {options.seed} --examples {options.examples}"
     text = "\n".join(page(outcomes, len(mutations), setting, why, version)) + "\n"
     print(f"\n{text}\n{time.monotonic() - start:.0f} s")
     if options.write:

@@ -92,14 +92,16 @@ def _totals(bugs: Sequence[Bug], cells: Cells) -> Iterator[str]:
 def _gain(bugs: Sequence[Bug], cells: Cells) -> Iterator[str]:
     """What the columns of one side catch together."""
 
-    known = {bug.id for bug in bugs}
-    caught = [
-        {cell.bug for cell in cells.values() if cell.column in side and cell.by and cell.bug in known}
-        for side in (OURS, THEIRS)
-    ]
-    ours, theirs = caught
-    yield f"gradconform catches {len(ours)} of the {len(bugs)}, the checks of today together {len(theirs)}:"
-    yield f"{len(ours - theirs)} are caught by gradconform alone, {len(theirs - ours)} by those alone."
+    met = {bug.id for bug in bugs if all((bug.id, column) in cells for column in COLUMNS)}
+    if not met:
+        yield "No bug has met all columns yet, so what they catch together is not told."
+        return
+    ours, theirs = (
+        {bug for bug in met if any(cells[bug, column].by for column in side)} for side in (OURS, THEIRS)
+    )
+    yield f"Of {len(met)} bugs that met all columns gradconform catches {len(ours)}, the checks of today"
+    yield f"together {len(theirs)}: {len(ours - theirs)} are caught by gradconform alone,"
+    yield f"{len(theirs - ours)} by those alone."
 
 
 def _missed(cell: Cell | None) -> bool:

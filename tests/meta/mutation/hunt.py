@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LIMIT = 300
 """So many tests are tried for one mutant, those that reach the fewest lines first."""
 
-DRAWN = 60
+DRAWN = 20
 """So many of them are tried again with random draws, where none noticed the mutant without."""
 
 CPU = 120

@@ -197,7 +197,8 @@ def _expressions(statement: _Statement) -> Iterator[ast.expr]:
 
 
 def _within(expression: ast.expr) -> Iterator[ast.expr]:
-    """An expression and those in it, without the texts that are put together and casts for the types."""
+    """An expression and those in it, without texts that are put together, casts for the types, and what no
+    program can see: `strict` of zip and the `stacklevel` of warnings."""
     if isinstance(expression, ast.JoinedStr):
         return
     if isinstance(expression, ast.Call) and ast.unparse(expression.func) == "cast":
@@ -205,6 +206,8 @@ def _within(expression: ast.expr) -> Iterator[ast.expr]:
         return
     yield expression
     for child in ast.iter_child_nodes(expression):
+        if isinstance(child, ast.keyword) and child.arg in {"strict", "stacklevel"}:
+            continue
         for part in [child] if isinstance(child, ast.expr) else ast.iter_child_nodes(child):
             if isinstance(part, ast.expr):
                 yield from _within(part)

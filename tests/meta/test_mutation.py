@@ -1,0 +1,146 @@
+"""Mutants of refgrad's text: what slips there are, which tests reach them, and that these are noticed."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from gradconform.plan import Settings, tasks_of
+from gradconform.program.library import load_library
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+def _load(name: str) -> ModuleType:
+    """A module beside this file."""
+    sys.path.insert(0, str(HERE))
+    try:
+        return import_module(name)
+    finally:
+        sys.path.remove(str(HERE))
+
+
+sites = _load("mutation.sites")
+hunt = _load("mutation.hunt")
+reach = _load("reach")
+tests = _load("reach.tests")
+
+TEXT = '''\
+from typing import cast
+
+LIMIT = 1
+
+
+def outer(a, b=None, *, deep=False, text="x"):
+    """Documented."""
+    if a == 0 and not deep:
+        raise ValueError(f"{a + 1} is none")
+    def inner(c):
+        return c * 2
+    a.grad = cast("int", b) + 1
+    total: int = 0
+    note(total)
+    pairs = zip(a, b, strict=True)
+    return inner(a) if deep else -a
+'''
+
+
+def test_the_slips_of_a_text() -> None:
+    found = {(one.function, one.kind, one.old, one.new) for one in sites.mutations("file.py", TEXT)}
+    assert found == {
+        ("outer", "default changed", "None", "0"),
+        ("outer", "default changed", "False", "True"),
+        ("outer", "condition negated", "a == 0 and not deep", "not (a == 0 and (not deep))"),
+        ("outer", "and, or swapped", "a == 0 and not deep", "(a == 0 or not deep)"),
+        ("outer", "comparison swapped", "a == 0", "(a != 0)"),
+        ("outer", "constant changed", "0", "1"),
+        ("outer", "sign or not dropped", "not deep", "(deep)"),
+        ("outer", "statement left out", 'raise ValueError(f"{a + 1} is none")', "pass"),
+        ("outer.inner", "nothing returned", "return c * 2", "return None"),
+        ("outer.inner", "arithmetic swapped", "c * 2", "(c / 2)"),
+        ("outer", "statement left out", 'a.grad = cast("int", b) + 1', "pass"),
+        ("outer", "arithmetic swapped", 'cast("int", b) + 1', "(cast('int', b) - 1)"),
+        ("outer", "constant changed", "1", "0"),
+        ("outer", "statement left out", "note(total)", "pass"),
+        ("outer", "nothing returned", "return inner(a) if deep else -a", "return None"),
+        ("outer", "condition negated", "deep", "(not (deep))"),
+        ("outer", "sign or not dropped", "-a", "(a)"),
+    }
+
+
+def test_a_slip_changes_its_place_alone() -> None:
+    for one in sites.mutations("file.py", TEXT):
+        assert one.text.count(one.new) > TEXT.count(one.new) or one.new in {"1", "0"}
+        before, after = TEXT.splitlines(), one.text.splitlines()
+        assert len(before) == len(after)
+        assert [place for place, (a, b) in enumerate(zip(before, after, strict=True), 1) if a != b] == [
+            one.line
+        ]
+        ast.parse(one.text)
+
+
+def test_every_slip_in_refgrad_is_a_program() -> None:
+    found = [*hunt.all_mutations()]
+    assert len(found) > 5000
+    for one in found[::97]:
+        compile(one.text, one.path, "exec")
+    assert not {one.path for one in found if one.path.startswith("rules/")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("    return 1\n", "    return 2\n", {"file.py:f"}),
+        ("def f(a=0):", "def f(a=1):", {"file.py:f"}),
+        ("        return 3\n", "        return 4\n", {"file.py:C.g"}),
+        ("import a\n", "import a, b\nX = 1\n\ndef h():\n    return 0\n\n", set()),
+        ("import a\n", "import a\n\ndef f():\n    return 0\n\n", None),
+        ("K = 5\n", "K = 6\n", None),
+        ("class C:\n", "class C:\n    d = 1\n", None),
+        ('rule("exp", "x")', 'rule("exp", "y")', {"row:exp"}),
+        ("@cached\n", "@other\n", None),
+    ],
+)
+def test_what_a_change_touches(old: str, new: str, expected: set[str] | None) -> None:
+    text = (
+        "import a\nK = 5\n\ndef f(a=0):\n    return 1\n\nclass C:\n    def g(self):\n        return 3\n\n"
+        '@cached\ndef k():\n    return 0\n\nrule("exp", "x")\n'
+    )
+    assert text.count(old) == 1
+    assert reach.touched("file.py", text, text.replace(old, new)) == expected
+    assert reach.touched("generate.py", text, text.replace(old, new)) is None
+
+
+def test_a_mutant_meets_the_tests_that_run_its_line_and_is_caught() -> None:
+    templates = load_library([ROOT / "specs" / "detach.yaml", ROOT / "specs" / "retain-graph.yaml"])
+    runs = tests.of_tasks(tasks_of(templates, ("cpu",), ("float64",)), Settings(examples=0))
+    records = tests.records(runs, reach.recorded_lines, 1)
+    assert all(record.sound for record in records)
+    drawn = {test.name: test for test in runs}
+    hunter = hunt.Hunter([*zip(runs, records, strict=True)], drawn, hunt.lines_of_loading())
+    wanted = {
+        "tensor.py Tensor.detach, nothing returned",
+        "node.py freed, nothing returned",
+    }
+    chosen = [one for one in hunt.all_mutations() if str(one).partition(":")[0] in wanted]
+    assert chosen
+    for found in hunter.hunted(chosen, 1):
+        assert 0 < found.reach < len(runs)
+        assert found.by
+
+
+def test_explanations_are_of_mutants_that_there_are() -> None:
+    why = yaml.safe_load((ROOT / "docs" / "mutation.yaml").read_text("utf-8")) or {}
+    assert {*why} <= {str(one) for one in hunt.all_mutations()}
+    page = (ROOT / "docs" / "mutation.md").read_text("utf-8")
+    share = re.search(r"\*\*(\d+) of (\d+) mutants in these are caught", page)
+    assert share
+    assert int(share[1]) >= 0.85 * int(share[2])
