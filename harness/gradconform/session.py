@@ -192,8 +192,10 @@ class Session:
             if not isinstance(verdict, Conforms | Inconclusive):
                 return
 
-    def judge(self, program: Program, device: str, detail: Detail = Detail.CHANGES) -> Verdict:
-        """Runs a program on torch and on the engine, and compares."""
+    def judge(
+        self, program: Program, device: str, detail: Detail = Detail.CHANGES, *, hasty: bool = False
+    ) -> Verdict:
+        """Runs a program on torch and on the engine, and compares. hasty: asks for no second opinion."""
         try:
             expected = run(program, self.torch, device, detail)
         except Unsupported as lack:
@@ -214,7 +216,9 @@ class Session:
             return Crashed(in_words(error))
         finally:
             torch.set_default_dtype(default)  # an engine that changes it must not change the oracle
-        return judge(program, expected, got, device=device, torch_errors=self.engine.torch_errors)
+        return judge(
+            program, expected, got, device=device, torch_errors=self.engine.torch_errors, hasty=hasty
+        )
 
     def seed(self, task: Task) -> int:
         """A seed for a task that does not depend on which other tasks run."""
