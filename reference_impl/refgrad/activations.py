@@ -191,6 +191,8 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
     Raises RuntimeError for a dimension of odd size, and for a number.
     """
+    if not input.ndim:
+        raise RuntimeError("glu does not support scalars because halving size must be even")
     return apply("glu", input, wrapped(dim, input.ndim))
 
 

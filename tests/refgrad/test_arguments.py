@@ -138,6 +138,14 @@ PROGRAMS = {
             for node in order:
                 print(node.name(), [edge in seen and order.index(edge) for edge, _ in node.next_functions])
         """,
+    "gradients of what was broadcast": """
+        w = leaf([[1.], [2.]])
+        w.masked_select(torch.tensor([True, False])).backward(torch.tensor([1., 10.]))
+        print(w.grad)
+        x, y = leaf([[0., 1.], [2., 4.]]), leaf([[[1., 1.]], [[3., 1.]]])
+        torch.cdist(x, y, 1.0).sum().backward()
+        print(x.grad, y.grad)
+        """,
 }
 
 
@@ -194,6 +202,7 @@ REFUSED: dict[str, tuple[type[Exception], Call]] = {
         RuntimeError,
         lambda m: m.native_batch_norm(m.ones(()), None, None, None, None, True, 0.1, 1e-5),
     ),
+    "half of a number": (RuntimeError, lambda m: m.nn.functional.glu(m.ones(()), -3)),
     "an image of no dimensions": (
         NotImplementedError,
         lambda m: m.nn.functional.interpolate(m.ones(()), 4, mode="linear"),

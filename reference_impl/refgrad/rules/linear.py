@@ -86,10 +86,10 @@ rule(
     tensors="x1 x2",
     args="p",
     forward="cdist(x1, x2, p)",
-    x1="cdist_backward(grad.contiguous(), x1, x2, result, p)",
+    x1="sum_to(cdist_backward(grad.contiguous(), x1, x2, result, p), x1_shape)",
     x2=(
-        "cdist_backward(grad.transpose(-2, -1).contiguous(), x2, x1, "
-        "result.transpose(-2, -1).contiguous(), p)"
+        "sum_to(cdist_backward(grad.transpose(-2, -1).contiguous(), x2, x1, "
+        "result.transpose(-2, -1).contiguous(), p), x2_shape)"
     ),
     saves="x1 x2 result",
 )

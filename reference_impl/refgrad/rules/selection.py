@@ -54,7 +54,7 @@ rule(
     grad_fn="MaskedSelectBackward0",
     tensors="self mask",
     forward="self.masked_select(mask)",
-    self="masked_select_backward(grad, self, mask)",
+    self="sum_to(masked_select_backward(grad, self, mask), self_shape)",
     mask=NON_DIFFERENTIABLE,
     saves="self mask",
 )
