@@ -173,7 +173,7 @@ def run(engine: str, **given: Any) -> int:
     multiple=True,
     callback=_split,
     metavar="NAMES",
-    help="Dtypes of the leaves.  [default: float32, float64]",
+    help="Dtypes of the leaves.  [default: float32, float64, complex128]",
 )
 @click.option("--device", default="cpu", show_default=True, metavar="NAME")
 @click.option(
@@ -206,7 +206,7 @@ def explore(engine: str, **given: Any) -> int:
         programs=given["programs"],
         minutes=minutes,
         seed=given["seed"],
-        dtypes=given["dtype"] or ("float32", "float64"),
+        dtypes=given["dtype"] or ("float32", "float64", "complex128"),
         device=given["device"],
         jobs=given["jobs"],
         finds=given["finds"],

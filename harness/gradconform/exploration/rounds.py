@@ -28,7 +28,7 @@ class Wanted:
     seed: int = 0
     programs: int | None = None
     minutes: float | None = None
-    dtypes: tuple[str, ...] = ("float32", "float64")
+    dtypes: tuple[str, ...] = ("float32", "float64", "complex128")
     device: str = "cpu"
 
 

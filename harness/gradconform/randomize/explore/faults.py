@@ -20,6 +20,7 @@ from gradconform.program.steps import (
     Mutate,
     Record,
     Ref,
+    Within,
 )
 from gradconform.randomize.explore.writer import Writer, is_inexact, is_leaf
 
@@ -137,6 +138,11 @@ def _hook_that_fails(writer: Writer) -> None:
             writer.do(Invoke("", handle, "remove"))
 
 
+def _error_inside_a_mode(writer: Writer) -> None:
+    mode = writer.rarer("mode", ("no_grad", "enable_grad"))
+    writer.do(Within(mode, (), (Fail("ValueError"),)))
+
+
 FAULTS: dict[str, Callable[[Writer], None]] = {
     "backward of a constant": _backward_of_a_constant,
     "backward without cotangent": _backward_without_cotangent,
@@ -152,5 +158,6 @@ FAULTS: dict[str, Callable[[Writer], None]] = {
     "integers that require grad": _integers_that_require_grad,
     "no grad for what is no leaf": _no_grad_for_what_is_no_leaf,
     "hook that fails": _hook_that_fails,
+    "error inside a mode": _error_inside_a_mode,
 }
 """The errors on purpose by name."""

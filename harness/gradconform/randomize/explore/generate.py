@@ -35,7 +35,8 @@ def _mode(writer: Writer) -> None:
 
 
 def _leaf(writer: Writer) -> None:
-    writer.leaf(requires_grad=not writer.one_in(4))
+    dtype = writer.chooser.choice(writer.profile.dtypes) if writer.one_in(3) else ""
+    writer.leaf(dtype=dtype, requires_grad=not writer.one_in(4))
 
 
 Move = Callable[[Writer], None]

@@ -80,7 +80,8 @@ def binary(writer: Writer) -> None:
     left = writer.pick(names)
     tensor = writer[left]
     operator = writer.rarer("verb", _COMPLEX_BINARY if tensor.is_complex() else _BINARY)
-    partners = [name for name in names if _fits(tensor, writer[name])]
+    mixes = operator in _COMPLEX_BINARY
+    partners = [name for name in names if _fits(tensor, writer[name], mixes=mixes)]
     if not partners or (writer.chooser.below(4) == 3 and operator != "where"):
         _with_number(writer, operator, left)
         return
@@ -95,8 +96,6 @@ def binary(writer: Writer) -> None:
         if mask:
             writer.apply("where", Ref(mask), Ref(left), Ref(right))
         return
-    if operator in ("maximum", "minimum", "atan2") and other.is_complex():
-        operator = "mul"
     writer.apply(operator, Ref(left), Ref(right))
 
 
@@ -122,9 +121,9 @@ def _with_number(writer: Writer, operator: str, name: str) -> None:
         writer.apply(operator, Ref(name), number)
 
 
-def _fits(left: torch.Tensor, right: torch.Tensor) -> bool:
-    """Whether two tensors broadcast to something small; in dtype they agree, or both are real."""
-    if left.dtype != right.dtype and (left.is_complex() != right.is_complex()):
+def _fits(left: torch.Tensor, right: torch.Tensor, *, mixes: bool) -> bool:
+    """Whether two tensors broadcast to something small. mixes: whether one may be complex and one real."""
+    if left.is_complex() != right.is_complex() and not mixes:
         return False
     shape = broadcast(left, right)
     return shape is not None and prod(shape) <= MAX_NUMBERS

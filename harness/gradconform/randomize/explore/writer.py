@@ -55,7 +55,7 @@ class Profile:
     banned: the words of the language that the engine does not have. seen: how many programs had a feature
     so far; what is rare is chosen more often."""
 
-    dtypes: tuple[str, ...] = ("float32", "float64")
+    dtypes: tuple[str, ...] = ("float32", "float64", "complex128")
     steps: tuple[int, int] = (3, 40)
     banned: frozenset[str] = frozenset()
     seen: Mapping[Feature, int] = field(default_factory=dict)
