@@ -134,7 +134,8 @@ def _number(input: Tensor, value: Any) -> Tensor:
         raise TypeError(
             f"can't assign a {type(value).__name__} to a refgrad Tensor; assign a Tensor or a number"
         )
-    return Tensor._of(torch.full((), value, dtype=input.dtype, device=input.device))
+    number: Any = value
+    return Tensor._of(torch.full((), number, dtype=input.dtype, device=input.device))
 
 
 def _copy_to(view: Tensor, source: Tensor) -> None:

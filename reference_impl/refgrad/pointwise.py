@@ -132,7 +132,7 @@ def minimum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tenso
     return OPERATIONS["minimum"].apply(input, other)  # type: ignore[no-any-return]
 
 
-def where(condition: Tensor, input: Operand | None = None, other: Operand | None = None) -> Any:
+def where(condition: Any, input: Operand | None = None, other: Operand | None = None) -> Any:
     """Return `input` where `condition` is true and `other` elsewhere.
 
     Without them, the indices of the places where it is true, as a tuple of vectors. Raises TypeError for one
