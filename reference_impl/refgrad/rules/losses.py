@@ -242,8 +242,3 @@ rule(
     saves="self target",
     forward_mode=_FORWARD_MODE,
 )
-
-
-def _by_rows(grad: torch.Tensor, value: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
-    """Return the gradient of `value` for that of the losses of its rows; `slope` is [N, C]."""
-    return (grad.reshape(-1, 1) * slope).reshape(value.shape)
