@@ -1,4 +1,4 @@
-"""What a tensor is to Python and to numpy: a number, a sequence, an array.
+"""What a tensor is to Python and to numpy: a number, a sequence, a text, an array.
 
 What leaves as a number has no history, so torch warns of a number, and refuses an array, of a tensor that
 requires grad. Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.numpy.html and
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .grad_mode import mode
 from .node import Node
@@ -76,6 +76,12 @@ class Conversions(Operations):
     def __complex__(self) -> complex:
         self._warn_of_constant()
         return complex(self._data)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if not self._shape else object.__format__(self, spec)
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise NotImplementedError("refgrad tensors cannot be pickled; pickle tensor.to_torch()")
 
     def _warn_of_constant(self) -> None:
         if self._node is not None:

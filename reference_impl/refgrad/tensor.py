@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
@@ -91,9 +91,9 @@ class Tensor(Conversions):
     # `.grad`; the node of this leaf, known weakly
     _grad: Tensor | None
     _accumulator: Callable[[], Node | None] | None
-    # hooks on the gradient, and on its accumulation into a leaf; whether `.grad` of this non-leaf is filled
     # what `grad_dtype` was set to
     _grad_dtype: tuple[torch.dtype | None] | None
+    # hooks on the gradient, and on its accumulation into a leaf; whether `.grad` of this non-leaf is filled
     _hooks: Table | None
     _post_accumulate: Table | None
     _retained: bool | None
@@ -376,14 +376,8 @@ class Tensor(Conversions):
             self._data, self.requires_grad, None if node is None else type(node).__name__
         )
 
-    def __format__(self, spec: str) -> str:
-        return format(self._data, spec) if not self._shape else object.__format__(self, spec)
-
     def __hash__(self) -> int:
         return id(self)
-
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise NotImplementedError("refgrad tensors cannot be pickled; pickle tensor.to_torch()")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
