@@ -146,8 +146,9 @@ def group_norm(
                 f"{name} of shape {list(given.shape)} and input of shape {list(input.shape)}"
             )
     # The kernel reads its operands as if they were contiguous.
-    value, scale, shift = (None if given is None else given.contiguous() for given in (input, weight, bias))
-    return native_group_norm(value, scale, shift, batch, channels, math.prod(places), num_groups, eps)[0]
+    value, size = input.contiguous(), math.prod(places)
+    scale, shift = (None if given is None else given.contiguous() for given in (weight, bias))
+    return native_group_norm(value, scale, shift, batch, channels, size, num_groups, eps)[0]
 
 
 def _check_counts(size: Sequence[int]) -> None:

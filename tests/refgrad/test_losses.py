@@ -95,7 +95,7 @@ def test_the_losses_of_chunks_record_nothing_and_refuse_what_would_have_to_be() 
         loss = F.linear_cross_entropy(
             x.view(2, 1), weight.view(2, 1), rg.tensor([0, 1]), reduction="none", options=options
         )
-        (found,) = rg.autograd.grad(loss, x, cotangent, create_graph=True)
+        found: rg.Tensor = rg.autograd.grad(loss, x, cotangent, create_graph=True)[0]
         return found
 
     cotangent = rg.ones(2, dtype=torch.float64)
