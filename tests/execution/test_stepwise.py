@@ -7,7 +7,18 @@ import torch
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.stepwise import Stepwise, named
 from gradconform.program.render import program_text
-from gradconform.program.steps import Apply, Backward, Define, Fail, Input, Invoke, Mutate, Record, Ref
+from gradconform.program.steps import (
+    Apply,
+    Backward,
+    Define,
+    Fail,
+    Input,
+    Invoke,
+    Mutate,
+    Record,
+    Ref,
+    Within,
+)
 from gradconform.volume import Pair
 
 
@@ -52,6 +63,14 @@ def test_it_ends_as_the_fast_path_does() -> None:
     with run.block("enable_grad"):
         run.do(Apply("_0", "sum", (Ref("y"),)), Backward((Ref("_0"),)))
     run.do(Mutate("", "mul_", (Ref("x"), 2)))
+    assert Pair(TorchEngine()).agree(run.program, run.finish())
+
+
+def test_what_raises_inside_a_block_has_its_place() -> None:
+    run = under_way()
+    run.do(Apply("y", "mul", (Ref("x"), 3)))
+    assert isinstance(run.do(Within("no_grad", (), (Fail("ValueError"),))), ValueError)
+    assert run.finish().caught == ((3, "forward", "ValueError"),)
     assert Pair(TorchEngine()).agree(run.program, run.finish())
 
 

@@ -23,7 +23,8 @@ from gradconform.trace import RECORDED
 class Stepwise:
     """A program under way: its inputs and statements so far, and what they have made.
 
-    environment: the live names. Open blocks are part of the program once they are closed.
+    environment: the live names. statements: how many there are. Open blocks are part of the program once they
+    are closed.
     """
 
     def __init__(self, engine: Engine, device: str = "cpu") -> None:
@@ -31,6 +32,7 @@ class Stepwise:
         self.device = device
         self.environment: Environment = {}
         self.inputs: list[Input] = []
+        self.statements = 0
         self._machine = Machine(engine)
         self._compiler = Compiler(engine, self._machine, device)
         self._bodies: list[list[Step]] = [[]]
@@ -57,6 +59,7 @@ class Stepwise:
         Raises Unsupported and AdapterError.
         """
         number, step = self._count, steps[0]
+        self.statements += 1
         try:
             for step in steps:
                 self._compiler.do(number, step, self.environment)
@@ -65,8 +68,10 @@ class Stepwise:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is an observation
             if self._machine.raised is not error:  # no step of a body raised it
-                # Under `raises` its number is one higher.
-                self._machine.where = number + 1, phase_of(step)
+                self._machine.where = number, phase_of(step)
+            place, phase = self._machine.where
+            if place >= self._count:  # under `raises` the steps of this statement have numbers one higher
+                self._machine.where = place + 1, phase
             self._machine.caught.append(self._machine.seen(error))
             drop_temporaries(self.environment)
             self._write(Expect(named(error), steps))

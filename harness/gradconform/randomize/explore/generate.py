@@ -106,7 +106,10 @@ def _write(writer: Writer) -> Written:
     low, high = profile.steps
     for number in range(1 + chooser.below(3)):
         writer.leaf(requires_grad=not number or chooser.below(4) < 3)
-    for _ in range(low + chooser.below(high - low + 1)):
+    statements = low + chooser.below(high - low + 1)
+    for _ in range(statements):  # some moves make several statements, and some none
+        if writer.run.statements >= statements:
+            break
         name = _NAMES[bisect_right(_ENDS, chooser.below(_ENDS[-1]))]
         MOVES[name][1](writer)
     passes.finish(writer)

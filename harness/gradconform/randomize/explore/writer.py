@@ -51,7 +51,8 @@ _DOMAINS = ("real", "positive", "ties", "dyadic", "distinct", "nonzero", "kinks"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What programs are made of. dtypes: those of the leaves. steps: the fewest and most moves of a program.
+    """What programs are made of. dtypes: those of the leaves. steps: the fewest and most statements of a
+    program, give or take what its last move adds.
     banned: the words of the language that the engine does not have. seen: how many programs had a feature
     so far; what is rare is chosen more often."""
 
