@@ -85,6 +85,17 @@ def test_a_scenario_without_free_variables_runs_under_derivations_alone(template
     assert [bool(result.derivation) for result in results] == [False, True, True, True]
 
 
+def test_a_row_of_a_table_takes_a_fourth_of_the_draws(template: Any) -> None:
+    drawn = []
+    for derived in (False, True):
+        made = template(DOUBLE)
+        object.__setattr__(made.scenario.let["x"], "requires_grad", True)
+        object.__setattr__(made.scenario.text, "derived", derived)
+        results = [*Session(TorchEngine(), Settings(examples=24)).check(Task(made, "cpu", "float32"))]
+        drawn.append((sum(not result.derivation for result in results), len(results)))
+    assert drawn == [(1 + 24, 1 + 24 + 8), (1 + 6, 1 + 6 + 2)]
+
+
 def test_no_examples_leaves_the_documented_one(check: Check) -> None:
     assert [result.draw for result in check(TorchEngine(), examples=0)] == [0]
 

@@ -13,7 +13,7 @@ from gradconform.execution.interpreter import Detail, run
 from gradconform.execution.observe import Observer
 from gradconform.program.expressions import Place
 from gradconform.program.steps import Input
-from gradconform.trace import UNSEEN, OpaqueSeen, TensorSeen
+from gradconform.trace import UNSEEN, OpaqueSeen, Seen, TensorSeen
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProgram
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 def seen(program: MakeProgram, text: str, *inputs: Input) -> dict[str, TensorSeen]:
     live = run(program(text, *inputs), TorchEngine(), detail=Detail.STEPS).states[-1].live
     return {name: value for name, value in live.items() if isinstance(value, TensorSeen)}
+
+
+def logged(value: Seen) -> tuple[Seen, ...]:
+    assert isinstance(value, tuple)
+    return value
 
 
 def test_equal_labels_of_identity_mean_the_same_object(program: MakeProgram) -> None:
@@ -133,3 +138,34 @@ def test_the_log_does_not_say_which_memory_was_shared(program: MakeProgram) -> N
     assert isinstance(leaf.grad, TensorSeen)
     assert (leaf.storage, leaf.grad.storage, alias.storage) == (UNSEEN,) * 3
     assert alias.value.tolist() == leaf.value.tolist()
+
+
+def test_the_log_names_an_object_while_it_is_there(program: MakeProgram) -> None:
+    bound = program("y = x * 2\nrecord([y, x])\nz = x * 3\ny = z")
+    states = run(bound, TorchEngine(), detail=Detail.STEPS).states
+
+    def identities(number: int) -> list[object]:
+        (pair,) = logged(states[number].live["recorded()"])
+        return [one.identity for one in logged(pair) if isinstance(one, TensorSeen)]
+
+    labels = [one.identity for name in "yx" if isinstance(one := states[1].live[name], TensorSeen)]
+    assert identities(1) == identities(2) == labels
+    assert identities(3) == [UNSEEN, labels[1]]
+
+
+def test_a_fact_about_the_log_names_no_object_that_is_gone() -> None:
+    observer = Observer(TorchEngine())
+    kept, gone = torch.ones(2), torch.ones(2)
+    observer.log += [observer.entry(kept), observer.entry((gone, kept))]
+    label, other = (observer.see(one) for one in (kept, gone))
+    assert isinstance(label, TensorSeen)
+    assert isinstance(other, TensorSeen)
+    assert label.identity != other.identity
+
+    def shown() -> tuple[Seen, ...]:
+        entry, pair = logged(observer.place(Place("", ("recorded",)), {}))
+        return tuple(one.identity for one in (entry, *logged(pair)) if isinstance(one, TensorSeen))
+
+    assert shown() == (label.identity, other.identity, label.identity)
+    del gone
+    assert shown() == (label.identity, UNSEEN, label.identity)

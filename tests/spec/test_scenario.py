@@ -74,6 +74,14 @@ def test_a_place_outside_the_text_is_still_a_place() -> None:
     assert text.place(9, 3) == Place("f.yaml", 18, 5)
 
 
+def test_a_row_of_a_table_takes_a_fourth_of_the_draws_and_at_least_one() -> None:
+    written, derived = (ProgramText("x = 1\n", "f.yaml", 10, 5, derived) for derived in (False, True))
+    asked = (0, 1, 4, 5, 100)
+    for text, drawn in ((written, asked), (derived, (0, 1, 1, 2, 25))):
+        scenario = Scenario("tests/one", "tests", "A rule.", 1, text, Place("f.yaml", 1, 1))
+        assert tuple(map(scenario.draws, asked)) == drawn
+
+
 def test_variables_are_ordered_after_those_they_refer_to(load: Load) -> None:
     (scenario,) = load(
         "u: {like: f(x), example: [1.0, 2.0]}",
