@@ -51,4 +51,5 @@ _resampling("upsample_bicubic2d", "UpsampleBicubic2D")
 _resampling("upsample_trilinear3d", "UpsampleTrilinear3D")
 _resampling("_upsample_bilinear2d_aa", "UpsampleBilinear2DAa")
 _resampling("_upsample_bicubic2d_aa", "UpsampleBicubic2DAa")
-_resampling("_upsample_lanczos2d_aa", "UpsampleLanczos2DAa")
+if hasattr(_aten, "_upsample_lanczos2d_aa"):  # torch 2.13 has it, and 2.11 has not
+    _resampling("_upsample_lanczos2d_aa", "UpsampleLanczos2DAa")
