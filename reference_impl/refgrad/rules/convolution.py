@@ -28,13 +28,13 @@ def _convolution(input: T, weight: T, bias: T, options: Options) -> T:
     return _aten.convolution.default(input, weight, bias, *options)
 
 
-def _input_gradient(grad: T, weight: T, shape: _Shape, options: Options, pushed: bool) -> T:  # noqa: ARG001
+def _input_gradient(grad: T, _input: T, weight: T, shape: _Shape, options: Options, _pushed: bool) -> T:
     # Of the input the kernel looks at nothing but its shape.
     like = grad.new_empty(shape)
     return _aten.convolution_backward.default(grad, like, weight, None, *options, (True, False, False))[0]
 
 
-def _weight_gradient(grad: T, input: T, shape: _Shape, options: Options, pushed: bool) -> T:  # noqa: ARG001
+def _weight_gradient(grad: T, input: T, _weight: T, shape: _Shape, options: Options, _pushed: bool) -> T:
     like = grad.new_empty(shape)
     return _aten.convolution_backward.default(grad, input, like, None, *options, (False, True, False))[1]
 
@@ -63,19 +63,21 @@ rule(
     tensors="input weight bias",
     args="options",
     forward="convolution(input, weight, bias, options)",
-    input="convolution_input(grad, weight, input_shape, options, False)",
-    weight="convolution_weight(grad, input, weight_shape, options, False)",
+    input="convolution_input(grad, input, weight, input_shape, options, False)",
+    weight="convolution_weight(grad, input, weight, weight_shape, options, False)",
     bias="convolution_bias(grad, input, weight)",
     saves="input weight",
     forward_mode={
         "bias": "sum_channels(grad)",
-        "input": "convolution_input(grad, weight, input_shape, options, True)",
-        "weight": "convolution_weight(grad, input, weight_shape, options, True)",
+        "input": "convolution_input(grad, None, weight, input_shape, options, True)",
+        "weight": "convolution_weight(grad, input, None, weight_shape, options, True)",
     },
     joint=True,
 )
-# torch's three gradients are those of one operation, which require grad together: that of the bias too where
-# only the input or the weight is asked for its second derivative.
+# torch's three gradients are those of one operation, which require grad together and save the same: that of
+# the bias too where only the input or the weight is asked for its second derivative. Each takes all of the
+# operands for that, also those that it does not depend on. Where it stands for a convolution that torch
+# transposes, what it does not depend on is None.
 rule(
     "convolution_bias",
     grad_fn="ConvolutionBackwardBackward0",
@@ -84,27 +86,35 @@ rule(
     grad_output="along_channels(grad, grad_output_shape)",
     input="None",
     weight="None",
-    saves="",
+    saves="grad_output input weight",
+    kept="grad_output input weight",
 )
 rule(
     "convolution_input",
     grad_fn="ConvolutionBackwardBackward0",
-    tensors="grad_output weight",
+    tensors="grad_output input weight",
     args="shape options pushed",
-    forward="convolution_input(grad_output, weight, shape, options, pushed)",
+    forward="convolution_input(grad_output, input, weight, shape, options, pushed)",
     grad_output="convolution(grad, weight, None, options) if pushed or grad.numel() else None",
-    weight="convolution_weight(grad_output, grad, weight_shape, options, pushed) if grad.numel() else None",
-    saves="grad_output weight",
+    input="None",
+    weight=(
+        "convolution_weight(grad_output, grad, None, weight_shape, options, pushed) if grad.numel() else None"
+    ),
+    saves="grad_output input weight",
+    kept="grad_output input weight",
 )
 rule(
     "convolution_weight",
     grad_fn="ConvolutionBackwardBackward0",
-    tensors="grad_output input",
+    tensors="grad_output input weight",
     args="shape options pushed",
-    forward="convolution_weight(grad_output, input, shape, options, pushed)",
+    forward="convolution_weight(grad_output, input, weight, shape, options, pushed)",
     grad_output="convolution(input, grad, None, options) if pushed or input.numel() else None",
     input=(
-        "convolution_input(grad_output, grad, input_shape, options, pushed) if grad_output.numel() else None"
+        "convolution_input(grad_output, None, grad, input_shape, options, pushed) "
+        "if grad_output.numel() else None"
     ),
-    saves="grad_output input",
+    weight="None",
+    saves="grad_output input weight",
+    kept="grad_output input weight",
 )
