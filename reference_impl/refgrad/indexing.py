@@ -164,14 +164,8 @@ def _walk(input: Tensor, key: Any, *, to_write: bool = False) -> tuple[Tensor, l
     taken = sum(_dimensions(item) for item in items)
     rank = input._data.ndim
     if taken > rank:
-        if rank == 0 and any(isinstance(item, int) for item in items):
-            raise IndexError(
-                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in "
-                "C++ to convert a 0-dim tensor to a number"
-            )
-        if rank == 0 and alone and isinstance(items[0], slice):
-            _step(items[0])
-            raise IndexError("slice() cannot be applied to a 0-dim tensor.")
+        if rank == 0 and alone and not isinstance(key, Tensor):
+            _refuse_number(items[0])
         raise IndexError(f"too many indices for tensor of dimension {rank}")
     view, dim = input, 0
     places: list[Tensor | None] = []
@@ -200,6 +194,20 @@ def _walk(input: Tensor, key: Any, *, to_write: bool = False) -> tuple[Tensor, l
             _place(places, dim, item)
             dim += 1
     return view, places
+
+
+def _refuse_number(item: Any) -> None:
+    """Raise IndexError for one integer or slice that is the whole index of a tensor without dimensions."""
+    if isinstance(item, slice):
+        _step(item)
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
+    if isinstance(item, int):
+        if item:
+            raise IndexError(f"index {item} is out of bounds for dimension 0 with size 0")
+        raise IndexError(
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in "
+            "C++ to convert a 0-dim tensor to a number"
+        )
 
 
 def _place(places: list[Tensor | None], dim: int, index: Tensor) -> None:
@@ -264,7 +272,7 @@ def _step(item: slice) -> int:
     """Return the step of a slice. Raises ValueError for one that leads nowhere or backwards."""
     step: int = 1 if item.step is None else item.step
     if step <= 0:
-        raise ValueError("step must be greater than zero")
+        raise ValueError("step must be greater than zero" if step else "slice step cannot be zero")
     return step
 
 

@@ -118,6 +118,54 @@ PROGRAMS = {
             x = torch.zeros(shape, requires_grad=True)
             for name in ("H", "mH", "mT"): attempt(lambda: getattr(x, name).shape)
             attempt(lambda: x.adjoint().shape)
+        for number in (2., 2 + 3j):
+            x = torch.tensor(number, requires_grad=True)
+            for f in (lambda x: x.mH, lambda x: x.adjoint(), torch.adjoint):
+                y = f(x); z = y * y; print(y, y is x, y.is_leaf, y._is_view(), pushed(f, x))
+                show(*grad(z.abs(), x, retain_graph=True), *grad(z, x, grad_outputs=x.detach()))
+        """,
+    "parts of a number": """
+        x = torch.tensor(2., requires_grad=True); one = torch.tensor(True)
+        keys = (..., (), (None, ...), True, one, False, slice(None), (None, slice(None)), slice(0, 1, 0),
+                slice(0, 1, -1), 0, 1, [0], torch.tensor(0), (0,), (None, 0), (0, 0))
+        for f in (*[lambda x, key=key: x[key] for key in keys],
+                  lambda x: x[None][::2], lambda x: x[None][1:], lambda x: x.narrow(0, 0, 1)):
+            def found():
+                y = f(x); g = torch.ones_like(y)
+                first, = grad(y * y, x, grad_outputs=g, create_graph=True); tangent = pushed(f, x)
+                return y, y._is_view(), plain(first), plain(grad(first, x)), plain(tangent)
+            attempt(found)
+            def written():
+                y = x * 3; f(y).mul_(5); return y.grad_fn.name(), plain(y), plain(grad(y, x))
+            attempt(written)
+        """,
+    "gradients of a convolution, which are one operation": """
+        def run(flags, written):
+            values = [[[1., 2., 3., 4.]]], [[[1., 2.]]], [.5]
+            leaves = [torch.tensor(value, requires_grad=flag) for value, flag in zip(values, flags)]
+            x, w, b = *(leaf.clone() for leaf in leaves[:2]), leaves[2]
+            y = F.conv1d(x, w, b); asked = [t for t in (x, w, b) if t.requires_grad]
+            for g in (torch.ones_like(y), torch.ones_like(y).requires_grad_()):
+                found = grad(y, *asked, grad_outputs=g, create_graph=True)
+                print([(one.requires_grad, one.is_leaf) for one in found])
+            with torch.no_grad(): (x, w, g, torch.ones(1))[written].mul_(2)
+            for one in found:
+                for t in (t for t in (x, w, g) if t.requires_grad):
+                    attempt(lambda: grad(one.sum(), t, retain_graph=True, allow_unused=True))
+        for flags in range(1, 8):
+            for written in range(4): run([bool(flags & bit) for bit in (1, 2, 4)], written)
+        """,
+    "tangents of sums of exponentials, of a number and of nothing": """
+        for dtype in (torch.float64, torch.complex128):
+            cases = ((), 0), ((), -1), ((0,), 0), ((0, 3), 0), ((0, 3), 1), ((3, 0), 0), ((3, 0), 1)
+            for shape, dim in cases:
+                for flags in (False, False), (True, False), (False, True), (True, True):
+                    x, t = (torch.full(shape, 2, dtype=dtype).requires_grad_(flag) for flag in flags)
+                    def tangent():
+                        with AD.dual_level():
+                            found = AD.unpack_dual(AD.make_dual(x, t).logcumsumexp(dim)).tangent
+                        return found.shape, found.requires_grad, found.is_leaf, plain(found)
+                    attempt(tangent)
         """,
     "a boolean factor": """
         x = torch.tensor([1., 2.], requires_grad=True); b = torch.tensor([True])

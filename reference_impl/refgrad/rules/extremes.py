@@ -268,10 +268,10 @@ def logcumsumexp_backward(grad: T, value: T, result: T, dim: int) -> T:
 def logcumsumexp_transposed(grad: T, value: T, dim: int) -> T:
     """Return the gradient of logcumsumexp in a form that is linear in the cotangent.
 
-    Real numbers are shifted by the largest along `dim`, and sums by a trifle, as in `logcumsumexp_jvp` in
-    torch/csrc/autograd/FunctionsManual.cpp.
+    Real numbers are shifted by the largest along `dim`, which raises IndexError where there is none, and sums
+    by a trifle, as in `logcumsumexp_jvp` in torch/csrc/autograd/FunctionsManual.cpp.
     """
-    share = (value if value.dtype.is_complex else _shifted(value, dim)).exp()
+    share = (value if value.dtype.is_complex else value - value.detach().max(dim, True)[0]).exp()
     part = grad / conj(share.cumsum(dim) + 1e-13)
     return conj(share) * (part.flip(dim).cumsum(dim).flip(dim) if value.dim() else part)
 
