@@ -15,8 +15,10 @@ import torch
 from click.testing import CliRunner, Result
 
 from gradconform.cli import main
+from gradconform.engines.registry import find_engine
 from gradconform.engines.torch import TorchEngine
-from gradconform.exploration.batches import Cause, Failing, run_batch
+from gradconform.errors import UsageError
+from gradconform.exploration.batches import UNSTEADY, Cause, Failing, run_batch
 from gradconform.exploration.finds import Database, Find, kindred
 from gradconform.exploration.rounds import Progress, Wanted, from_form, to_form
 from gradconform.exploration.smaller import statements
@@ -84,6 +86,33 @@ class Dies(TorchEngine):
 
             os._exit(9)
         return super().operation(name)
+
+
+class Exits(TorchEngine):
+    """Wants to end its process at the first cosine."""
+
+    name = "exits"
+
+    def operation(self, name):
+        if name == "cos":
+            raise SystemExit(3)
+        return super().operation(name)
+
+
+class Once(TorchEngine):
+    """The first product of its life is wrong."""
+
+    name = "once"
+    wrong = 1
+
+    def operation(self, name):
+        found = super().operation(name)
+        return (lambda *given: self.product(found, *given)) if name == "mul" else found
+
+    def product(self, found, *given):
+        result = found(*given)
+        self.wrong, wrong = 0, self.wrong
+        return result + wrong
 '''
 
 
@@ -200,9 +229,25 @@ def test_a_worker_that_dies_is_told_of() -> None:
     assert "a worker process died at the programs " in result.output
 
 
+def test_an_engine_that_wants_to_end_the_process_has_crashed() -> None:
+    session = Session(find_engine("defects:Exits"), Settings())
+    batch = run_batch(session, Profile(), 0, range(16), "cpu")
+    assert batch.kinds["crashed"] == len(batch.failing) > 0
+    assert batch.kinds.total() == 16
+
+
+def test_what_fails_once_and_not_again_is_told_of() -> None:
+    session = Session(find_engine("defects:Once"), Settings())
+    batch = run_batch(session, Profile(), 0, range(16), "cpu")
+    assert batch.kinds == {"conforms": 15, "inconclusive": 1}
+    assert batch.unsteady == 1
+    assert UNSTEADY in batch.undecided[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("torch", "--minutes", "nan"), "how many minutes is no number"),
         (("nobody",), "no engine is registered as 'nobody'"),
         (("torch", "--dtype", "int64"), "--dtype int64: leaves are real or complex"),
         (("torch", "--dtype", "float23"), "'float23' is not a dtype"),
@@ -234,6 +279,23 @@ def test_an_exploration_of_another_seed_is_not_gone_on_with() -> None:
     result = explore("torch", *again)
     assert result.exit_code == 2
     assert "has seed 0, and this one 1" in result.output
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"programs": "many"},
+        {"rounds": None},
+        {"kinds": {"conforms": "all"}},
+        {"features": [[]]},
+        {"banned": 5},
+        {"causes": [["value"]]},
+        {"explored": 2},
+    ],
+)
+def test_a_damaged_state_is_one_message(damage: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"explored\.json cannot be read"):
+        from_form({**to_form(Progress(), Wanted()), **damage}, Wanted())
 
 
 def test_progress_survives_its_document() -> None:

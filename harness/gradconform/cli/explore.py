@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
 import click
@@ -63,6 +64,8 @@ def explore_command(target: str, asked: Asked) -> int:
 
 
 def _explorer(target: str, asked: Asked) -> Explorer:
+    if asked.minutes is not None and isnan(asked.minutes):
+        raise UsageError("--minutes nan: how many minutes is no number")
     known_dtypes(asked.dtypes)
     for dtype in asked.dtypes:
         if not differentiable(dtype):

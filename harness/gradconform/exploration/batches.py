@@ -20,12 +20,16 @@ from gradconform.randomize.direct import DirectChooser
 from gradconform.randomize.explore.generate import Written, write
 from gradconform.randomize.explore.writer import Feature, Profile, verb_of, words_of
 from gradconform.session import Session
-from gradconform.verdict import Conforms, Crashed, Diverges, Unsupporting, Verdict
+from gradconform.verdict import Conforms, Crashed, Diverges, Inconclusive, Unsupporting, Verdict
 from gradconform.volume import Pair
 
 WHOLE = 16
 """One of so many programs is looked at wherever its state can change, whether or not its end is the same: who
 shares memory with whom, and which objects are the same, is seen there alone."""
+
+
+UNSTEADY = "it was not the same as torch's, and was when it was run again"
+"""Why there is no verdict on a program that rounding does not explain and that does not fail twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class Failing:
 class Batch:
     """What came of a stretch of programs. kinds: of verdicts. features: how many programs had each. lacking:
     what the engine does not support. banned: the words of the language that made it say so. undecided: the
-    programs on which there is no verdict about the engine, and why."""
+    programs on which there is no verdict about the engine, and why. unsteady: how many of them failed once,
+    and not when they were run again."""
 
     programs: int = 0
     steps: int = 0
@@ -61,6 +66,7 @@ class Batch:
     banned: set[str] = field(default_factory=set)
     failing: list[Failing] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
+    unsteady: int = 0
 
 
 def run_batch(session: Session, profile: Profile, seed: int, numbers: Iterable[int], device: str) -> Batch:
@@ -86,6 +92,7 @@ def run_batch(session: Session, profile: Profile, seed: int, numbers: Iterable[i
             case Conforms():
                 pass
             case _:
+                batch.unsteady += verdict == Inconclusive(UNSTEADY)
                 batch.undecided.append(f"program {number}: {verdict.kind}: {getattr(verdict, 'reason', '')}")
     return batch
 
@@ -100,12 +107,26 @@ def verdict_on(
 ) -> Verdict:
     """The verdict on a program that torch has run already."""
     try:
-        same = pair.agree(written.program, written.expected)
+        same = _agree(pair, written)
+        if same and not whole:
+            return Conforms()
+        verdict = judged(session, written.program, device)
+        if isinstance(verdict, Conforms) and not same and _agree(pair, written):
+            return Inconclusive(UNSTEADY)
     except Unsupported as lack:
         return Unsupporting(str(lack.feature))
-    except AdapterError:
-        same = False
-    return Conforms() if same and not whole else judged(session, written.program, device)
+    return verdict
+
+
+def _agree(pair: Pair, written: Written) -> bool:
+    """Whether the engine ends the program as torch did. Raises Unsupported; where the engine or its adapter
+    raises anything else, they do not agree, and it is the interpreter's to say why."""
+    try:
+        return pair.agree(written.program, written.expected)
+    except (Unsupported, KeyboardInterrupt):
+        raise
+    except BaseException:  # noqa: BLE001 - SystemExit too: no engine ends the exploration
+        return False
 
 
 def judged(
@@ -142,7 +163,9 @@ def lacking_words(engine: Engine, program: Program, device: str) -> set[str]:
                 lacking.update(_words(step, str(lack.feature)))
     except Unsupported as lack:
         lacking.add(str(lack.feature))
-    except AdapterError:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001, S110 - what is more than a lack shows in programs without one
         pass
     finally:
         engine.reset()

@@ -8,13 +8,17 @@ seed and the number of programs alone, and not on how many processes share a rou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gradconform.errors import UsageError
+from gradconform.execution.observe import in_words
 from gradconform.exploration.batches import Batch, Failing
 from gradconform.randomize.explore.writer import Feature, Profile
+
+VERSION = 1
+"""Of the document that says how far an exploration is."""
 
 FIRST, LARGEST, PART = 64, 1024, 32
 """Programs of the first round, of the largest one (each is twice the one before it), and of a batch."""
@@ -84,7 +88,7 @@ class Progress:
 def to_form(progress: Progress, wanted: Wanted) -> dict[str, Any]:
     """Progress as a JSON document."""
     return {
-        "explored": 1,
+        "explored": VERSION,
         "seed": wanted.seed,
         "dtypes": list(wanted.dtypes),
         "device": wanted.device,
@@ -101,21 +105,32 @@ def to_form(progress: Progress, wanted: Wanted) -> dict[str, Any]:
 
 
 def from_form(document: Mapping[str, Any], wanted: Wanted) -> Progress:
-    """Progress from its document. Raises UsageError where it is that of another exploration."""
+    """Progress from its document. Raises UsageError where it is that of another exploration, or damaged."""
     for name, mine in (("seed", wanted.seed), ("dtypes", list(wanted.dtypes)), ("device", wanted.device)):
         if document.get(name) != mine:
             raise UsageError(
                 f"--resume: the exploration that was begun has {name} {document.get(name)}, and this one "
                 f"{mine}; give the same, or drop --resume"
             )
-    return Progress(
-        document["programs"],
-        document["steps"],
-        document["rounds"],
-        Counter(document["kinds"]),
-        Counter({tuple(feature): count for *feature, count in document["features"]}),
-        Counter(document["lacking"]),
-        set(document["banned"]),
-        Counter({(what, verb): count for what, verb, count in document["causes"]}),
-        list(document["undecided"]),
-    )
+    try:
+        if document["explored"] != VERSION:
+            raise ValueError(f"version {document['explored']}; this gradconform reads {VERSION}")
+        return Progress(
+            int(document["programs"]),
+            int(document["steps"]),
+            int(document["rounds"]),
+            _counter((name, count) for name, count in document["kinds"].items()),
+            _counter((tuple(feature), count) for *feature, count in document["features"]),
+            _counter((name, count) for name, count in document["lacking"].items()),
+            set(map(str, document["banned"])),
+            _counter(((str(what), str(verb)), count) for what, verb, count in document["causes"]),
+            list(map(str, document["undecided"])),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"--resume: explored.json cannot be read ({in_words(error)}); remove it, or drop --resume"
+        ) from None
+
+
+def _counter(counts: Iterable[tuple[Any, Any]]) -> Counter[Any]:
+    return Counter({name: int(count) for name, count in counts})
