@@ -18,7 +18,7 @@ from gradconform.cli import main
 from gradconform.engines.registry import find_engine
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import UsageError
-from gradconform.exploration.batches import UNSTEADY, Cause, Failing, run_batch
+from gradconform.exploration.batches import Cause, Failing, run_batch
 from gradconform.exploration.finds import Database, Find, kindred
 from gradconform.exploration.rounds import Progress, Wanted, from_form, to_form
 from gradconform.exploration.smaller import statements
@@ -97,22 +97,6 @@ class Exits(TorchEngine):
         if name == "cos":
             raise SystemExit(3)
         return super().operation(name)
-
-
-class Once(TorchEngine):
-    """The first product of its life is wrong."""
-
-    name = "once"
-    wrong = 1
-
-    def operation(self, name):
-        found = super().operation(name)
-        return (lambda *given: self.product(found, *given)) if name == "mul" else found
-
-    def product(self, found, *given):
-        result = found(*given)
-        self.wrong, wrong = 0, self.wrong
-        return result + wrong
 '''
 
 
@@ -234,14 +218,6 @@ def test_an_engine_that_wants_to_end_the_process_has_crashed() -> None:
     batch = run_batch(session, Profile(), 0, range(16), "cpu")
     assert batch.kinds["crashed"] == len(batch.failing) > 0
     assert batch.kinds.total() == 16
-
-
-def test_what_fails_once_and_not_again_is_told_of() -> None:
-    session = Session(find_engine("defects:Once"), Settings())
-    batch = run_batch(session, Profile(), 0, range(16), "cpu")
-    assert batch.kinds == {"conforms": 15, "inconclusive": 1}
-    assert batch.unsteady == 1
-    assert UNSTEADY in batch.undecided[0]
 
 
 @pytest.mark.parametrize(

@@ -20,16 +20,12 @@ from gradconform.randomize.direct import DirectChooser
 from gradconform.randomize.explore.generate import Written, write
 from gradconform.randomize.explore.writer import Feature, Profile, verb_of, words_of
 from gradconform.session import Session
-from gradconform.verdict import Conforms, Crashed, Diverges, Inconclusive, Unsupporting, Verdict
+from gradconform.verdict import Conforms, Crashed, Diverges, Unsupporting, Verdict
 from gradconform.volume import Pair
 
 WHOLE = 16
 """One of so many programs is looked at wherever its state can change, whether or not its end is the same: who
 shares memory with whom, and which objects are the same, is seen there alone."""
-
-
-UNSTEADY = "it was not the same as torch's, and was when it was run again"
-"""Why there is no verdict on a program that rounding does not explain and that does not fail twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +51,7 @@ class Failing:
 class Batch:
     """What came of a stretch of programs. kinds: of verdicts. features: how many programs had each. lacking:
     what the engine does not support. banned: the words of the language that made it say so. undecided: the
-    programs on which there is no verdict about the engine, and why. unsteady: how many of them failed once,
-    and not when they were run again."""
+    programs on which there is no verdict about the engine, and why."""
 
     programs: int = 0
     steps: int = 0
@@ -66,7 +61,6 @@ class Batch:
     banned: set[str] = field(default_factory=set)
     failing: list[Failing] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
-    unsteady: int = 0
 
 
 def run_batch(session: Session, profile: Profile, seed: int, numbers: Iterable[int], device: str) -> Batch:
@@ -92,7 +86,6 @@ def run_batch(session: Session, profile: Profile, seed: int, numbers: Iterable[i
             case Conforms():
                 pass
             case _:
-                batch.unsteady += verdict == Inconclusive(UNSTEADY)
                 batch.undecided.append(f"program {number}: {verdict.kind}: {getattr(verdict, 'reason', '')}")
     return batch
 
@@ -108,14 +101,9 @@ def verdict_on(
     """The verdict on a program that torch has run already."""
     try:
         same = _agree(pair, written)
-        if same and not whole:
-            return Conforms()
-        verdict = judged(session, written.program, device)
-        if isinstance(verdict, Conforms) and not same and _agree(pair, written):
-            return Inconclusive(UNSTEADY)
     except Unsupported as lack:
         return Unsupporting(str(lack.feature))
-    return verdict
+    return Conforms() if same and not whole else judged(session, written.program, device)
 
 
 def _agree(pair: Pair, written: Written) -> bool:

@@ -76,7 +76,6 @@ class Explorer:
             profile = self.progress.profile(self.wanted)
             for batch in run(profile, batches):
                 self.progress.add(batch)
-                self.unsteady += batch.unsteady
                 for failing in batch.failing:
                     if self.progress.is_new(failing):
                         self.found(failing, profile, tell)
