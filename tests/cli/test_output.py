@@ -101,7 +101,7 @@ def test_an_output_that_is_closed_is_one_message(gradconform: Invoke, tmp_path: 
 
 
 @POSIX
-@pytest.mark.parametrize("command", ["run torch", "list", "show a/b", "validate"])
+@pytest.mark.parametrize("command", ["run torch", "explore torch", "list", "show a/b", "validate"])
 def test_a_working_directory_that_is_gone_is_one_message(gradconform: Invoke, command: str) -> None:
     done = shell(f'mkdir gone && cd gone && rmdir ../gone && "$0" -c "$1" {command}')
     assert (done.returncode, done.stdout, done.stderr) == (

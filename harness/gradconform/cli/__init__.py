@@ -29,13 +29,18 @@ def _split(_context: click.Context, _parameter: click.Parameter, values: Sequenc
     return tuple(word for value in values for word in words(value))
 
 
-def _options(given: Mapping[str, Any]) -> Options:
-    """The options over those of pyproject.toml. Read before a command's own imports: torch ends the process
-    where there is no working directory."""
+def _here() -> Path:
+    """The working directory. Asked for before a command's own imports: torch ends the process where there is
+    none."""
     try:
-        here = Path.cwd()
+        return Path.cwd()
     except OSError as error:
         raise UsageError(f"the working directory cannot be used: {error.strerror}; go to another") from None
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    """The options over those of pyproject.toml."""
+    here = _here()
     named = {name: value for name, value in given.items() if name != "no_corpus"}
     if given.get("no_corpus"):
         if given["corpus"] is not None:
@@ -197,6 +202,7 @@ def explore(engine: str, **given: Any) -> int:
     Without --minutes and --programs it ends after a minute. Each find is made small and written into a
     folder: as a script for torch, as one for the engine, and as a scenario. The next run replays them first.
     """
+    _here()
     from gradconform.cli.explore import Asked, explore_command
 
     minutes = given["minutes"]
