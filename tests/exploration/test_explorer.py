@@ -14,6 +14,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
+from gradconform.cases import CaseResult
 from gradconform.cli import main
 from gradconform.engines.registry import find_engine
 from gradconform.engines.torch import TorchEngine
@@ -23,8 +24,12 @@ from gradconform.exploration.finds import Database, Find, kindred
 from gradconform.exploration.rounds import Progress, Wanted, from_form, to_form
 from gradconform.exploration.smaller import statements
 from gradconform.plan import Settings
+from gradconform.program.library import learn_shipped
+from gradconform.program.steps import Apply, Input, Program, Ref
+from gradconform.program.vocabulary import WORDS
 from gradconform.randomize.explore.writer import Profile
-from gradconform.session import Session
+from gradconform.session import Session, make_example
+from gradconform.verdict import Crashed
 
 ENGINES = '''
 """Engines with one defect each."""
@@ -177,6 +182,24 @@ def test_known_finds_are_replayed_first_and_not_told_as_new(folder: Path) -> Non
     mended = explore("defects:Honest", "--programs", "1", "-j", "1", "--finds", "known")
     assert mended.exit_code == 0, mended.output
     assert f"0 still diverge, {known} conform now" in mended.output
+
+
+def test_a_find_with_a_word_of_the_tables_is_read_and_run_in_a_process_of_its_own(folder: Path) -> None:
+    learn_shipped()
+    x = Input("x0", torch.ones(1, 1, 3), requires_grad=True)
+    word = "nn.functional.conv_transpose1d"
+    assert word not in WORDS
+    program = Program((x,), (Apply("v0", word, (Ref("x0"), Ref("x0"))),))
+    verdict = Crashed("SystemExit: 3")
+    example = make_example(program, verdict, "cpu", "honest")
+    case = CaseResult("explored/0", "explored", 6, "cpu", "float32", 0, verdict, example)
+    find = Find(("crashed", word), case, 0, 0, torch.__version__)
+    Database(folder / "tables").add(find, "defects:Honest", "")
+    script = str(folder / "tables" / f"{find.id}.engine.py")
+    reading = "from gradconform.exploration.finds import Database, Path; assert [*Database(Path('tables'))]"
+    for command in ([sys.executable, script], [sys.executable, "-c", reading]):
+        ended = subprocess.run(command, check=False, capture_output=True, timeout=300, cwd=folder)
+        assert ended.returncode == 0, ended.stderr
 
 
 def test_it_goes_on_where_it_ended(folder: Path) -> None:

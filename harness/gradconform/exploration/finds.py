@@ -21,6 +21,7 @@ from typing import Any
 from gradconform.cases import CaseResult
 from gradconform.errors import GradconformError
 from gradconform.program.adapter_script import adapter_script
+from gradconform.program.library import learn_shipped
 from gradconform.results import case_form, read_case
 
 VERSION = 1
@@ -76,6 +77,7 @@ class Database:
 
     def __iter__(self) -> Iterator[Find]:
         """The finds, in the order of their names. Raises FindsError for a document that is none."""
+        learn_shipped()  # finds have words of the tables
         for path in sorted(self.folder.glob("*.json")):
             if path.name != STATE:
                 yield _read(path)

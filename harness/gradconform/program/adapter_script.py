@@ -34,7 +34,7 @@ from gradconform.program.steps import (
     Unset,
     Within,
 )
-from gradconform.program.vocabulary import OPERATORS, THREADS
+from gradconform.program.vocabulary import OPERATORS, THREADS, WORDS
 
 ENGINE = "engine"
 """What a script calls the adapter."""
@@ -123,12 +123,16 @@ def adapter_script(program: Program, target: str, device: str = "cpu", shown: tu
     and prints the places in `shown` (`x.grad`)."""
     body = list(_AdapterScript(device).lines(program.steps))
     used = {getattr(step, "operator", "") for _, step in program.walk()}
+    written = {step.name for _, step in program.walk() if isinstance(step, Mutate)}
+    learns = not (used - {""}) | written <= WORDS
     records = any(isinstance(step, Record) for _, step in program.walk())
     lines = [
         "import torch",
         *(line for word, line in IMPORTS.items() if any(word in line for line in body)),
         "from gradconform.engines.registry import find_engine",
+        *(("from gradconform.program.library import learn_shipped",) if learns else ()),
         "",
+        *(("learn_shipped()",) if learns else ()),
         f"{ENGINE} = find_engine({target!r})",
         *(_RECORD if records else ()),
         *(cotangents.source() if cotangents.NAME in used else ()),

@@ -688,6 +688,10 @@ RESERVED = {
 _WRITES = re.compile(r"a\.(\w+_)\(")
 
 
+WORDS = frozenset(OPERATORS)
+"""The words that need no table."""
+
+
 def learn(rows: Iterable[Row]) -> Iterator[Problem]:
     """Make the operators of a table words of the language; those that are words already keep their kind.
 
