@@ -163,7 +163,7 @@ def test_a_find_is_written_in_three_forms(folder: Path, engine: str) -> None:
         command = [sys.executable, str(script)]
         ended = subprocess.run(command, check=False, capture_output=True, timeout=300, cwd=folder)
         assert ended.returncode == 0, ended.stderr
-    scenario = str(stem.with_suffix(".yaml"))
+    scenario = str(stem.with_suffix(".gradconform.yaml"))
     validated = CliRunner().invoke(main, ["validate", scenario, "-j", "1"])
     assert validated.exit_code == 0, validated.output
     run = ["run", f"defects:{engine}", "--specs", scenario, "--no-corpus", "-j", "1"]
@@ -311,15 +311,18 @@ def test_causes_are_taken_up_ever_more_seldom() -> None:
     assert taken == [1, 2, 4, 8, 16]
 
 
-def _find(*words: str) -> Find:
+def _find(*words: str, what: str = "value") -> Find:
     case: Any = None
-    return Find(("value", *words), case, 0, 0, torch.__version__)
+    return Find((what, *words), case, 0, 0, torch.__version__)
 
 
 def test_finds_that_do_what_a_smaller_one_does_are_put_with_it() -> None:
     twice, longer, other = _find("backward", "backward"), _find("backward", "backward", "exp"), _find("exp")
-    groups = kindred([longer, other, twice])
+    identity = _find("backward", "backward", what="identity")
+    groups = kindred([longer, other, twice, identity])
     assert {tuple(find.signature[1:] for find in group) for group in groups.values()} == {
         (("exp",), ("backward", "backward", "exp")),
         (("backward", "backward"),),
+        (("backward", "backward"),),
     }
+    assert len(groups) == 3

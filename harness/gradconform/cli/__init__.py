@@ -171,7 +171,7 @@ def run(engine: str, **given: Any) -> int:
 @main.command()
 @click.argument("engine")
 @click.option("--minutes", type=click.FloatRange(min=0), metavar="M", help="Begin no round after so long.")
-@click.option("--programs", type=click.IntRange(min=1), metavar="N", help="So many programs.")
+@click.option("--programs", type=click.IntRange(min=1), metavar="N", help="So many programs in all.")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N")
 @click.option(
     "--dtype",
@@ -187,7 +187,7 @@ def run(engine: str, **given: Any) -> int:
     type=click.IntRange(min=0),
     default=0,
     metavar="N",
-    help="Processes; 0: one for each core.",
+    help="Processes; 0: one for each core.  [default: 0]",
 )
 @click.option(
     "--finds",

@@ -108,21 +108,23 @@ def _lines(explorer: Explorer) -> Iterator[Line]:
             yield Line(f"  and {len(others) - SHOWN} more")
     progress = explorer.progress
     yield Line("")
-    yield from coverage_lines(progress.features, progress.programs)
-    yield Line("")
+    if progress.features:
+        yield from coverage_lines(progress.features, progress.programs - progress.kinds["unsupported"])
+        yield Line("")
     if progress.lacking:
-        told = ", ".join(f"{name} {count}" for name, count in progress.lacking.most_common(8))
-        yield Line(f"the engine does not support, and was not asked again: {told}")
+        told = ", ".join(f"{name} {count}" for name, count in progress.lacking.most_common(SHOWN))
+        more = f", and {len(progress.lacking) - SHOWN} more" if len(progress.lacking) > SHOWN else ""
+        yield Line(f"the engine does not support, and was not asked again: {told}{more}")
     for text in progress.undecided[:5]:
         yield Line(f"no verdict: {text}")
     kinds = ", ".join(f"{count} {kind}" for kind, count in progress.kinds.most_common())
-    yield Line(
-        f"{progress.programs} programs of {progress.steps} steps, seed {explorer.wanted.seed}: {kinds}"
-    )
+    size = f"{progress.programs} programs of {progress.steps} steps, seed {explorer.wanted.seed}"
+    yield Line(f"{size}: {kinds}" if kinds else size)
     if explorer.unsteady:
         yield Line(f"{explorer.unsteady} failures did not come back when their program was run again", "bad")
     if not groups:
-        yield Line("nothing found", "good")
+        compared = progress.programs > progress.kinds["unsupported"]
+        yield Line(*(("nothing found", "good") if compared else ("nothing could be compared", "bad")))
         return
     count = f"{len(explorer.finds)} {'find' if len(explorer.finds) == 1 else 'finds'}"
     causes = f"{len(groups)} {'cause' if len(groups) == 1 else 'causes'}"
@@ -134,4 +136,6 @@ def _find(find: Find, explorer: Explorer) -> Iterator[Line]:
     yield Line("")
     yield from story(find.case, explorer.session.engine.name)
     stem = explorer.database.folder / find.id
-    yield Line(f"as a scenario: {stem}.yaml; as scripts: {stem}.torch.py, {stem}.engine.py", whole=True)
+    yield Line(
+        f"as a scenario: {stem}.gradconform.yaml; as scripts: {stem}.torch.py, {stem}.engine.py", whole=True
+    )

@@ -73,7 +73,8 @@ def run_batch(session: Session, profile: Profile, seed: int, numbers: Iterable[i
         verdict = verdict_on(session, pair, written, device, whole=number % WHOLE == 0)
         batch.programs += 1
         batch.steps += len(written.program.steps)
-        batch.features.update(written.features)
+        if not isinstance(verdict, Unsupporting):
+            batch.features.update(written.features)
         batch.kinds[verdict.kind] += 1
         match verdict:
             case Unsupporting(feature):

@@ -17,7 +17,7 @@ from gradconform.engines.torch import TorchEngine
 from gradconform.errors import EngineError
 from gradconform.exploration.batches import Batch, Failing, judged, run_batch
 from gradconform.exploration.finds import Database, Find
-from gradconform.exploration.rounds import Progress, Wanted, to_form
+from gradconform.exploration.rounds import LARGEST, Progress, Wanted, to_form
 from gradconform.exploration.scenarios import scenario_text
 from gradconform.exploration.smaller import Small, signature, smallest
 from gradconform.plan import Settings
@@ -26,7 +26,7 @@ from gradconform.randomize.explore.table import rows
 from gradconform.randomize.explore.writer import Profile
 from gradconform.report.failure import summary
 from gradconform.session import Session, make_example
-from gradconform.verdict import Conforms, Diverges
+from gradconform.verdict import Conforms, Diverges, Verdict
 
 Tell = Callable[[str], None]
 RunBatches = Callable[[Profile, list[range]], Iterator[Batch]]
@@ -68,19 +68,24 @@ class Explorer:
 
     def explore(self, run: RunBatches, tell: Tell) -> None:
         """Round after round, until there are programs enough or the time is over."""
-        end = None if self.wanted.minutes is None else time.monotonic() + 60 * self.wanted.minutes
-        while end is None or time.monotonic() < end:
-            batches = list(self.progress.round(self.wanted))
+        start, before = time.monotonic(), self.progress.programs
+        end = float("inf") if self.wanted.minutes is None else start + 60 * self.wanted.minutes
+        while time.monotonic() < end:
+            done = self.progress.programs - before
+            rate = done / (time.monotonic() - start) if done else float("inf")
+            batches = list(self.progress.round(self.wanted, min(rate * (end - time.monotonic()), LARGEST)))
             if not batches:
                 return
             profile = self.progress.profile(self.wanted)
-            for batch in run(profile, batches):
-                self.progress.add(batch)
-                for failing in batch.failing:
-                    if self.progress.is_new(failing):
-                        self.found(failing, profile, tell)
-            self.progress.rounds += 1
-            self.database.save(to_form(self.progress, self.wanted))
+            try:
+                for batch in run(profile, batches):
+                    self.progress.add(batch)
+                    for failing in batch.failing:
+                        if self.progress.is_new(failing):
+                            self.found(failing, profile, tell)
+                self.progress.rounds += 1
+            finally:  # an interrupted round is kept as far as it went
+                self.database.save(to_form(self.progress, self.wanted))
             tell(self.told())
 
     def found(self, failing: Failing, profile: Profile, tell: Tell) -> None:
@@ -96,11 +101,10 @@ class Explorer:
         self.finds[known] = find
         self.new.append(find)
         program = find.case.example.program if find.case.example else small.program
-        says = f"{find.case.verdict.kind}: {summary(find.case.verdict)}"
         torch_session = Session(TorchEngine(), Settings(seed=self.wanted.seed))
-        text = scenario_text(f"{FEATURE}/{find.id}", says[:300], program, torch_session)
+        text = scenario_text(f"{FEATURE}/{find.id}", _says(find.case.verdict)[:300], program, torch_session)
         path = self.database.add(find, self.target, text)
-        tell(f"  find {find.id}: {summary(find.case.verdict)} ({path})")
+        tell(f"  find {find.id}: {summary(find.case.verdict)} ({path.with_suffix('')}.*)")
 
     def find(self, small: Small, known: tuple[str, ...], failing: Failing) -> Find:
         """A find of this exploration."""
@@ -118,6 +122,14 @@ class Explorer:
             f"{progress.programs} programs, {progress.kinds['conforms']} conform, "
             f"{len(self.finds)} {'find' if len(self.finds) == 1 else 'finds'}"
         )
+
+
+def _says(verdict: Verdict) -> str:
+    """What torch does, as a scenario says it."""
+    if not isinstance(verdict, Diverges):
+        return "The program runs to its end."
+    first = verdict.divergences[0]
+    return f"{first.where}, {first.what}: torch has {' '.join(first.expected.split())}."
 
 
 def get_ready() -> None:

@@ -3,7 +3,7 @@
     0a1b2c3d.json       the find: program, verdict, and how it was come upon
     0a1b2c3d.torch.py   the program for plain torch, with what the engine answers instead
     0a1b2c3d.engine.py  the program against the engine's adapter
-    0a1b2c3d.yaml       the program as a scenario, to be committed to a corpus of one's own
+    0a1b2c3d.gradconform.yaml   the program as a scenario, to be committed to a corpus of one's own
 
 Whoever wants a find to be forgotten removes its JSON document.
 """
@@ -55,14 +55,18 @@ class Find:
         """What its program does, each word as often as it is done."""
         return Counter(self.signature[1:])
 
+    def is_in(self, other: Find) -> bool:
+        """Whether another find shows the same in a program that does all that this one's does."""
+        return self.signature[0] == other.signature[0] and self.words <= other.words
+
 
 def kindred(finds: Iterable[Find]) -> dict[str, list[Find]]:
-    """The finds by the id of the smallest one that does nothing that they do not do: they are likely to have
-    its cause. The first of each list is that one itself."""
+    """The finds by the id of the smallest one that shows the same in a program that does nothing else: they
+    are likely to have its cause. The first of each list is that one itself."""
     groups: dict[str, list[Find]] = {}
     for find in sorted(finds, key=lambda find: (find.words.total(), find.id)):
         elders = (group[0] for group in groups.values())
-        elder = next((each for each in elders if each.words <= find.words), find)
+        elder = next((each for each in elders if each.is_in(find)), find)
         groups.setdefault(elder.id, []).append(find)
     return groups
 
@@ -93,7 +97,11 @@ class Database:
         self.folder.mkdir(parents=True, exist_ok=True)
         stem = self.folder / find.id
         script = adapter_script(example.program, target, find.case.device, _shown(find.case))
-        for suffix, text in ((".torch.py", example.script), (".engine.py", script), (".yaml", scenario)):
+        for suffix, text in (
+            (".torch.py", example.script),
+            (".engine.py", script),
+            (".gradconform.yaml", scenario),
+        ):
             stem.with_suffix(suffix).write_text(text, encoding="utf-8")
         path = stem.with_suffix(".json")
         path.write_text(json.dumps(_form(find), indent=1) + "\n", encoding="utf-8")

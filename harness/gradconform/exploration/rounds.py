@@ -60,9 +60,9 @@ class Progress:
         self.banned |= batch.banned
         self.undecided += batch.undecided
 
-    def round(self, wanted: Wanted) -> Iterator[range]:
-        """The numbers of the next round's programs, batch by batch."""
-        size = min(FIRST << self.rounds, LARGEST)
+    def round(self, wanted: Wanted, most: float = LARGEST) -> Iterator[range]:
+        """The numbers of the next round's programs, batch by batch. most: so many there is time for."""
+        size = min(FIRST << self.rounds, LARGEST, max(int(most), PART))
         if wanted.programs is not None:
             size = min(size, wanted.programs - self.programs)
         start = self.programs

@@ -18,7 +18,7 @@ from gradconform.randomize.chooser import Choices, Chooser, Failure, raised_at
 from gradconform.randomize.direct import ReplayChooser
 from gradconform.randomize.explore.generate import write
 from gradconform.randomize.explore.writer import Profile, words_of
-from gradconform.randomize.reduce import reduce
+from gradconform.randomize.reduce import reduce, without_unused_inputs
 from gradconform.session import Failed, Session
 from gradconform.verdict import Crashed, Diverges, Verdict
 
@@ -100,7 +100,8 @@ class _Search:
             verdict = self.verdict(candidate)
             return isinstance(verdict, Diverges | Crashed) and cause_of(candidate, verdict).what == what
 
-        program = reduce(failed.program, fails, calls=REDUCTIONS)
+        used = without_unused_inputs(failed.program)
+        program = reduce(used if fails(used) else failed.program, fails, calls=REDUCTIONS)
         plain = _plainer(program, fails)
         return program if plain is program else reduce(plain, fails, calls=REDUCTIONS)
 

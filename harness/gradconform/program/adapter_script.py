@@ -118,6 +118,12 @@ _RECORD = (
 )
 
 
+_SHOW = (
+    "def shown(value):",
+    f"    return {ENGINE}.to_torch(value) if {ENGINE}.is_tensor(value) else value",
+)
+
+
 def adapter_script(program: Program, target: str, device: str = "cpu", shown: tuple[str, ...] = ()) -> str:
     """A script that runs the program on the engine that `target` names (`refgrad`, `package.module:name`)
     and prints the places in `shown` (`x.grad`)."""
@@ -134,11 +140,12 @@ def adapter_script(program: Program, target: str, device: str = "cpu", shown: tu
         "",
         *(("learn_shipped()",) if learns else ()),
         f"{ENGINE} = find_engine({target!r})",
+        *(_SHOW if shown else ()),
         *(_RECORD if records else ()),
         *(cotangents.source() if cotangents.NAME in used else ()),
         *(_made(item, device) for item in program.inputs),
         *body,
-        *(f"print({_shown(place)})" for place in shown),
+        *(f"print(shown({_shown(place)}))" for place in shown),
         *(("print(recorded)",) if records else ()),
     ]
     return "\n".join(lines) + "\n"

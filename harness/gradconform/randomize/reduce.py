@@ -50,7 +50,7 @@ def reduce(program: Program, fails: Callable[[Program], bool], *, calls: int = 2
 
 def _candidates(program: Program) -> Iterator[Program]:
     for steps in _shorter(program.steps):
-        yield _without_unused_inputs(replace(program, steps=steps))
+        yield without_unused_inputs(replace(program, steps=steps))
 
 
 def _shorter(steps: Steps) -> Iterator[Steps]:
@@ -94,6 +94,7 @@ def _without(steps: Steps, temporaries: set[str]) -> Steps:
     return tuple(reversed(kept))
 
 
-def _without_unused_inputs(program: Program) -> Program:
+def without_unused_inputs(program: Program) -> Program:
+    """The program with those of its inputs that a step reads."""
     used = {name for _, step in program.walk() for name in uses(step)}
     return replace(program, inputs=tuple(item for item in program.inputs if item.name in used))

@@ -30,7 +30,7 @@ def coverage_lines(features: Mapping[tuple[str, ...], int], programs: int) -> It
         counts = Counter({feature[1:]: count for feature, count in features.items() if feature[0] == kind})
         if not counts:
             continue
-        ordered = counts.most_common()
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         told = ", ".join(f"{' '.join(name)} {count}" for name, count in ordered[:_SHOWN])
         if len(ordered) > 2 * _SHOWN:
             rare = ", ".join(f"{' '.join(name)} {count}" for name, count in ordered[-3:])

@@ -129,8 +129,9 @@ def write(writer: Writer) -> None:
     name = writer.pick(names)
     tensor = writer[name]
     operator = writer.rarer("verb", _COMPLEX_WRITES if tensor.is_complex() else _WRITES)
-    writer.features.add(("view-write", writer.made_by.get(name, "leaf"), operator))
-    _write(writer, operator, name)
+    if operator not in writer.profile.banned:
+        writer.features.add(("view-write", writer.made_by.get(name, "leaf"), operator))
+        _write(writer, operator, name)
 
 
 def _write(writer: Writer, operator: str, name: str) -> None:

@@ -120,6 +120,8 @@ def gradient(writer: Writer) -> None:
     name = writer.pick(names)
     gradient = writer[name].grad
     how = writer.rarer("gradient", ("read", "zero", "none", "scale", "clone", "add"))
+    if not writer.profile.banned.isdisjoint(("get grad", "set grad")):
+        return
     writer.features.add(("gradient", how))
     temporary = writer.temporary()
     read = Get(temporary, name, "grad")

@@ -42,15 +42,15 @@ def hook(writer: Writer) -> None:
     kind = writer.rarer("hook", ("record", "double", "clone", "replace", "accumulated"))
     if kind == "accumulated" and not is_leaf(writer[name]):
         kind = "record"
-    writer.features.add(("hook", kind))
     if kind == "accumulated":
-        temporary = writer.temporary()
-        body: tuple[Step, ...] = (Get(temporary, "p", "grad"), Record(Ref(temporary)))
-        writer.do(Define(function, ("p",), body))
-        writer.do(Invoke(handle, name, "register_post_accumulate_grad_hook", (Ref(function),)))
+        temporary, method = writer.temporary(), "register_post_accumulate_grad_hook"
+        made = Define(function, ("p",), (Get(temporary, "p", "grad"), Record(Ref(temporary))))
+    else:
+        method, made = "register_hook", Define(function, ("g",), _body(writer, kind))
+    if method in writer.profile.banned:
         return
-    writer.do(Define(function, ("g",), _body(writer, kind)))
-    writer.do(Invoke(handle, name, "register_hook", (Ref(function),)))
+    if writer.do(made) and writer.do(Invoke(handle, name, method, (Ref(function),))):
+        writer.features.add(("hook", kind))
 
 
 def _body(writer: Writer, kind: str) -> tuple[Step, ...]:

@@ -20,6 +20,7 @@ from gradconform.program.steps import (
     Apply,
     Argument,
     Backward,
+    Class,
     Get,
     Grad,
     Input,
@@ -233,6 +234,8 @@ def verb_of(step: Step) -> str:
             return f"{type(step).__name__.lower()} {step.attribute}"
         case Within():
             return step.mode
+        case Class():
+            return step.base
         case _:
             return type(step).__name__.lower()
 
