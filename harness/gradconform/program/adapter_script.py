@@ -129,8 +129,7 @@ def adapter_script(program: Program, target: str, device: str = "cpu", shown: tu
     and prints the places in `shown` (`x.grad`)."""
     body = list(_AdapterScript(device).lines(program.steps))
     used = {getattr(step, "operator", "") for _, step in program.walk()}
-    written = {step.name for _, step in program.walk() if isinstance(step, Mutate)}
-    learns = not (used - {""}) | written <= WORDS
+    learns = not used - {""} <= WORDS
     records = any(isinstance(step, Record) for _, step in program.walk())
     lines = [
         "import torch",
