@@ -20,6 +20,7 @@ from gradconform.engines.registry import find_engine
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import UsageError
 from gradconform.exploration.batches import Cause, Failing, run_batch
+from gradconform.exploration.explorer import Explorer
 from gradconform.exploration.finds import Database, Find, kindred
 from gradconform.exploration.rounds import Progress, Wanted, from_form, to_form
 from gradconform.exploration.smaller import statements
@@ -210,6 +211,21 @@ def test_it_goes_on_where_it_ended(folder: Path) -> None:
     assert state(folder / "whole") == state(folder / "parts")
     ids = [[find.id for find in Database(folder / name)] for name in ("whole", "parts")]
     assert ids[0] == ids[1]
+
+
+def test_an_interrupted_find_is_looked_for_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Explorer, "found", interrupted)
+        broken = explore("defects:KeepsGraph", "--programs", "64", "-j", "1", "--finds", "broken")
+    assert broken.exit_code == 130
+    assert state(folder / "broken")["causes"] == []
+    rest = explore("defects:KeepsGraph", "--programs", "64", "-j", "1", "--finds", "broken", "--resume")
+    assert rest.exit_code == 1
+    ids = [find.id for find in Database(folder / "broken")]
+    assert ids == [find.id for find in finds(folder, "KeepsGraph")]
 
 
 def test_processes_share_a_round_and_change_nothing(folder: Path) -> None:

@@ -77,15 +77,18 @@ class Explorer:
             if not batches:
                 return
             profile = self.progress.profile(self.wanted)
+            kept = to_form(self.progress, self.wanted)
             try:
                 for batch in run(profile, batches):
                     self.progress.add(batch)
                     for failing in batch.failing:
                         if self.progress.is_new(failing):
                             self.found(failing, profile, tell)
+                    kept = to_form(self.progress, self.wanted)
                 self.progress.rounds += 1
-            finally:  # an interrupted round is kept as far as it went
-                self.database.save(to_form(self.progress, self.wanted))
+                kept = to_form(self.progress, self.wanted)
+            finally:  # an interrupted round is kept up to the last batch whose failures were looked into
+                self.database.save(kept)
             tell(self.told())
 
     def found(self, failing: Failing, profile: Profile, tell: Tell) -> None:

@@ -100,7 +100,7 @@ def to_form(progress: Progress, wanted: Wanted) -> dict[str, Any]:
         "lacking": dict(progress.lacking),
         "banned": sorted(progress.banned),
         "causes": [[*cause, count] for cause, count in progress.causes.items()],
-        "undecided": progress.undecided,
+        "undecided": list(progress.undecided),
     }
 
 
