@@ -139,13 +139,14 @@ avg_pool3d = _mean_of_windows(3)
 
 def _wanted(output_size: Any, input: Tensor, rank: int, name: str) -> tuple[int, ...]:
     """Return the sizes of an adaptive pooling's result: None leaves a dimension as it is."""
-    given = tuple(output_size) if isinstance(output_size, Sequence) else (output_size,)
+    if isinstance(output_size, int):
+        return (output_size,) * rank
+    given = tuple(output_size)
     if input.ndim <= len(given):
         raise ValueError(f"Input dimension should be at least {len(given) + 1}")
-    sizes = _sizes(given, rank, f"{name}: output_size")
-    return tuple(
-        have if size is None else size for size, have in zip(sizes, input.shape[-rank:], strict=True)
-    )
+    have = input.shape[-len(given) :]
+    sizes = tuple(there if size is None else size for size, there in zip(given, have, strict=True))
+    return _sizes(sizes, rank, f"{name}: output_size")
 
 
 def adaptive_avg_pool1d(input: Tensor, output_size: _Sizes) -> Tensor:

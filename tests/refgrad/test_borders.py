@@ -35,6 +35,18 @@ PROGRAMS = {
         for found in (first, *grad(first.abs().sum(), z), pushed(lambda d: d.acosh(), z)):
             print((found.detach().numpy().round(9) + 0).tolist())
         """,
+    "slopes of a constant, twice": """
+        x, w = torch.tensor([1.0, -2.0]), torch.tensor(0.5, requires_grad=True)
+        first, = grad(F.prelu(x, w).sum(), w, create_graph=True)
+        print(first.requires_grad)
+        show(first, *grad(first.sum(), w))
+        """,
+    "adaptive pooling of too few dimensions": """
+        for rank, shape in ((1, (4,)), (2, (2,)), (2, (1, 4)), (3, (1, 4)), (3, (1, 2, 3, 4, 5, 6))):
+            attempt(lambda: getattr(F, f"adaptive_avg_pool{rank}d")(torch.ones(shape), 2))
+        attempt(lambda: F.adaptive_avg_pool2d(torch.ones(2, 3), (2, None)))
+        show(F.adaptive_avg_pool2d(torch.ones(1, 3, 4), (2, None)))
+        """,
     "one element, put twice": """
         w = torch.tensor([2.], requires_grad=True)
         for accumulate in (True, False):

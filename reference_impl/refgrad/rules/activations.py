@@ -129,14 +129,14 @@ _in_place("celu", _ELU.format("result", "exponential_slope_from"), "alpha scale 
 # At 0 the gradient is that of the left side, and second derivatives and tangents are those of the right.
 kernel("prelu", _aten._prelu_kernel.default)
 kernel("prelu_backward", lambda grad, value, weight: torch.where(value > 0, grad, weight * grad))
-kernel("prelu_weight_backward", lambda grad, value: (grad * value).masked_fill(value > 0, 0))
+kernel("prelu_weight_backward", lambda grad, value, _weight: (grad * value).masked_fill(value > 0, 0))
 rule(
     "prelu",
     grad_fn="PreluKernelBackward0",
     tensors="self weight",
     forward="prelu(self, weight)",
     self="prelu_backward(grad, self, weight)",
-    weight="prelu_weight_backward(grad, self)",
+    weight="prelu_weight_backward(grad, self, weight)",
     saves="self weight",
     elementwise=True,
     joint=True,
@@ -152,14 +152,16 @@ rule(
     saves="grad_output self weight",
     elementwise=True,
 )
+# It does not depend on the weight; torch's two gradients are those of one operation, and require grad together.
 rule(
     "prelu_weight_backward",
     grad_fn="PreluKernelBackwardBackward0",
-    tensors="grad_output self",
-    forward="prelu_weight_backward(grad_output, self)",
+    tensors="grad_output self weight",
+    forward="prelu_weight_backward(grad_output, self, weight)",
     grad_output="(grad * self).masked_fill(self >= 0, 0)",
     self="(grad * grad_output).masked_fill(self >= 0, 0)",
-    saves="grad_output self",
+    weight="zeros_like(weight)",
+    saves="grad_output self weight",
     elementwise=True,
 )
 
