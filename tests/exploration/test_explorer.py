@@ -19,7 +19,7 @@ from gradconform.cli import main
 from gradconform.engines.registry import find_engine
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import UsageError
-from gradconform.exploration.batches import Cause, Failing, run_batch
+from gradconform.exploration.batches import Cause, Failing, cause_of, run_batch
 from gradconform.exploration.explorer import Explorer
 from gradconform.exploration.finds import Database, Find, kindred
 from gradconform.exploration.rounds import Progress, Wanted, from_form, to_form
@@ -342,3 +342,13 @@ def test_finds_that_do_what_a_smaller_one_does_are_put_with_it() -> None:
         (("backward", "backward"),),
     }
     assert len(groups) == 3
+
+
+def test_crashes_are_told_apart_by_what_is_raised() -> None:
+    program = Program((), ())
+    first, second = (
+        cause_of(program, Crashed(f"the adapter failed with {kind}: 3"))
+        for kind in ("KeyError", "SystemExit")
+    )
+    assert first == Cause("crashed KeyError", "")
+    assert second == Cause("crashed SystemExit", "")

@@ -6,6 +6,7 @@ A batch depends on the seed, the profile and its numbers alone, so that batches 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from gradconform.randomize.explore.writer import Feature, Profile, verb_of, word
 from gradconform.session import Session
 from gradconform.verdict import Conforms, Crashed, Diverges, Unsupporting, Verdict
 from gradconform.volume import Pair
+
+_RAISED = re.compile(r"\b[A-Z]\w*(Error|Exit|Exception|Interrupt)\b")
+"""The class of an exception in the reason of a crash."""
 
 WHOLE = 16
 """One of so many programs is looked at wherever its state can change, whether or not its end is the same: who
@@ -131,7 +135,8 @@ def judged(
 def cause_of(program: Program, verdict: Verdict) -> Cause:
     """The cause of a failure, as far as it can be told from a program of any size."""
     if not isinstance(verdict, Diverges):
-        return Cause(verdict.kind, "")
+        raised = _RAISED.search(getattr(verdict, "reason", ""))
+        return Cause(f"{verdict.kind} {raised[0]}" if raised else verdict.kind, "")
     first = verdict.divergences[0]
     steps = dict(program.walk())
     return Cause(first.what, verb_of(steps[first.step]) if first.step in steps else "")

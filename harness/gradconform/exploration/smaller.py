@@ -135,13 +135,20 @@ def _shortest(choices: Choices, fails: Callable[[Choices], bool]) -> Choices:
 
 def _plainer(program: Program, fails: Callable[[Program], bool]) -> Program:
     """The program with what any other would do as well in the plainest form: operators that need not be these
-    are negations, and options that need not be given are left out. So finds of one cause come to look alike.
+    are negations, or products where something has to be saved; options that need not be given are left out. So
+    finds of one cause come to look alike.
     """
-    for place in range(len(program.steps)):
-        for step in _plainer_steps(program.steps[place]):
-            candidate = replace(program, steps=(*program.steps[:place], step, *program.steps[place + 1 :]))
-            if not check(candidate) and fails(candidate):
-                program = candidate
+    place = 0
+    while place < len(program.steps):
+        before, after = program.steps[:place], program.steps[place + 1 :]
+        candidates = (
+            replace(program, steps=(*before, step, *after)) for step in _plainer_steps(program.steps[place])
+        )
+        plainer = next((each for each in candidates if not check(each) and fails(each)), None)
+        if plainer is None:
+            place += 1
+        else:
+            program = plainer
     return program
 
 
@@ -150,6 +157,8 @@ def _plainer_steps(step: Step) -> Iterator[Step]:
         case Apply(str(), operator, (Ref() as first, *_)) if OPERATORS[operator].effect in ("pure", "view"):
             if operator not in GENERIC:
                 yield Apply(step.target, "neg", (first,))
+                if operator != "mul":  # of what saves something for its gradient, the plainest
+                    yield Apply(step.target, "mul", (first, first))
         case Backward() | Grad():
             for name in step.options:
                 left = {key: value for key, value in step.options.items() if key != name}

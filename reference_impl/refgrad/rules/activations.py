@@ -152,7 +152,7 @@ rule(
     saves="grad_output self weight",
     elementwise=True,
 )
-# It does not depend on the weight; torch's two gradients are those of one operation, and require grad together.
+# It does not depend on the weight, but torch's two gradients are one operation's, and require grad together.
 rule(
     "prelu_weight_backward",
     grad_fn="PreluKernelBackwardBackward0",
