@@ -135,8 +135,8 @@ def _shortest(choices: Choices, fails: Callable[[Choices], bool]) -> Choices:
 
 def _plainer(program: Program, fails: Callable[[Program], bool]) -> Program:
     """The program with what any other would do as well in the plainest form: operators that need not be these
-    are negations, or products where something has to be saved; options that need not be given are left out. So
-    finds of one cause come to look alike.
+    are negations, or products where something has to be saved; options that need not be given are left out.
+    So finds of one cause come to look alike.
     """
     place = 0
     while place < len(program.steps):
