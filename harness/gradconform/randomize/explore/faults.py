@@ -131,8 +131,8 @@ def _hook_that_fails(writer: Writer) -> None:
     if names:
         root = Ref(writer.pick(names))
         function, handle, ones = writer.new("hook"), writer.new("handle"), writer.temporary()
-        writer.do(Define(function, ("g",), (Record(Ref("g")), Fail("ValueError"))))
-        if writer.do(Invoke(handle, root.name, "register_hook", (Ref(function),))):
+        made = Define(function, ("g",), (Record(Ref("g")), Fail("ValueError")))
+        if writer.do(made) and writer.do(Invoke(handle, root.name, "register_hook", (Ref(function),))):
             options = {"retain_graph": True}
             writer.do(Apply(ones, "ones_like", (root,)), Backward((root, Ref(ones)), options))
             writer.do(Invoke("", handle, "remove"))

@@ -90,9 +90,9 @@ def retained(writer: Writer) -> None:
 def custom(writer: Writer) -> None:
     """A custom function: x * x with a rule of its own."""
     name = writer.pick(writer.numeric())
-    if "Square" not in writer.run.environment:
-        writer.do(_square(*(writer.temporary() for _ in range(3))))
-    writer.do(Invoke(writer.new(), "Square", "apply", (Ref(name),)))
+    square = _square(*(writer.temporary() for _ in range(3)))
+    if "Square" in writer.run.environment or writer.do(square):
+        writer.do(Invoke(writer.new(), "Square", "apply", (Ref(name),)))
 
 
 def _square(squared: str, product: str, doubled: str) -> Class:
