@@ -11,7 +11,7 @@ import torch
 from gradconform.engines.refgrad import RefgradEngine
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import Unsupported
-from gradconform.execution.quick import outline, run_quick
+from gradconform.execution.quick import Runner, outline
 from gradconform.program.steps import Apply, Step
 from gradconform.randomize.direct import DirectChooser, ReplayChooser
 from gradconform.randomize.programs import random_program
@@ -132,8 +132,8 @@ def test_a_program_that_is_not_supported_is_looked_at_closer(program: MakeProgra
 def test_a_finished_run_of_torch_is_taken_as_it_is(program: MakeProgram) -> None:
     bound, other = program("y = x * 2"), program("y = x * 3")
     pair = Pair(TorchEngine())
-    assert pair.agree(bound, run_quick(outline(bound), TorchEngine()))
-    assert not pair.agree(bound, run_quick(outline(other), TorchEngine()))
+    assert pair.agree(bound, Runner(TorchEngine()).run(outline(bound)))
+    assert not pair.agree(bound, Runner(TorchEngine()).run(outline(other)))
 
 
 def sets_the_default_dtype(x: torch.Tensor, out: None) -> torch.Tensor:
@@ -153,7 +153,7 @@ def test_nothing_of_the_process_is_changed(program: MakeProgram) -> None:
 
 def test_warnings_are_no_errors(program: MakeProgram) -> None:
     bound = program("y = exp(x)\nz = x + y")
-    assert not Pair(TorchEngine()).agree(program("y = x + 1"), run_quick(outline(bound), TorchEngine()))
+    assert not Pair(TorchEngine()).agree(program("y = x + 1"), Runner(TorchEngine()).run(outline(bound)))
     assert Pair(Lying("exp", twice_warned)).agree(bound)
 
 
@@ -163,6 +163,6 @@ def test_a_program_that_would_not_end_is_ended(program: MakeProgram) -> None:
     )
     bound = program(calls + "y = f39(x)")
     assert Pair(TorchEngine()).agree(bound)
-    error = run_quick(outline(bound), TorchEngine()).error
+    error = Runner(TorchEngine()).run(outline(bound)).error
     assert error is not None
     assert error[2] == "LimitExceeded"

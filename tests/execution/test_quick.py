@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gradconform.engines import TorchLikeEngine, Unsupported
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.interpreter import Detail, run
-from gradconform.execution.quick import Quick, equal, outline, run_quick
+from gradconform.execution.quick import Quick, Runner, equal, outline
 from gradconform.program.steps import Program
 from gradconform.randomize.direct import DirectChooser
 from gradconform.randomize.programs import random_program
@@ -42,7 +42,7 @@ def raised(seen: ErrorSeen | None) -> tuple[int, str, str] | None:
 
 def assert_quick_is_the_interpreter(bound: Program) -> None:
     engine = TorchEngine()
-    trace, quick = run(bound, engine, detail=Detail.END), run_quick(outline(bound), engine)
+    trace, quick = run(bound, engine, detail=Detail.END), Runner(engine).run(outline(bound))
     state = trace.states[-1]
     assert quick.error == raised(trace.error)
     assert list(quick.caught) == [raised(caught) for caught in in_order(trace.caught)]
@@ -77,7 +77,7 @@ def test_random_programs_agree(seed: int, dtype: str) -> None:
 def test_torch_is_equal_to_itself(seed: int) -> None:
     bound = random_program(DirectChooser(seed))
     engine, other = TorchEngine(), TorchLikeEngine(torch, name="plain")
-    assert equal(run_quick(outline(bound), engine), engine, run_quick(outline(bound), other), other)
+    assert equal(Runner(engine).run(outline(bound)), engine, Runner(other).run(outline(bound)), other)
 
 
 class Lying(TorchEngine):
@@ -145,8 +145,8 @@ def test_no_lie_is_overlooked(
     program: MakeProgram, text: str, name: str, replacement: Callable[..., Any]
 ) -> None:
     bound, honest, lying = program(text), TorchEngine(), Lying(name, replacement)
-    expected, got = run_quick(outline(bound), honest), run_quick(outline(bound), lying)
-    assert equal(expected, honest, run_quick(outline(bound), honest), honest)
+    expected, got = Runner(honest).run(outline(bound)), Runner(lying).run(outline(bound))
+    assert equal(expected, honest, Runner(honest).run(outline(bound)), honest)
     assert not equal(expected, honest, got, lying)
     assert not equal(got, lying, expected, honest)
     assert torch.is_grad_enabled()
@@ -200,9 +200,9 @@ class Hiding(TorchLikeEngine):
 
 def test_what_an_engine_does_not_show_is_not_compared(program: MakeProgram) -> None:
     bound, engine, hiding = program("y = exp(x).detach()\nz = y"), TorchEngine(), Hiding()
-    expected = run_quick(outline(bound), engine)
-    assert equal(expected, engine, run_quick(outline(bound), hiding), hiding)
-    other = run_quick(outline(program("y = (2 * exp(x)).detach()\nz = y")), hiding)
+    expected = Runner(engine).run(outline(bound))
+    assert equal(expected, engine, Runner(hiding).run(outline(bound)), hiding)
+    other = Runner(hiding).run(outline(program("y = (2 * exp(x)).detach()\nz = y")))
     assert not equal(expected, engine, other, hiding)
 
 
@@ -214,5 +214,5 @@ def test_unsupported_passes_through_everything(program: MakeProgram, text: str) 
         raise Unsupported("operator exp")
 
     with pytest.raises(Unsupported, match="operator exp"):
-        run_quick(outline(program(text)), Lying("exp", lack))
+        Runner(Lying("exp", lack)).run(outline(program(text)))
     assert torch.is_grad_enabled()

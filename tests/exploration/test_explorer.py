@@ -178,11 +178,14 @@ def test_known_finds_are_replayed_first_and_not_told_as_new(folder: Path) -> Non
     shutil.copytree("gradconform-finds/defects-KeepsGraph", "known")
     result = explore("defects:KeepsGraph", "--programs", "1", "-j", "1", "--finds", "known")
     assert result.exit_code == 1
-    assert f"{known} known finds replayed: {known} still diverge, 0 conform now" in result.output
+    assert f"{known} known finds replayed: {known} still diverge, 0 no longer" in result.output
     assert ", 0 new, in " in result.output
     mended = explore("defects:Honest", "--programs", "1", "-j", "1", "--finds", "known")
     assert mended.exit_code == 0, mended.output
-    assert f"0 still diverge, {known} conform now" in mended.output
+    assert f"0 still diverge, {known} no longer" in mended.output
+    assert ": conforms; remove " in mended.output
+    lacking = explore("defects:Small", "--programs", "1", "-j", "1", "--dtype", "float32", "--finds", "known")
+    assert ": unsupported: " in lacking.output
 
 
 def test_a_find_with_a_word_of_the_tables_is_read_and_run_in_a_process_of_its_own(folder: Path) -> None:

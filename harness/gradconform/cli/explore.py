@@ -89,9 +89,10 @@ def _explorer(target: str, asked: Asked) -> Explorer:
 def _replayed(explorer: Explorer) -> Iterator[str]:
     known, gone = len(explorer.finds), len(explorer.gone)
     if known or gone:
-        yield f"{known + gone} known finds replayed: {known} still diverge, {gone} conform now"
+        yield f"{known + gone} known finds replayed: {known} still diverge, {gone} no longer"
     for find in explorer.gone:
-        yield f"  {find.id} conforms now; remove {explorer.database.folder / find.id}.* to forget it"
+        told, files = summary(find.case.verdict), f"{explorer.database.folder / find.id}.*"
+        yield f"  {find.id}: {told}; remove {files} to forget it"
 
 
 def _lines(explorer: Explorer) -> Iterator[Line]:

@@ -241,11 +241,6 @@ class Runner:
         return Quick(environment, error, tuple(machine.caught), grad_enabled, tuple(machine.warned_of))
 
 
-def run_quick(program: Outline, engine: Engine, device: str = "cpu") -> Quick:
-    """Runs one program, as a `Runner` does."""
-    return Runner(engine, device).run(program)
-
-
 def equal(a: Quick, engine_a: Engine, b: Quick, engine_b: Engine) -> bool:
     """Whether two finished runs agree in every number of every live value and gradient, in which of them are
     one object or share memory, in what raised, and in the grad mode.

@@ -99,7 +99,7 @@ class Stepwise:
         return Program(tuple(self.inputs), tuple(self._bodies[0]))
 
     def finish(self) -> Quick:
-        """How the run has ended, as `run_quick` gives it for the program."""
+        """How the run has ended, as a `Runner` gives it for the program."""
         grad_enabled = self.engine.is_grad_enabled()
         if grad_enabled is not True:
             self.engine.reset()

@@ -28,8 +28,8 @@ _RAISED = re.compile(r"\b[A-Z]\w*(Error|Exit|Exception|Interrupt)\b")
 """The class of an exception in the reason of a crash."""
 
 WHOLE = 16
-"""One of so many programs is looked at wherever its state can change, whether or not its end is the same: who
-shares memory with whom, and which objects are the same, is seen there alone."""
+"""One of so many programs is looked at wherever its state can change, whether or not its end is the same:
+what later steps hide is seen there alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ class Failing:
 
 
 @dataclass(slots=True)
-class Batch:
-    """What came of a stretch of programs. kinds: of verdicts. features: how many programs had each. lacking:
-    what the engine does not support. banned: the words of the language that made it say so. undecided: the
-    programs on which there is no verdict about the engine, and why."""
+class Tally:
+    """What came of some programs. kinds: of verdicts. features: how many programs had each. lacking: what the
+    engine does not support. banned: the words of the language that made it say so. undecided: the programs on
+    which there is no verdict about the engine, and why."""
 
     programs: int = 0
     steps: int = 0
@@ -63,8 +63,24 @@ class Batch:
     features: Counter[Feature] = field(default_factory=Counter)
     lacking: Counter[str] = field(default_factory=Counter)
     banned: set[str] = field(default_factory=set)
-    failing: list[Failing] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        """Counts further programs."""
+        self.programs += other.programs
+        self.steps += other.steps
+        self.kinds += other.kinds
+        self.features += other.features
+        self.lacking += other.lacking
+        self.banned |= other.banned
+        self.undecided += other.undecided
+
+
+@dataclass(slots=True)
+class Batch(Tally):
+    """What came of a stretch of programs, and those on which the engine fails."""
+
+    failing: list[Failing] = field(default_factory=list)
 
 
 def run_batch(session: Session, profile: Profile, seed: int, numbers: Iterable[int], device: str) -> Batch:

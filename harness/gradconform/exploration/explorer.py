@@ -26,7 +26,7 @@ from gradconform.randomize.explore.table import rows
 from gradconform.randomize.explore.writer import Profile
 from gradconform.report.failure import summary
 from gradconform.session import Session, make_example
-from gradconform.verdict import Conforms, Diverges, Verdict
+from gradconform.verdict import Conforms, Crashed, Diverges, Verdict
 
 Tell = Callable[[str], None]
 RunBatches = Callable[[Profile, list[range]], Iterator[Batch]]
@@ -59,12 +59,12 @@ class Explorer:
             if example is None:
                 continue
             verdict = judged(self.session, example.program, find.case.device)
-            if isinstance(verdict, Conforms):
-                self.gone.append(find)
-            else:
-                if isinstance(verdict, Diverges):
-                    verdict = self.session.located(example.program, verdict, find.case.device)
+            if isinstance(verdict, Diverges):
+                verdict = self.session.located(example.program, verdict, find.case.device)
+            if isinstance(verdict, Diverges | Crashed):
                 self.finds[find.signature] = replace(find, case=replace(find.case, verdict=verdict))
+            else:
+                self.gone.append(replace(find, case=replace(find.case, verdict=verdict)))
 
     def explore(self, run: RunBatches, tell: Tell) -> None:
         """Round after round, until there are programs enough or the time is over."""

@@ -14,8 +14,8 @@ from typing import Any
 
 from gradconform.errors import UsageError
 from gradconform.execution.observe import in_words
-from gradconform.exploration.batches import Batch, Failing
-from gradconform.randomize.explore.writer import Feature, Profile
+from gradconform.exploration.batches import Cause, Failing, Tally
+from gradconform.randomize.explore.writer import Profile
 
 VERSION = 1
 """Of the document that says how far an exploration is."""
@@ -37,28 +37,12 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Progress:
-    """How far an exploration is: what can be saved, and gone on with."""
+class Progress(Tally):
+    """How far an exploration is: what can be saved, and gone on with. causes: how many failures there were of
+    each."""
 
-    programs: int = 0
-    steps: int = 0
     rounds: int = 0
-    kinds: Counter[str] = field(default_factory=Counter)
-    features: Counter[Feature] = field(default_factory=Counter)
-    lacking: Counter[str] = field(default_factory=Counter)
-    banned: set[str] = field(default_factory=set)
-    causes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    undecided: list[str] = field(default_factory=list)
-
-    def add(self, batch: Batch) -> None:
-        """Counts a batch."""
-        self.programs += batch.programs
-        self.steps += batch.steps
-        self.kinds += batch.kinds
-        self.features += batch.features
-        self.lacking += batch.lacking
-        self.banned |= batch.banned
-        self.undecided += batch.undecided
+    causes: Counter[Cause] = field(default_factory=Counter)
 
     def round(self, wanted: Wanted, most: float = LARGEST) -> Iterator[range]:
         """The numbers of the next round's programs, batch by batch. most: so many there is time for."""
@@ -79,9 +63,8 @@ class Progress:
     def is_new(self, failing: Failing) -> bool:
         """Whether a failure is worth being made small: the first of its cause, and ever fewer of the later
         ones, since one cause may hide another."""
-        cause = (failing.cause.what, failing.cause.verb)
-        self.causes[cause] += 1
-        count = self.causes[cause]
+        self.causes[failing.cause] += 1
+        count = self.causes[failing.cause]
         return count & (count - 1) == 0
 
 
@@ -99,7 +82,7 @@ def to_form(progress: Progress, wanted: Wanted) -> dict[str, Any]:
         "features": [[*feature, count] for feature, count in sorted(progress.features.items())],
         "lacking": dict(progress.lacking),
         "banned": sorted(progress.banned),
-        "causes": [[*cause, count] for cause, count in progress.causes.items()],
+        "causes": [[cause.what, cause.verb, count] for cause, count in progress.causes.items()],
         "undecided": list(progress.undecided),
     }
 
@@ -116,15 +99,15 @@ def from_form(document: Mapping[str, Any], wanted: Wanted) -> Progress:
         if document["explored"] != VERSION:
             raise ValueError(f"version {document['explored']}; this gradconform reads {VERSION}")
         return Progress(
-            int(document["programs"]),
-            int(document["steps"]),
-            int(document["rounds"]),
-            _counter((name, count) for name, count in document["kinds"].items()),
-            _counter((tuple(feature), count) for *feature, count in document["features"]),
-            _counter((name, count) for name, count in document["lacking"].items()),
-            set(map(str, document["banned"])),
-            _counter(((str(what), str(verb)), count) for what, verb, count in document["causes"]),
-            list(map(str, document["undecided"])),
+            programs=int(document["programs"]),
+            steps=int(document["steps"]),
+            kinds=_counter((name, count) for name, count in document["kinds"].items()),
+            features=_counter((tuple(feature), count) for *feature, count in document["features"]),
+            lacking=_counter((name, count) for name, count in document["lacking"].items()),
+            banned=set(map(str, document["banned"])),
+            undecided=list(map(str, document["undecided"])),
+            rounds=int(document["rounds"]),
+            causes=_counter((Cause(str(what), str(verb)), count) for what, verb, count in document["causes"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(

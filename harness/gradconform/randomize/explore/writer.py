@@ -131,24 +131,15 @@ class Writer:
 
     # writing
 
-    def leaf(
-        self,
-        shape: Shape | None = None,
-        dtype: str = "",
-        *,
-        requires_grad: bool = True,
-        domain: str = "",
-    ) -> str:
-        """A new input."""
-        chooser = self.chooser
-        shape = self.shape if shape is None else shape
-        dtype = dtype or self.dtype
-        values = domain or _DOMAINS[max(chooser.below(16) - 8, 0)]
+    def leaf(self, dtype: str = "", *, requires_grad: bool = True) -> str:
+        """A new input, of the program's dtype if no other is given."""
+        chooser, shape = self.chooser, self.shape
+        values = _DOMAINS[max(chooser.below(16) - 8, 0)]
         seed = chooser.seed() if chooser.below(4) else chooser.below(SIMPLE)
         layout = "contiguous"
         if len(shape) > 1 and chooser.below(4) == 3:
             layout = chooser.choice(("transposed", "strided"))
-        data = fill(values, shape, dtype, seed)
+        data = fill(values, shape, dtype or self.dtype, seed)
         return self.input(data, requires_grad=requires_grad and is_inexact(data), layout=layout)
 
     def input(self, data: torch.Tensor, *, requires_grad: bool, layout: str = "contiguous") -> str:
