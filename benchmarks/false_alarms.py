@@ -33,6 +33,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from gradconform.engines.registry import find_engine
+from gradconform.execution.host import InProcess
 from gradconform.exploration.explorer import Explorer, batches_in
 from gradconform.exploration.finds import Database
 from gradconform.exploration.rounds import Wanted
@@ -122,7 +123,7 @@ def explored(target: str, programs: int, seed: int, jobs: int) -> tuple[Explorer
     """An exploration of an engine, and how long it took."""
     start = time.monotonic()
     with TemporaryDirectory(prefix="gradconform-") as folder:
-        session = Session(find_engine(target), Settings(seed=seed))
+        session = Session(InProcess(find_engine(target)), Settings(seed=seed))
         wanted = Wanted(seed=seed, programs=programs, dtypes=DTYPES)
         explorer = Explorer(target, session, wanted, Database(Path(folder)))
         with batches_in(jobs, explorer) as run:

@@ -16,6 +16,7 @@ import yaml
 
 from gradconform.engines.refgrad import RefgradEngine
 from gradconform.engines.torch import TorchEngine
+from gradconform.execution.host import InProcess
 from gradconform.plan import Settings, Task, plan
 from gradconform.program.library import load_library
 from gradconform.program.parse import Template
@@ -94,7 +95,7 @@ def verdicts(
     """For each engine, what became of each scenario: `conforms`, or the counts of its other verdicts."""
     settings = Settings(select=tuple(ids), examples=draws)
     tasks = plan(templates, settings).tasks
-    return {name: _on_engine(Session(make(), settings), tasks) for name, make in ENGINES.items()}
+    return {name: _on_engine(Session(InProcess(make()), settings), tasks) for name, make in ENGINES.items()}
 
 
 def _on_engine(session: Session, tasks: Sequence[Task]) -> dict[str, str]:

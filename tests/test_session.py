@@ -14,6 +14,7 @@ import torch
 from gradconform.cases import CaseResult
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import AdapterError, Unsupported
+from gradconform.execution.host import InProcess
 from gradconform.plan import Settings, Task
 from gradconform.randomize.derivations import DERIVATIONS
 from gradconform.session import Session, make_example
@@ -50,7 +51,9 @@ def check(template: Any) -> Check:
         tensor = made.scenario.let["x"]
         object.__setattr__(tensor, "requires_grad", True)
         return list(
-            Session(engine, Settings(examples=examples, seed=seed)).check(Task(made, "cpu", "float32"))
+            Session(InProcess(engine), Settings(examples=examples, seed=seed)).check(
+                Task(made, "cpu", "float32")
+            )
         )
 
     return check
@@ -80,7 +83,7 @@ def test_the_documented_example_runs_under_derivations_too_whatever_the_seed(che
 def test_a_scenario_without_free_variables_runs_under_derivations_alone(template: Any) -> None:
     made = template("x = tensor([1.0, 2.0], requires_grad=True)\n(x * x).sum().backward()")
     object.__setattr__(made.scenario, "let", {})
-    results = [*Session(TorchEngine(), Settings(examples=9)).check(Task(made, "cpu", "float32"))]
+    results = [*Session(InProcess(TorchEngine()), Settings(examples=9)).check(Task(made, "cpu", "float32"))]
     assert [result.draw for result in results] == [0, 1, 2, 3]
     assert [bool(result.derivation) for result in results] == [False, True, True, True]
 
@@ -91,7 +94,9 @@ def test_a_row_of_a_table_takes_a_fourth_of_the_draws(template: Any) -> None:
         made = template(DOUBLE)
         object.__setattr__(made.scenario.let["x"], "requires_grad", True)
         object.__setattr__(made.scenario.text, "derived", derived)
-        results = [*Session(TorchEngine(), Settings(examples=24)).check(Task(made, "cpu", "float32"))]
+        results = [
+            *Session(InProcess(TorchEngine()), Settings(examples=24)).check(Task(made, "cpu", "float32"))
+        ]
         drawn.append((sum(not result.derivation for result in results), len(results)))
     assert drawn == [(1 + 24, 1 + 24 + 8), (1 + 6, 1 + 6 + 2)]
 
@@ -135,15 +140,11 @@ def test_the_same_seed_gives_the_same_results(check: Check) -> None:
 def test_a_task_keeps_its_seed_whatever_else_runs(template: Any) -> None:
     task = Task(template(DOUBLE), "cpu", "float32")
     other = Task(template(DOUBLE), "cpu", "float64")
-    assert Session(TorchEngine(), Settings(seed=3)).seed(task) == Session(
-        TorchEngine(), Settings(seed=3)
-    ).seed(task)
-    assert Session(TorchEngine(), Settings(seed=3)).seed(task) != Session(
-        TorchEngine(), Settings(seed=4)
-    ).seed(task)
-    assert Session(TorchEngine(), Settings(seed=3)).seed(task) != Session(
-        TorchEngine(), Settings(seed=3)
-    ).seed(other)
+    host = InProcess(TorchEngine())
+    session = Session(host, Settings(seed=3))
+    assert session.seed(task) == Session(host, Settings(seed=3)).seed(task)
+    assert session.seed(task) != Session(host, Settings(seed=4)).seed(task)
+    assert session.seed(task) != session.seed(other)
 
 
 def test_what_an_engine_lacks_is_unsupported_and_never_a_pass(check: Check) -> None:
@@ -254,7 +255,7 @@ def test_results_are_reported_as_they_come(template: Any) -> None:
             raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="the disk is full"):
-        Session(engine, Settings(examples=50)).run(task, report)
+        Session(InProcess(engine), Settings(examples=50)).run(task, report)
     assert told == [0, 1, 2, 3]
 
 
@@ -337,6 +338,6 @@ def test_a_derivation_stays_in_the_domains_of_the_inputs(template: Any) -> None:
         object.__setattr__(tensor, "requires_grad", True)
         object.__setattr__(tensor, "example", (1.0, 2.0))
         object.__setattr__(tensor, "shape", AnyShape(nonempty))
-        results = Session(TorchEngine(), Settings(examples=84)).check(Task(made, "cpu", "float32"))
+        results = Session(InProcess(TorchEngine()), Settings(examples=84)).check(Task(made, "cpu", "float32"))
         found.append({result.derivation for result in results})
     assert found[0] - found[1] == {"zero-size-inputs"}

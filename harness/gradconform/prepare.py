@@ -17,7 +17,7 @@ from gradconform.spec.corpus import corpus_files, spec_files
 from gradconform.spec.index import Row, read_index
 
 if TYPE_CHECKING:
-    from gradconform.engines.base import Engine
+    from gradconform.execution.host import Host
     from gradconform.plan import Origin, Plan, Settings
     from gradconform.program.parse import Template
     from gradconform.results import Head
@@ -152,21 +152,18 @@ def settings_of(options: Options) -> Settings:
     )
 
 
-def head_of(engine: Engine, target: str, options: Options, planned: Plan) -> Head:
-    """The head of a run's results. The engine's version is its own `version`, or its module's
-    `__version__`."""
+def head_of(host: Host, target: str, options: Options, planned: Plan) -> Head:
+    """The head of a run's results."""
     import torch
 
     from gradconform.results import Head
 
-    module = getattr(engine, "module", None)
-    found = getattr(engine, "version", None) or getattr(module, "__version__", None)
     return Head(
         gradconform=__version__,
         torch=torch.__version__,
-        engine=engine.name,
+        engine=host.name,
         target=target,
-        engine_version=None if found is None else str(found),
+        engine_version=host.version,
         seed=options.seed,
         examples=options.examples,
         devices=tuple(dict.fromkeys(task.device for task in planned.tasks)),

@@ -11,11 +11,10 @@ from dataclasses import replace
 import torch
 
 from gradconform.cases import CaseResult, Example
-from gradconform.engines.base import Engine
 from gradconform.engines.torch import TorchEngine
-from gradconform.errors import AdapterError, GradconformError, Unsupported
+from gradconform.errors import AdapterError, Unsupported
+from gradconform.execution.host import Host, Lost, OutOfTime
 from gradconform.execution.interpreter import Detail, run
-from gradconform.execution.observe import in_words
 from gradconform.oracle.judge import judge
 from gradconform.plan import Settings, Task
 from gradconform.program.bind import bind
@@ -38,6 +37,7 @@ from gradconform.verdict import (
     Diverges,
     Inconclusive,
     OracleDisputed,
+    TimedOut,
     Unsupporting,
     Verdict,
 )
@@ -65,11 +65,20 @@ class _ReportFailed(BaseException):
         super().__init__()
 
 
+class _Ended(BaseException):
+    """Carries a program that cost the engine's process past hypothesis, which would run ever more like it."""
+
+    def __init__(self, program: Program, verdict: Verdict) -> None:
+        self.program = program
+        self.verdict = verdict
+        super().__init__()
+
+
 class Session:
     """Checks one engine against torch."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
-        self.engine = engine
+    def __init__(self, host: Host, settings: Settings) -> None:
+        self.host = host
         self.settings = settings
         self.torch = TorchEngine()
 
@@ -143,6 +152,8 @@ class Session:
             nonlocal count, shrinking
             program = bind(template, draws.draw(scenario, chooser, task.dtype))
             verdict = self.judge(program, task.device)
+            if isinstance(verdict, Crashed | TimedOut):
+                raise _Ended(program, verdict)
             if not isinstance(verdict, Conforms | Unsupporting | Inconclusive):
                 shrinking = True
                 raise Failed(program, verdict)
@@ -150,9 +161,13 @@ class Session:
                 count += 1
                 report(self._result(task, count, program, verdict))
 
-        failure = with_hypothesis.search(
-            test, examples=scenario.draws(self.settings.examples), seed=self.seed(task), origin=_origin
-        )
+        try:
+            failure = with_hypothesis.search(
+                test, examples=scenario.draws(self.settings.examples), seed=self.seed(task), origin=_origin
+            )
+        except _Ended as ended:
+            report(self._result(task, count + 1, ended.program, ended.verdict))
+            return
         if failure is None:
             self._derived(task, template, count, report)
         elif isinstance(failure.exception, Failed):
@@ -160,7 +175,7 @@ class Session:
             report(self._smallest(task, count + 1, failure.exception.program, verdict))
         elif failure.flaky:
             raise AdapterError(
-                f"engine {self.engine.name}: one case of {task.id}, run twice, gave two answers: "
+                f"engine {self.host.name}: one case of {task.id}, run twice, gave two answers: "
                 f"{failure.exception}"
             )
         else:
@@ -200,25 +215,15 @@ class Session:
             expected = run(program, self.torch, device, detail)
         except Unsupported as lack:
             return Unsupporting(f"{lack.feature}, in torch {torch.__version__} itself")
-        default = torch.get_default_dtype()
         try:
-            got = run(program, self.engine, device, detail)
+            got = self.host.run(program, device, detail)
         except Unsupported as lack:
             return Unsupporting(str(lack.feature))
-        except (GradconformError, KeyboardInterrupt):
-            raise
-        except Exception as error:
-            raise AdapterError(
-                f"engine {self.engine.name}: the adapter failed with {in_words(error)}{_last_place(error)}; "
-                "raise gradconform.engines.Unsupported for what the engine does not have"
-            ) from error
-        except BaseException as error:  # noqa: BLE001 - what is no Exception is meant to end the process
-            return Crashed(in_words(error))
-        finally:
-            torch.set_default_dtype(default)  # an engine that changes it must not change the oracle
-        return judge(
-            program, expected, got, device=device, torch_errors=self.engine.torch_errors, hasty=hasty
-        )
+        except Lost as lost:
+            return Crashed(lost.reason)
+        except OutOfTime as limit:
+            return TimedOut(limit.seconds)
+        return judge(program, expected, got, device=device, torch_errors=self.host.torch_errors, hasty=hasty)
 
     def seed(self, task: Task) -> int:
         """A seed for a task that does not depend on which other tasks run."""
@@ -229,7 +234,7 @@ class Session:
     ) -> CaseResult:
         example = None
         if not isinstance(verdict, Conforms | Unsupporting) and _is_readable(program):
-            example = make_example(program, verdict, task.device, self.engine.name)
+            example = make_example(program, verdict, task.device, self.host.name)
         about = task.subject
         return CaseResult(
             about.id, about.feature, about.level, task.device, task.dtype, draw, verdict, example, part
@@ -289,14 +294,6 @@ def _is_readable(program: Program) -> bool:
 def _version(text: str) -> tuple[int, ...]:
     """The first two numbers of a version."""
     return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
-
-
-def _last_place(error: BaseException) -> str:
-    """Where an exception was raised, for a message."""
-    from traceback import extract_tb
-
-    frames = extract_tb(error.__traceback__)
-    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
 
 
 def _unsteady(verdict: Diverges) -> Diverges:

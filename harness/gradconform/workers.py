@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from gradconform.cases import CaseResult
-from gradconform.engines.registry import find_engine
 from gradconform.errors import EngineError, GradconformError
+from gradconform.hosts import find_host
 from gradconform.plan import Plan, Task, plan
 from gradconform.prepare import origins_of, settings_of
 from gradconform.processes import Processes, cores
@@ -80,7 +80,7 @@ def _start(target: str, options: Options) -> None:
     """What a worker makes first."""
     global _session, _tasks  # noqa: PLW0603 - a worker process has one session
     settings = settings_of(options)
-    _session = Session(find_engine(target), settings)
+    _session = Session(find_host(target), settings)
     _tasks = plan(origins_of(options), settings).tasks
 
 

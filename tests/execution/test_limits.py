@@ -8,6 +8,7 @@ import pytest
 
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution import limits
+from gradconform.execution.host import InProcess
 from gradconform.execution.interpreter import run
 from gradconform.plan import Settings
 from gradconform.session import Session
@@ -84,6 +85,6 @@ class Again(TorchEngine):
 
 def test_an_engine_that_does_not_stop_diverges(program: MakeProgram) -> None:
     made = program("def f(g):\n    record(g)\n    return g\nx.register_hook(f)\n(x * 2).sum().backward()")
-    verdict = Session(Again(), Settings()).judge(made, "cpu")
+    verdict = Session(InProcess(Again()), Settings()).judge(made, "cpu")
     assert isinstance(verdict, Diverges)
     assert "LimitExceeded" in verdict.divergences[0].got

@@ -19,6 +19,7 @@ from gradconform.cli import main
 from gradconform.engines.registry import find_engine
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import UsageError
+from gradconform.execution.host import InProcess
 from gradconform.exploration.batches import Cause, Failing, cause_of, run_batch
 from gradconform.exploration.explorer import Explorer
 from gradconform.exploration.finds import Database, Find, kindred
@@ -256,7 +257,7 @@ def test_a_worker_that_dies_is_told_of() -> None:
 
 
 def test_an_engine_that_wants_to_end_the_process_has_crashed() -> None:
-    session = Session(find_engine("defects:Exits"), Settings())
+    session = Session(InProcess(find_engine("defects:Exits")), Settings())
     batch = run_batch(session, Profile(), 0, range(16), "cpu")
     assert batch.kinds["crashed"] == len(batch.failing) > 0
     assert batch.kinds.total() == 16
@@ -318,7 +319,7 @@ def test_a_damaged_state_is_one_message(damage: dict[str, Any]) -> None:
 
 def test_progress_survives_its_document() -> None:
     progress = Progress()
-    progress.add(run_batch(Session(TorchEngine(), Settings()), Profile(), 0, range(8), "cpu"))
+    progress.add(run_batch(Session(InProcess(TorchEngine()), Settings()), Profile(), 0, range(8), "cpu"))
     progress.banned.add("exp")
     document = json.loads(json.dumps(to_form(progress, Wanted())))
     assert from_form(document, Wanted()) == progress

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from gradconform.engines.torch import TorchEngine
+from gradconform.execution.host import InProcess
 from gradconform.execution.interpreter import Detail, run
 from gradconform.exploration.scenarios import scenario_text
 from gradconform.plan import Settings
@@ -57,7 +58,7 @@ def bits(value: torch.Tensor) -> torch.Tensor:
 
 
 def text_of(program: Program) -> str:
-    return scenario_text("explored/some", 'It says "so".', program, Session(TORCH, Settings()))
+    return scenario_text("explored/some", 'It says "so".', program, Session(InProcess(TORCH), Settings()))
 
 
 @pytest.mark.parametrize("item", INPUTS.values(), ids=INPUTS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from gradconform.engines.base import Engine
 from gradconform.engines.refgrad import RefgradEngine
 from gradconform.errors import GradconformError
+from gradconform.execution.host import InProcess
 from gradconform.execution.interpreter import Detail
 from gradconform.plan import Settings, Task
 from gradconform.program.steps import Program
@@ -19,6 +21,9 @@ class Judge(Session):
     """Counts the programs that it judges, and stops at one that does not conform."""
 
     programs = 0
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        super().__init__(InProcess(engine), settings)
 
     def judge(
         self, program: Program, device: str, detail: Detail = Detail.CHANGES, **options: bool

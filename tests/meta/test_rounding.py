@@ -15,6 +15,7 @@ import torch
 from gradconform.engines.base import Engine
 from gradconform.engines.refgrad import RefgradEngine
 from gradconform.engines.torch import TorchEngine
+from gradconform.execution.host import InProcess
 from gradconform.execution.interpreter import run
 from gradconform.plan import Settings, Task, tasks_of
 from gradconform.program.bind import bind
@@ -58,7 +59,7 @@ def tasks() -> tuple[Task, ...]:
 
 
 def verdicts(engine: Engine, task: Task, examples: int = 0) -> list[Verdict]:
-    return [case.verdict for case in Session(engine, Settings(examples=examples)).check(task)]
+    return [case.verdict for case in Session(InProcess(engine), Settings(examples=examples)).check(task)]
 
 
 def shows_a_gradient(program: Program) -> bool:
@@ -93,7 +94,7 @@ def test_gradients_scaled_by_1_0005_are_caught_wherever_there_are_any(
             continue
         program = bind(task.origin, draws.example(task.origin.scenario, dtype))
         if shows_a_gradient(program):
-            verdict = Session(rounding.scaled(), Settings()).judge(program, "cpu")
+            verdict = Session(InProcess(rounding.scaled()), Settings()).judge(program, "cpu")
             (caught if isinstance(verdict, Diverges) else missed).append(task.id)
     assert not missed
     assert len(caught) >= 40
@@ -121,7 +122,7 @@ def long_sum(engine: Engine, dtype: torch.dtype) -> Verdict:
         Backward((Ref("s"),)),
     )
     program = Program((Input("x", x, True), Input("w", w, True)), steps)
-    return Session(engine, Settings()).judge(program, "cpu")
+    return Session(InProcess(engine), Settings()).judge(program, "cpu")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)

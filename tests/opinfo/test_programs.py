@@ -18,6 +18,7 @@ from gradconform.engines.base import Engine
 from gradconform.engines.refgrad import RefgradEngine
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import Unsupported
+from gradconform.execution.host import InProcess
 from gradconform.opinfo import samples
 from gradconform.opinfo.corpus import OperatorSamples
 from gradconform.opinfo.programs import PARTS
@@ -31,7 +32,7 @@ FEW = ("atan2", "cumsum", "linalg.det", "expand", "mul", "nn.functional.dropout"
 
 
 def cases(engine: Engine, one: OperatorSamples, dtype: str = "float64") -> list[CaseResult]:
-    return list(Session(engine, Settings()).check(Task(one, "cpu", dtype)))
+    return list(Session(InProcess(engine), Settings()).check(Task(one, "cpu", dtype)))
 
 
 def opinfo(*options: str) -> Result:

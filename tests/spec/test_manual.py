@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gradconform.engines.torch import TorchEngine
+from gradconform.execution.host import InProcess
 from gradconform.plan import Settings, Task
 from gradconform.program.bind import MAX_STEPS
 from gradconform.program.library import load_library
@@ -42,7 +43,7 @@ def test_the_examples_are_found() -> None:
 @pytest.mark.parametrize("example", EXAMPLES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_an_example_holds_on_torch(example: str, dtype: str, tmp_path: Path) -> None:
-    session = Session(TorchEngine(), Settings(examples=20))
+    session = Session(InProcess(TorchEngine()), Settings(examples=20))
     found = [one for one in templates(example, tmp_path) if dtype in one.scenario.dtypes]
     verdicts = [case.verdict for one in found for case in session.check(Task(one, "cpu", dtype))]
     assert {verdict.kind for verdict in verdicts} == {"conforms"}, verdicts

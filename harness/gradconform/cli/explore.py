@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 
 from gradconform.cli.group import INTERRUPTED
-from gradconform.engines.registry import find_engine
 from gradconform.errors import UsageError
 from gradconform.exploration.explorer import Explorer, batches_here, batches_in
 from gradconform.exploration.finds import Database, Find, kindred
 from gradconform.exploration.rounds import Progress, Wanted, from_form
+from gradconform.hosts import find_host
 from gradconform.plan import Settings, known_dtypes, present_devices
 from gradconform.processes import cores
 from gradconform.report.coverage import coverage_lines
@@ -74,7 +74,7 @@ def _explorer(target: str, asked: Asked) -> Explorer:
     if others or absent:
         raise UsageError(f"--device {asked.device}: name one device")
     wanted = Wanted(asked.seed, asked.programs, asked.minutes, asked.dtypes, device)
-    engine = find_engine(target)
+    host = find_host(target)
     folder = asked.finds or Path("gradconform-finds") / target.replace(":", "-")
     database = Database(folder)
     progress = Progress()
@@ -83,7 +83,7 @@ def _explorer(target: str, asked: Asked) -> Explorer:
         if state is None:
             raise UsageError(f"--resume: {folder} holds no exploration that was begun")
         progress = from_form(state, wanted)
-    return Explorer(target, Session(engine, Settings(seed=asked.seed)), wanted, database, progress)
+    return Explorer(target, Session(host, Settings(seed=asked.seed)), wanted, database, progress)
 
 
 def _replayed(explorer: Explorer) -> Iterator[str]:
@@ -135,7 +135,7 @@ def _lines(explorer: Explorer) -> Iterator[Line]:
 def _find(find: Find, explorer: Explorer) -> Iterator[Line]:
     yield Line(f"find {find.id}, from program {find.number} of seed {find.seed}", "bad")
     yield Line("")
-    yield from story(find.case, explorer.session.engine.name)
+    yield from story(find.case, explorer.session.host.name)
     stem = explorer.database.folder / find.id
     yield Line(
         f"as a scenario: {stem}.gradconform.yaml; as scripts: {stem}.torch.py, {stem}.engine.py", whole=True

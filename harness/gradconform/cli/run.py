@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from gradconform.cases import CaseResult
 from gradconform.cli.group import INTERRUPTED, USAGE
 from gradconform.cli.progress import Output, output
-from gradconform.engines.base import Engine
-from gradconform.engines.registry import find_engine
 from gradconform.errors import GradconformError
+from gradconform.execution.host import Host
+from gradconform.hosts import find_host
 from gradconform.plan import Plan, Task, plan
 from gradconform.prepare import head_of, origins_of, settings_of
 from gradconform.report.failure import is_failure, summary
@@ -29,11 +29,11 @@ def run_command(target: str, options: Options) -> int:
     Raises GradconformError for anything that cannot be used as given, and where an adapter breaks its
     contract: then after the report of what ran before.
     """
-    engine = find_engine(target)
+    host = find_host(target)
     planned = plan(origins_of(options), settings_of(options))
-    head = head_of(engine, target, options, planned)
+    head = head_of(host, target, options, planned)
     out = output()
-    with runner(engine, target, options, planned) as run:
+    with runner(host, target, options, planned) as run:
         campaign = Campaign(run, head, planned.tasks, options)
         try:
             results = campaign.run(out)
@@ -46,11 +46,11 @@ def run_command(target: str, options: Options) -> int:
 
 
 @contextmanager
-def runner(engine: Engine, target: str, options: Options, planned: Plan) -> Iterator[Run]:
+def runner(host: Host, target: str, options: Options, planned: Plan) -> Iterator[Run]:
     """What runs the tests of a plan: a session in this process, or workers."""
     jobs = jobs_of(options, len(planned.tasks))
     if jobs == 1:
-        yield Session(engine, settings_of(options)).run
+        yield Session(host, settings_of(options)).run
     else:
         with Workers(target, options, planned, jobs) as workers:
             yield workers.run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gradconform.cli.progress import output
 from gradconform.cli.run import Campaign, runner
 from gradconform.engines.torch import TorchEngine
+from gradconform.execution.host import InProcess
 from gradconform.plan import plan
 from gradconform.prepare import head_of, settings_of, templates_of
 from gradconform.report.lines import Line
@@ -19,10 +20,10 @@ def validate_command(options: Options) -> int:
     Raises SpecError where a file cannot be used.
     """
     planned = plan(templates_of(options), settings_of(options))
-    engine = TorchEngine()
-    head = head_of(engine, "torch", options, planned)
+    host = InProcess(TorchEngine())
+    head = head_of(host, "torch", options, planned)
     out = output()
-    with runner(engine, "torch", options, planned) as run:
+    with runner(host, "torch", options, planned) as run:
         results = Campaign(run, head, planned.tasks, options).run(out)
     # What this torch is too old for, the specs say themselves.
     bad = tuple(case for case in results.cases if case.verdict.kind not in {"conforms", "unsupported"})

@@ -86,7 +86,8 @@ class Batch(Tally):
 def run_batch(session: Session, profile: Profile, seed: int, numbers: Iterable[int], device: str) -> Batch:
     """Writes the programs with these numbers, and judges them."""
     batch = Batch()
-    pair = Pair(session.engine, device)
+    engine = session.host.engine
+    pair = Pair(engine, device) if engine else None
     for number in numbers:
         chooser = DirectChooser(program_seed(seed, number))
         written = write(chooser, profile, session.torch, device)
@@ -99,7 +100,7 @@ def run_batch(session: Session, profile: Profile, seed: int, numbers: Iterable[i
         match verdict:
             case Unsupporting(feature):
                 batch.lacking[feature] += 1
-                batch.banned |= lacking_words(session.engine, written.program, device)
+                batch.banned |= lacking_words(engine, written.program, device) if engine else {_word(feature)}
             case Diverges() | Crashed():
                 located = judged(session, written.program, device, Detail.STEPS, hasty=True)
                 cause = cause_of(written.program, located if isinstance(located, Diverges) else verdict)
@@ -117,11 +118,12 @@ def program_seed(seed: int, number: int) -> int:
 
 
 def verdict_on(
-    session: Session, pair: Pair, written: Written, device: str, *, whole: bool = False
+    session: Session, pair: Pair | None, written: Written, device: str, *, whole: bool = False
 ) -> Verdict:
-    """The verdict on a program that torch has run already."""
+    """The verdict on a program that torch has run already. pair: torch and the engine, where that is in this
+    process and can be run without looking."""
     try:
-        same = _agree(pair, written)
+        same = pair is not None and _agree(pair, written)
     except Unsupported as lack:
         return Unsupporting(str(lack.feature))
     return Conforms() if same and not whole else judged(session, written.program, device)
@@ -186,4 +188,9 @@ def _words(step: Step, feature: str) -> Iterable[str]:
     """The words that a step is left out for: of one with a body, what the engine names."""
     if feature.startswith("dtype "):
         return (feature,)
-    return (feature.removeprefix("operator "),) if body_of(step) else words_of(step)
+    return (_word(feature),) if body_of(step) else words_of(step)
+
+
+def _word(feature: str) -> str:
+    """The word of the language that a lack names."""
+    return feature.removeprefix("operator ")

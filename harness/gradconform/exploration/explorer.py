@@ -12,14 +12,15 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from gradconform.cases import CaseResult
-from gradconform.engines.registry import find_engine
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import EngineError
+from gradconform.execution.host import InProcess
 from gradconform.exploration.batches import Batch, Failing, judged, run_batch
 from gradconform.exploration.finds import Database, Find
 from gradconform.exploration.rounds import LARGEST, Progress, Wanted, to_form
 from gradconform.exploration.scenarios import scenario_text
 from gradconform.exploration.smaller import Small, signature, smallest
+from gradconform.hosts import find_host
 from gradconform.plan import Settings
 from gradconform.processes import Processes
 from gradconform.randomize.explore.table import rows
@@ -107,7 +108,7 @@ class Explorer:
         self.finds[known] = find
         self.new.append(find)
         program = find.case.example.program if find.case.example else small.program
-        torch_session = Session(TorchEngine(), Settings(seed=self.wanted.seed))
+        torch_session = Session(InProcess(TorchEngine()), Settings(seed=self.wanted.seed))
         text = scenario_text(f"{FEATURE}/{find.id}", _says(find.case.verdict)[:300], program, torch_session)
         path = self.database.add(find, self.target, text)
         tell(f"  find {find.id}: {summary(find.case.verdict)} ({path.with_suffix('')}.*)")
@@ -115,7 +116,7 @@ class Explorer:
     def find(self, small: Small, known: tuple[str, ...], failing: Failing) -> Find:
         """A find of this exploration."""
         program, verdict = small.program, small.verdict
-        example = make_example(program, verdict, self.wanted.device, self.session.engine.name)
+        example = make_example(program, verdict, self.wanted.device, self.session.host.name)
         dtype = str(program.inputs[0].data.dtype).removeprefix("torch.") if program.inputs else "float32"
         case = CaseResult("", FEATURE, LEVEL, self.wanted.device, dtype, failing.number, verdict, example)
         find = Find(known, case, self.wanted.seed, failing.number, torch.__version__)
@@ -185,7 +186,7 @@ _session: Session
 def _start(target: str) -> None:
     """What a worker makes first."""
     global _session  # noqa: PLW0603 - a worker process has one session
-    _session = Session(find_engine(target), Settings())
+    _session = Session(find_host(target), Settings())
     get_ready()
 
 

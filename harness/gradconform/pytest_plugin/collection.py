@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from gradconform.engines.registry import find_engine
 from gradconform.errors import GradconformError, Place, Problem, SpecError, UsageError, did_you_mean
+from gradconform.hosts import find_host
 from gradconform.plan import Plan, Task, known_dtypes, nothing_in_dtype, present_devices, select, tasks_of
 from gradconform.prepare import files_for, head_of, settings_of, shown
 from gradconform.program.library import load_library
@@ -42,15 +42,15 @@ class Collection:
         self.config = config
         try:
             self.options = _options(config, given)
-            engine = find_engine(target)
+            host = find_host(target)
             settings = settings_of(self.options)
             known_dtypes(settings.dtypes)
             devices, absent = present_devices(settings.devices)
         except GradconformError as error:
             raise pytest.UsageError(str(error)) from None
         self.settings = replace(settings, devices=devices)
-        self.session = Session(engine, self.settings)
-        self.head = replace(head_of(engine, target, self.options, Plan((), absent)), devices=devices)
+        self.session = Session(host, self.settings)
+        self.head = replace(head_of(host, target, self.options, Plan((), absent)), devices=devices)
         self.matched: set[str] = set()
         self.taken: list[Template] = []
         self.places: dict[str, Place] = {}

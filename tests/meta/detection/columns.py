@@ -20,6 +20,7 @@ from reach.tests import Record, Test  # type: ignore[import-not-found]
 
 from gradconform.engines.base import Engine
 from gradconform.engines.refgrad import RefgradEngine
+from gradconform.execution.host import InProcess
 from gradconform.exploration.batches import run_batch
 from gradconform.exploration.rounds import Progress, Wanted
 from gradconform.plan import Settings, Task
@@ -95,7 +96,7 @@ def _sound(tests: Sequence[Test], jobs: int) -> tuple[tuple[Test, Record], ...]:
 
 def first_program(engine: Engine, wanted: Wanted, tell: Tell) -> First:
     """Explores up to the first failure."""
-    sessions = [Session(one, Settings(seed=wanted.seed)) for one in (engine, RefgradEngine())]
+    sessions = [Session(InProcess(one), Settings(seed=wanted.seed)) for one in (engine, RefgradEngine())]
     progress = Progress()
     while batches := [*progress.round(wanted)]:
         profile = progress.profile(wanted)

@@ -1,0 +1,103 @@
+"""Where an engine runs programs: in this process, or in one of its own.
+
+A session knows nothing of an engine but what its host tells: the trace of a program, or why there is none.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from traceback import extract_tb
+from typing import Self
+
+import torch
+
+from gradconform.engines.base import Engine
+from gradconform.errors import AdapterError, GradconformError, Unsupported
+from gradconform.execution.interpreter import Detail, run
+from gradconform.execution.observe import in_words
+from gradconform.program.steps import Program
+from gradconform.trace import Trace
+
+
+class Lost(Exception):  # noqa: N818 - how a run of a program ends, and no error of the harness
+    """A program took the engine's process down, or should have. reason: how, for a person."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class OutOfTime(Exception):  # noqa: N818 - how a run of a program ends, and no error of the harness
+    """A program did not end within the limit. seconds: the limit."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"{seconds:g} s")
+
+
+class Host(ABC):
+    """Runs programs on one engine. A context manager: at its end the engine's process, if it has one, ends.
+
+    name: the engine's. version: the engine's, where it is known. torch_errors: whether the engine means to
+    raise torch's exception classes. engine: the engine itself where it lives in this process, for what wants
+    to run it without looking.
+    """
+
+    name: str
+    version: str | None = None
+    torch_errors: bool
+    engine: Engine | None = None
+
+    @abstractmethod
+    def run(self, program: Program, device: str, detail: Detail) -> Trace:
+        """The trace of a program, its errors included.
+
+        Raises Unsupported where the engine lacks something that the program needs, AdapterError where its
+        adapter breaks its contract, Lost and OutOfTime where the program costs the engine's process.
+        """
+
+    def close(self) -> None:  # noqa: B027 - a host without a process has nothing to end
+        """Ends the engine's process."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class InProcess(Host):
+    """An engine in this process."""
+
+    engine: Engine
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.name = engine.name
+        self.torch_errors = engine.torch_errors
+        found = getattr(engine, "version", None) or getattr(
+            getattr(engine, "module", None), "__version__", None
+        )
+        self.version = None if found is None else str(found)
+
+    def run(self, program: Program, device: str, detail: Detail) -> Trace:
+        default = torch.get_default_dtype()
+        try:
+            return run(program, self.engine, device, detail)
+        except (GradconformError, Unsupported, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            raise AdapterError(
+                f"engine {self.name}: the adapter failed with {in_words(error)}{_last_place(error)}; "
+                "raise gradconform.engines.Unsupported for what the engine does not have"
+            ) from error
+        except BaseException as error:  # what is no Exception is meant to end the process
+            raise Lost(in_words(error)) from error
+        finally:
+            torch.set_default_dtype(default)  # an engine that changes it must not change the oracle
+
+
+def _last_place(error: BaseException) -> str:
+    """Where an exception was raised, for a message."""
+    frames = extract_tb(error.__traceback__)
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
