@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +13,7 @@ import torch
 from gradconform.engines.refgrad import RefgradEngine
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import Unsupported
+from gradconform.execution.interpreter import run
 from gradconform.execution.quick import Runner, outline
 from gradconform.program.steps import Apply, Step
 from gradconform.randomize.direct import DirectChooser, ReplayChooser
@@ -166,3 +169,29 @@ def test_a_program_that_would_not_end_is_ended(program: MakeProgram) -> None:
     error = Runner(TorchEngine()).run(outline(bound)).error
     assert error is not None
     assert error[2] == "LimitExceeded"
+
+
+class Remembering(TorchEngine):
+    """Torch, with weak references to the inputs that it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs: list[weakref.ref[Any]] = []
+
+    def from_torch(self, tensor: torch.Tensor, *, requires_grad: bool = False) -> Any:
+        handle = super().from_torch(tensor, requires_grad=requires_grad)
+        self.inputs.append(weakref.ref(handle))
+        return handle
+
+
+def test_a_hook_that_sees_its_own_tensor_keeps_nothing_alive(program: MakeProgram) -> None:
+    # Torch holds the hook out of the collector's sight: thousands of programs would fill the memory.
+    bound = program(
+        "y = x * 2\ndef hook(g):\n    record(x)\n    return g\ny.register_hook(hook)\ny.sum().backward()"
+    )
+    engine = Remembering()
+    assert Pair(engine).agree(bound)
+    run(bound, engine)
+    gc.collect()
+    assert len(engine.inputs) == 2
+    assert [there() for there in engine.inputs] == [None, None]

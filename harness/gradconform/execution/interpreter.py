@@ -110,13 +110,14 @@ class _Run:
         """Runs the program and looks."""
         self.engine.reset()
         error = None
+        environment: Environment = {}
         collecting, numbers = gc.isenabled(), torch.get_rng_state()
         # A program that draws numbers while it runs draws the same ones on each engine that uses torch's.
         torch.default_generator.manual_seed(SEED)
         if not self._collects:
             gc.disable()
         try:
-            environment = make_inputs(self.program.inputs, self.engine, self.device)
+            environment |= make_inputs(self.program.inputs, self.engine, self.device)
             block = Compiler(self.engine, self, self.device).block(self.program.steps)
             try:
                 with warnings.catch_warnings():
@@ -130,6 +131,8 @@ class _Run:
             self.states.append(self.observer.state(self._last, environment))
         finally:
             self.engine.reset()
+            # A hook that sees the tensor it hangs on would keep both alive (`Quick.forget`).
+            environment.clear()
             torch.set_rng_state(numbers)
             if collecting:
                 gc.enable()

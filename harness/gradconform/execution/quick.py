@@ -39,6 +39,11 @@ class Quick:
     grad_enabled: bool | Unseen
     warned: tuple[tuple[str, ...], ...] = ()
 
+    def forget(self) -> None:
+        """Lets the live values go. A hook of torch's that sees the tensor it hangs on keeps both alive, out
+        of the sight of Python's collector: the names that hooks look up have to go."""
+        self.environment.clear()
+
 
 @dataclass(frozen=True, slots=True)
 class _Logged:

@@ -92,6 +92,7 @@ def run_batch(session: Session, profile: Profile, seed: int, numbers: Iterable[i
         chooser = DirectChooser(program_seed(seed, number))
         written = write(chooser, profile, session.torch, device)
         verdict = verdict_on(session, pair, written, device, whole=number % WHOLE == 0)
+        written.expected.forget()
         batch.programs += 1
         batch.steps += len(written.program.steps)
         if not isinstance(verdict, Unsupporting):
