@@ -29,6 +29,7 @@ from gradconform.verdict import (
     KINDS,
     Conforms,
     Crashed,
+    Declared,
     Divergence,
     Diverges,
     Inconclusive,
@@ -47,7 +48,9 @@ NOTE = ScenarioNote("a/b", "a", 2, "It says so.", "notes/autograd")
 VERDICTS: tuple[Verdict, ...] = (
     Conforms("anchor", Numbers(bits=5, anchor=1)),
     Diverges((Divergence("value", "x.grad", 1, "y.backward()", "[1.0]", "[\ud800nan]", "off by 1"),) * 2),
+    Declared(("relu-at-zero: half", "complex: conjugate"), Numbers(bits=2)),
     Unsupporting("operator sqrt"),
+    Unsupporting("accumulation", shim=True),
     Crashed("Segmentation fault"),
     TimedOut(2.5),
     Inconclusive("on a kink", Numbers(inconclusive=1)),
@@ -99,7 +102,7 @@ def test_all_verdicts_come_back_as_they_were(tmp_path: Path) -> None:
     assert (found.head, found.scenarios, found.cut) == (HEAD, {"a/b": NOTE}, False)
     assert tuple(map(without_programs, found.cases)) == tuple(map(without_programs, cases()))
     assert {case.verdict.kind for case in found.cases} == set(KINDS)
-    assert found.end == End(1, 7, dict.fromkeys(KINDS, 1))
+    assert found.end == End(1, 9, {**dict.fromkeys(KINDS, 1), "unsupported": 2})
 
 
 def test_programs_come_back_with_every_bit(tmp_path: Path) -> None:

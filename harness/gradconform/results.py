@@ -25,6 +25,7 @@ from gradconform.verdict import (
     KINDS,
     Conforms,
     Crashed,
+    Declared,
     Divergence,
     Diverges,
     Inconclusive,
@@ -41,7 +42,7 @@ FORMAT = 1
 _VERDICTS: dict[str, type[Verdict]] = dict(
     zip(
         KINDS,
-        (Conforms, Diverges, Unsupporting, Crashed, TimedOut, Inconclusive, OracleDisputed),
+        (Conforms, Diverges, Declared, Unsupporting, Crashed, TimedOut, Inconclusive, OracleDisputed),
         strict=True,
     )
 )
@@ -306,6 +307,8 @@ def _verdict_form(verdict: Verdict) -> dict[str, Any]:
     form = asdict(verdict)
     if "numbers" in form:
         form["numbers"] = {outcome: count for outcome, count in form["numbers"].items() if count}
+    if not form.get("shim", True):
+        del form["shim"]
     return {"kind": form.pop("kind"), **form}
 
 

@@ -33,6 +33,7 @@ from gradconform.spec.shapes import MAX_ELEMENTS
 from gradconform.verdict import (
     Conforms,
     Crashed,
+    Declared,
     Divergence,
     Diverges,
     Inconclusive,
@@ -154,7 +155,7 @@ class Session:
             verdict = self.judge(program, task.device)
             if isinstance(verdict, Crashed | TimedOut):
                 raise _Ended(program, verdict)
-            if not isinstance(verdict, Conforms | Unsupporting | Inconclusive):
+            if not isinstance(verdict, Conforms | Declared | Unsupporting | Inconclusive):
                 shrinking = True
                 raise Failed(program, verdict)
             if not shrinking:  # what passes on the way to a smaller failure is no case of its own
@@ -204,7 +205,7 @@ class Session:
                 continue
             wanted, draw = wanted - 1, draw + 1
             report(replace(self._smallest(task, draw, program, verdict), derivation=name))
-            if not isinstance(verdict, Conforms | Inconclusive):
+            if not isinstance(verdict, Conforms | Declared | Inconclusive):
                 return
 
     def judge(
@@ -218,7 +219,7 @@ class Session:
         try:
             got = self.host.run(program, device, detail)
         except Unsupported as lack:
-            return Unsupporting(str(lack.feature))
+            return Unsupporting(str(lack.feature), lack.shim)
         except Lost as lost:
             return Crashed(lost.reason)
         except OutOfTime as limit:

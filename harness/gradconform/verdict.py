@@ -88,10 +88,26 @@ class Diverges:
 
 
 @dataclass(frozen=True, slots=True)
+class Declared:
+    """The engine differs from torch, and exactly as it declares. Never a pass, and no failure.
+
+    policies: what it declares, as far as the program is about it: `relu-at-zero: half`.
+    """
+
+    policies: tuple[str, ...]
+    numbers: Numbers = NO_NUMBERS
+    kind: Literal["declared"] = "declared"
+
+
+@dataclass(frozen=True, slots=True)
 class Unsupporting:
-    """The engine lacks something that the program needs. Never a pass."""
+    """The engine lacks something that the program needs. Never a pass.
+
+    shim: whether it would be gradconform's own doing if the engine seemed to have it.
+    """
 
     feature: str
+    shim: bool = False
     kind: Literal["unsupported"] = "unsupported"
 
 
@@ -129,6 +145,15 @@ class OracleDisputed:
     kind: Literal["oracle-disputed"] = "oracle-disputed"
 
 
-Verdict = Conforms | Diverges | Unsupporting | Crashed | TimedOut | Inconclusive | OracleDisputed
+Verdict = Conforms | Diverges | Declared | Unsupporting | Crashed | TimedOut | Inconclusive | OracleDisputed
 
-KINDS = ("conforms", "diverges", "unsupported", "crashed", "timed out", "inconclusive", "oracle-disputed")
+KINDS = (
+    "conforms",
+    "diverges",
+    "declared",
+    "unsupported",
+    "crashed",
+    "timed out",
+    "inconclusive",
+    "oracle-disputed",
+)

@@ -13,6 +13,7 @@ from gradconform.results import Head, ScenarioNote
 from gradconform.verdict import (
     Conforms,
     Crashed,
+    Declared,
     Divergence,
     Diverges,
     Inconclusive,
@@ -89,6 +90,8 @@ def test_another_way_to_fail_in_the_same_test_is_named(case: Make, overwritten: 
     [
         (Conforms(), False, "conforms"),
         (Unsupporting("operator sqrt"), False, "unsupported: operator sqrt"),
+        (Unsupporting("accumulation", shim=True), False, "provided by the shim: accumulation"),
+        (Declared(("a: b", "c: d")), False, "as declared: a: b, c: d"),
         (Inconclusive("on a kink"), False, "inconclusive: on a kink"),
         (Crashed("SystemExit: 3"), True, "crashed: SystemExit: 3"),
         (TimedOut(2.5), True, "no answer within 2.5 seconds"),

@@ -14,6 +14,7 @@ from gradconform.results import Head, Results, ScenarioNote, end_of
 from gradconform.verdict import (
     Conforms,
     Crashed,
+    Declared,
     Divergence,
     Diverges,
     Inconclusive,
@@ -122,6 +123,27 @@ def test_every_case_is_in_one_column(case: Make) -> None:
     ]
     *_, total = table([case(kind) for kind in kinds])
     assert total.text.split() == ["total", "7", "1", "1", "1", "4"]
+    title, *_, total = table([case(kind) for kind in (*kinds, Declared(("a: b",)))])
+    assert title.text.split()[1:] == ["cases", "conform", "diverge", "declared", "unsupported", "other"]
+    assert total.text.split() == ["total", "8", "1", "1", "1", "1", "4"]
+
+
+def test_what_is_declared_and_what_the_shim_provides_are_told_apart(case: Make) -> None:
+    kinds = [
+        Conforms(),
+        Declared(("relu-at-zero: half",)),
+        Declared(("relu-at-zero: half", "complex: conjugate")),
+        Unsupporting("operator sqrt"),
+        Unsupporting("accumulation", shim=True),
+        Unsupporting("accumulation", shim=True),
+    ]
+    text = plain(run_report(results([case(kind) for kind in kinds])))
+    assert "as declared: relu-at-zero: half (2 cases), complex: conjugate (1 case)\n" in text
+    assert "unsupported: operator sqrt (1 case)\n" in text
+    assert "provided by the shim: accumulation (2 cases)\n" in text
+    assert text.rstrip().endswith(
+        "1 of 6 cases conform, 2 as declared, 1 unsupported, 2 provided by the shim"
+    )
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from gradconform.randomize.direct import DirectChooser
 from gradconform.randomize.explore.generate import Written, write
 from gradconform.randomize.explore.writer import Feature, Profile, verb_of, words_of
 from gradconform.session import Session
-from gradconform.verdict import Conforms, Crashed, Diverges, Unsupporting, Verdict
+from gradconform.verdict import Conforms, Crashed, Declared, Diverges, Unsupporting, Verdict
 from gradconform.volume import Pair
 
 _RAISED = re.compile(r"\b[A-Z]\w*(Error|Exit|Exception|Interrupt)\b")
@@ -106,7 +106,7 @@ def run_batch(session: Session, profile: Profile, seed: int, numbers: Iterable[i
                 located = judged(session, written.program, device, Detail.STEPS, hasty=True)
                 cause = cause_of(written.program, located if isinstance(located, Diverges) else verdict)
                 batch.failing.append(Failing(number, chooser.choices, cause))
-            case Conforms():
+            case Conforms() | Declared():
                 pass
             case _:
                 batch.undecided.append(f"program {number}: {verdict.kind}: {getattr(verdict, 'reason', '')}")
@@ -126,7 +126,7 @@ def verdict_on(
     try:
         same = pair is not None and _agree(pair, written)
     except Unsupported as lack:
-        return Unsupporting(str(lack.feature))
+        return Unsupporting(str(lack.feature), lack.shim)
     return Conforms() if same and not whole else judged(session, written.program, device)
 
 

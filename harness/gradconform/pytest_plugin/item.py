@@ -11,11 +11,11 @@ from gradconform.cases import CaseResult
 from gradconform.errors import GradconformError
 from gradconform.plan import Task
 from gradconform.program.parse import Template
-from gradconform.report.failure import failures, report
+from gradconform.report.failure import failures, report, summary
 from gradconform.report.lines import plain
 from gradconform.results import Head, note_of
 from gradconform.session import Session
-from gradconform.verdict import Inconclusive, Unsupporting
+from gradconform.verdict import Declared, Inconclusive, Unsupporting
 
 
 class ScenarioFailed(Exception):  # noqa: N818 - carries a finding, and is no error of the test
@@ -24,7 +24,8 @@ class ScenarioFailed(Exception):  # noqa: N818 - carries a finding, and is no er
 
 class ScenarioItem(pytest.Item):
     """Passes where every case conforms; fails with the report of the first that does not; is skipped, with
-    the reason, where the engine lacks something or nothing could be decided: neither is a pass."""
+    the reason, where the engine lacks something, differs as it declares, or nothing could be decided: none of
+    these is a pass."""
 
     task: Task
     checks: Session
@@ -67,11 +68,11 @@ class ScenarioItem(pytest.Item):
 
 def _undecided(cases: tuple[CaseResult, ...]) -> str:
     """Why the cases are no pass, or "" where all of them conform."""
-    lacks = Counter(case.verdict.feature for case in cases if isinstance(case.verdict, Unsupporting))
-    if lacks:
-        names = ", ".join(name for name, _ in lacks.most_common())
-        count = lacks.total()
-        return f"unsupported: {names}" + (f" ({count} of {len(cases)} cases)" if count < len(cases) else "")
+    verdicts = [case.verdict for case in cases]
+    short = [verdict for verdict in verdicts if isinstance(verdict, Declared | Unsupporting)]
+    if short:
+        reasons = "; ".join(reason for reason, _ in Counter(map(summary, short)).most_common())
+        return reasons + (f" ({len(short)} of {len(cases)} cases)" if len(short) < len(cases) else "")
     open_cases = [case.verdict for case in cases if isinstance(case.verdict, Inconclusive)]
     return (
         f"inconclusive in {len(open_cases)} of {len(cases)} cases: {open_cases[0].reason}"

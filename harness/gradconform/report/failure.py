@@ -17,6 +17,7 @@ from gradconform.settings import Options
 from gradconform.verdict import (
     Conforms,
     Crashed,
+    Declared,
     Divergence,
     Diverges,
     Inconclusive,
@@ -53,8 +54,8 @@ class Failure:
 
 
 def is_failure(verdict: Verdict) -> bool:
-    """Whether a verdict is told in full: everything but conforms, unsupported and inconclusive."""
-    return not isinstance(verdict, Conforms | Unsupporting | Inconclusive)
+    """Whether a verdict is told in full: everything but conforms, declared, unsupported and inconclusive."""
+    return not isinstance(verdict, Conforms | Declared | Unsupporting | Inconclusive)
 
 
 def failures(cases: Iterable[CaseResult]) -> tuple[Failure, ...]:
@@ -147,8 +148,10 @@ def summary(verdict: Verdict) -> str:
     match verdict:
         case Diverges(divergences):
             return _told(divergences[0])
-        case Unsupporting(feature):
-            return f"unsupported: {feature}"
+        case Unsupporting(feature, shim):
+            return f"{'provided by the shim' if shim else 'unsupported'}: {feature}"
+        case Declared(policies):
+            return f"as declared: {', '.join(policies)}"
         case TimedOut(seconds):
             return f"no answer within {seconds:g} seconds"
         case Crashed(reason) | Inconclusive(reason) | OracleDisputed(reason):

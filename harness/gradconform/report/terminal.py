@@ -11,7 +11,16 @@ from gradconform.report.failure import Failure, failures, is_failure, manner, re
 from gradconform.report.lines import Line, Role
 from gradconform.report.parts import part_lines
 from gradconform.results import Results
-from gradconform.verdict import NO_NUMBERS, Conforms, Diverges, Inconclusive, Numbers, Unsupporting
+from gradconform.verdict import (
+    NO_NUMBERS,
+    Conforms,
+    Declared,
+    Diverges,
+    Inconclusive,
+    Numbers,
+    Unsupporting,
+    Verdict,
+)
 
 OTHER = ("crashed", "timed out", "inconclusive", "oracle-disputed")
 """The kinds of verdict that the table has in one column."""
@@ -19,7 +28,8 @@ OTHER = ("crashed", "timed out", "inconclusive", "oracle-disputed")
 TOLD = 10
 """So many failures are told in full; an engine that is young fails in many places for one reason."""
 
-COLUMNS = ("cases", "conform", "diverge", "unsupported", "other")
+COLUMNS = ("cases", "conform", "diverge", "declared", "unsupported", "other")
+"""The columns of the table; `declared` is there where any case is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,7 @@ class Row:
     cases: int
     conform: int
     diverge: int
+    declared: int
     unsupported: int
     other: int
 
@@ -48,6 +59,7 @@ def _row(feature: str, counts: Counter[str]) -> Row:
         counts.total(),
         counts["conforms"],
         counts["diverges"],
+        counts["declared"],
         counts["unsupported"],
         sum(counts[kind] for kind in OTHER),
     )
@@ -89,13 +101,13 @@ def _simplest_first(failures: Iterable[Failure]) -> list[Failure]:
 
 def table(cases: Sequence[CaseResult], first: str = "feature") -> Iterator[Line]:
     """The table by feature with its totals. first: what stands above the features."""
-    columns = (first, *COLUMNS)
     found = rows(cases)
     total = _row("total", Counter(case.verdict.kind for case in cases))
+    columns = tuple(name for name in COLUMNS if name != "declared" or total.declared)
     cells = [
-        tuple(map(str, (r.feature, r.cases, r.conform, r.diverge, r.unsupported, r.other)))
-        for r in (*found, total)
+        tuple(map(str, (row.feature, *(getattr(row, name) for name in columns)))) for row in (*found, total)
     ]
+    columns = (first, *columns)
     widths = [max(len(line[index]) for line in (columns, *cells)) for index in range(len(columns))]
 
     def line(parts: tuple[str, ...]) -> str:
@@ -115,12 +127,12 @@ def _notes(results: Results) -> Iterator[Line]:
     named = [f"{counts[kind]} {kind}" for kind in OTHER if counts[kind]]
     if named:
         yield Line(f"other: {', '.join(named)}")
-    lacks = Counter(case.verdict.feature for case in results.cases if isinstance(case.verdict, Unsupporting))
-    if lacks:
-        named = [
-            f"{name} ({count} {'case' if count == 1 else 'cases'})" for name, count in lacks.most_common()
-        ]
-        yield Line(f"unsupported: {', '.join(named)}")
+    verdicts = [case.verdict for case in results.cases]
+    lacks = [verdict for verdict in verdicts if isinstance(verdict, Unsupporting)]
+    declared = [verdict for verdict in verdicts if isinstance(verdict, Declared)]
+    yield from _counted("as declared", (policy for verdict in declared for policy in verdict.policies))
+    yield from _counted("unsupported", (verdict.feature for verdict in lacks if not verdict.shim))
+    yield from _counted("provided by the shim", (verdict.feature for verdict in lacks if verdict.shim))
     reasons: dict[str, str] = {}
     for case in results.cases:
         if isinstance(case.verdict, Inconclusive):
@@ -132,9 +144,17 @@ def _notes(results: Results) -> Iterator[Line]:
         yield Line(f"not run: device {reason}", "bad")
 
 
+def _counted(title: str, names: Iterable[str]) -> Iterator[Line]:
+    """What was met, each with the number of its cases, the most frequent first; nothing where nothing was."""
+    counts = Counter(names)
+    named = [f"{name} ({count} {'case' if count == 1 else 'cases'})" for name, count in counts.most_common()]
+    if named:
+        yield Line(f"{title}: {', '.join(named)}")
+
+
 def _numbers(cases: Iterable[CaseResult]) -> Iterator[Line]:
     """How often each stage of the numerical comparison decided; nothing where no numbers were compared."""
-    compared = (Conforms, Diverges, Inconclusive)
+    compared = (Conforms, Diverges, Declared, Inconclusive)
     total = Numbers.total(case.verdict.numbers for case in cases if isinstance(case.verdict, compared))
     if total == NO_NUMBERS:
         return
@@ -150,6 +170,20 @@ def _numbers(cases: Iterable[CaseResult]) -> Iterator[Line]:
     yield Line(f"numbers: {', '.join(parts)}")
 
 
+REST = ("as declared", "unsupported", "provided by the shim", "inconclusive")
+"""What the closing line counts beside what conforms."""
+
+
+def _told_as(verdict: Verdict) -> str:
+    match verdict:
+        case Declared():
+            return "as declared"
+        case Unsupporting(shim=True):
+            return "provided by the shim"
+        case _:
+            return verdict.kind
+
+
 def closing_line(results: Results) -> Line:
     """The outcome in one line."""
     cases = results.cases
@@ -157,11 +191,8 @@ def closing_line(results: Results) -> Line:
     failing = [case for case in cases if is_failure(case.verdict)]
     role: Role = "bad" if failing else "good"
     conform = sum(case.verdict.kind == "conforms" for case in cases)
-    rest = [
-        f"{count} {kind}"
-        for kind in ("unsupported", "inconclusive")
-        if (count := sum(case.verdict.kind == kind for case in cases))
-    ]
+    counts = Counter(_told_as(case.verdict) for case in cases)
+    rest = [f"{counts[word]} {word}" for word in REST if counts[word]]
     kept = f"{conform} of {total} cases conform" + "".join(f", {part}" for part in rest)
     if failing:
         ids = tuple(dict.fromkeys(case.scenario for case in failing))
