@@ -19,6 +19,7 @@ from typing import Any, Self, TextIO, TypeVar
 from gradconform.cases import CaseResult, Example
 from gradconform.errors import GradconformError, UsageError, did_you_mean
 from gradconform.program.json_form import from_json, to_json
+from gradconform.program.library import learn_shipped
 from gradconform.sources import Subject
 from gradconform.spec.scenario import Source
 from gradconform.verdict import (
@@ -299,6 +300,7 @@ def read_case(document: Mapping[str, Any]) -> CaseResult:
     if example is not None:
         if not isinstance(example, Mapping) or not {"program", "text", "script"} <= example.keys():
             raise ResultsError("an 'example' has a 'program', a 'text' and a 'script'")
+        learn_shipped()
         found["example"] = Example(from_json(example["program"]), example["text"], example["script"])
     return _value(CaseResult, found)
 

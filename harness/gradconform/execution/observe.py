@@ -109,9 +109,10 @@ class Observer:
     def tensor(self, handle: Handle, grad: TensorSeen | OpaqueSeen | Unseen | None) -> TensorSeen:
         """A tensor, given what its gradient shows."""
         engine = self.engine
+        device = engine.device(handle)
         return TensorSeen(
-            value=self.numbers(handle),
-            device=engine.device(handle),
+            value=self.numbers(handle, device),
+            device=device,
             requires_grad=self.flag(handle, "requires_grad"),
             is_leaf=self.flag(handle, "is_leaf"),
             has_grad_fn=self.presence(handle, "grad_fn"),
@@ -120,13 +121,14 @@ class Observer:
             storage=self._storage(handle),
         )
 
-    def numbers(self, handle: Handle) -> torch.Tensor:
-        """A copy of a tensor's numbers. Raises AdapterError where the adapter gives no such thing."""
+    def numbers(self, handle: Handle, device: str) -> torch.Tensor:
+        """A copy of a tensor's numbers, on the device that it shows. Raises AdapterError where the adapter
+        gives no such thing."""
         engine = self.engine
         try:
             value: object = engine.to_torch(handle)
             if isinstance(value, torch.Tensor) and value.layout is torch.strided:
-                if not (value.is_quantized or value.is_meta):
+                if not value.is_quantized and value.device.type == device.partition(":")[0]:
                     return value.detach().clone()
                 value = f"a tensor on {value.device} of {value.dtype}"
         except (AdapterError, Unsupported):
@@ -137,7 +139,7 @@ class Observer:
             ) from error
         raise AdapterError(
             f"engine {engine.name}: to_torch gave {reprlib.repr(value)} for a {type(handle).__name__}; "
-            "expected a dense torch tensor with the tensor's numbers"
+            f"expected a dense torch tensor on {device} with the tensor's numbers"
         )
 
     def gradient(self, handle: Handle) -> TensorSeen | OpaqueSeen | Unseen | None:
