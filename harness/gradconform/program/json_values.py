@@ -28,12 +28,13 @@ _FLOATS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf"), "-0.
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """A place in a document: `steps[3].arguments[0]`."""
+    """A place in a document: `steps[3].arguments[0]`. kind: of document, as messages call it."""
 
     path: tuple[str | int, ...] = ()
+    kind: str = "program document"
 
     def __truediv__(self, part: str | int) -> At:
-        return At((*self.path, part))
+        return At((*self.path, part), self.kind)
 
     def __str__(self) -> str:
         parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)
@@ -41,12 +42,12 @@ class At:
 
     def error(self, message: str, hint: str = "") -> GradconformError:
         """What is wrong at this place, ready to be raised."""
-        return GradconformError(f"program document: {self}: {message}" + (f"; {hint}" if hint else ""))
+        return GradconformError(f"{self.kind}: {self}: {message}" + (f"; {hint}" if hint else ""))
 
     def deeper(self) -> None:
         """Raises GradconformError where values are nested too deeply to go on."""
         if len(self.path) > 3 * MAX_DEPTH:
-            raise At(self.path[:4]).error(f"values are nested more than {MAX_DEPTH} deep")
+            raise At(self.path[:4], self.kind).error(f"values are nested more than {MAX_DEPTH} deep")
 
 
 # reading what JSON has
@@ -55,7 +56,7 @@ class At:
 def fields(value: object, at: At, names: tuple[str, ...] | None) -> Mapping[str, Any]:
     """An object that has exactly these fields; any with `None`."""
     if not isinstance(value, Mapping):
-        raise at.error(f"expected an object, not {_what(value)}")
+        raise at.error(f"expected an object, not {what(value)}")
     for name in value:
         if not isinstance(name, str):
             raise at.error(f"{name!r} is no name of a field")
@@ -70,34 +71,35 @@ def fields(value: object, at: At, names: tuple[str, ...] | None) -> Mapping[str,
 def items(value: object, at: At) -> Iterator[tuple[object, At]]:
     """The items of a list, each with its place."""
     if not isinstance(value, list | tuple):
-        raise at.error(f"expected a list, not {_what(value)}")
+        raise at.error(f"expected a list, not {what(value)}")
     yield from ((item, at / index) for index, item in enumerate(value))
 
 
 def text(value: object, at: At) -> str:
     """A string."""
     if not isinstance(value, str):
-        raise at.error(f"expected a string, not {_what(value)}")
+        raise at.error(f"expected a string, not {what(value)}")
     return value
 
 
 def truth(value: object, at: At) -> bool:
     """A boolean."""
     if not isinstance(value, bool):
-        raise at.error(f"expected true or false, not {_what(value)}")
+        raise at.error(f"expected true or false, not {what(value)}")
     return value
 
 
 def integer(value: object, at: At) -> int:
     """An integer of 64 bits."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise at.error(f"expected an integer, not {_what(value)}")
+        raise at.error(f"expected an integer, not {what(value)}")
     if not -(2 ** (INTEGER_BITS - 1)) <= value < 2 ** (INTEGER_BITS - 1):
         raise at.error(f"an integer must fit in {INTEGER_BITS} bits")
     return value
 
 
-def _what(value: object) -> str:
+def what(value: object) -> str:
+    """What JSON calls a value, for a message."""
     match value:
         case None:
             return "null"
@@ -118,13 +120,15 @@ def _what(value: object) -> str:
 # arguments
 
 
-def _encode_float(value: float) -> object:
+def encode_float(value: float) -> object:
+    """A number, or the text of one that JSON has no numbers for."""
     if not isfinite(value):
         return str(value)
     return "-0.0" if value == 0 and copysign(1.0, value) < 0 else value
 
 
-def _decode_float(value: object, at: At) -> float:
+def decode_float(value: object, at: At) -> float:
+    """The number of `encode_float`."""
     if isinstance(value, str) and value in _FLOATS:
         return _FLOATS[value]
     # A language without separate integers writes 2.0 as 2.
@@ -139,9 +143,9 @@ def encode_argument(value: object) -> object:
         case None | bool() | int() | str():
             return value
         case float():
-            return {"float": _encode_float(value)}
+            return {"float": encode_float(value)}
         case complex(real=real, imag=imaginary):
-            return {"complex": [_encode_float(real), _encode_float(imaginary)]}
+            return {"complex": [encode_float(real), encode_float(imaginary)]}
         case Ref(name):
             return {"ref": name}
         case Dtype(name):
@@ -177,13 +181,12 @@ def decode_argument(value: object, at: At) -> Any:
         case float():
             raise at.error('a number with a fraction is written as {"float": ...}')
         case _:
-            raise at.error(
-                f"{_what(value)} is no argument", f"it is an object with one of {', '.join(_TAGS)}"
-            )
+            raise at.error(f"{what(value)} is no argument", f"it is an object with one of {', '.join(_TAGS)}")
 
 
-def _decode_complex(value: object, at: At) -> complex:
-    parts = [_decode_float(part, place) for part, place in items(value, at)]
+def decode_complex(value: object, at: At) -> complex:
+    """A complex number from the list of its two parts."""
+    parts = [decode_float(part, place) for part, place in items(value, at)]
     if len(parts) != 2:
         raise at.error(f"a complex number has 2 parts, not {len(parts)}")
     return complex(*parts)
@@ -221,8 +224,8 @@ def _decode_ellipsis(value: object, at: At) -> Any:
 
 
 _TAGS: dict[str, Callable[[object, At], Any]] = {
-    "float": _decode_float,
-    "complex": _decode_complex,
+    "float": decode_float,
+    "complex": decode_complex,
     "ref": lambda value, at: Ref(text(value, at)),
     "dtype": _decode_dtype,
     "named": _decode_named,
@@ -327,7 +330,13 @@ def decode_tensor(dtype: object, shape: object, data: object, at: At) -> torch.T
         raise (at / "shape").error(
             f"{sizes} is no shape of a tensor with at most {MAX_RANK} dimensions and {MAX_ELEMENTS} elements"
         )
-    place = at / "data"
+    return tensor_of(kind, sizes, data, at / "data")
+
+
+def tensor_of(kind: torch.dtype, sizes: list[int], data: object, place: At) -> torch.Tensor:
+    """The tensor of a dtype and shape with the numbers of `encode_tensor`, in memory of its own."""
+    import torch
+
     try:
         raw = b64decode(text(data, place), validate=True)
     except (BinasciiError, ValueError) as error:
