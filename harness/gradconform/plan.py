@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TypeVar
 
+from gradconform.engines.devices import absence, device_of
 from gradconform.errors import UsageError, did_you_mean
 from gradconform.program.parse import Template
 from gradconform.sources import Samples, Subject
 from gradconform.spec.dtypes import DTYPES
 
 if TYPE_CHECKING:
-    import torch
-
     from gradconform.spec.index import Row
 
 _LEVEL = re.compile(r"level:(\d)(?:-(\d))?")
@@ -150,43 +149,11 @@ def present_devices(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, .
     for name in names:
         gpus = range(max(torch.cuda.device_count(), 1))
         for each in ["cpu", *(f"cuda:{index}" for index in gpus)] if name == "all" else [name]:
-            device = _device(each)
+            device = device_of(each, "all")
             # `cuda` is the GPU that torch starts with, the first.
             wanted.setdefault((device.type, device.index or 0), each)
-    absent = {name: reason for name in wanted.values() if (reason := _absence(name))}
+    absent = {name: reason for name in wanted.values() if (reason := absence(name))}
     here = tuple(name for name in wanted.values() if name not in absent)
     if not here:
         raise UsageError("; ".join(f"device {name}: {reason}" for name, reason in absent.items()))
     return here, tuple(f"{name}: {reason}" for name, reason in absent.items())
-
-
-def _device(name: str) -> torch.device:
-    """What a name stands for. Raises UsageError where torch knows no such device, and for one that no engine
-    can be compared on."""
-    import torch
-
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or str(device) != name:  # torch keeps eight bits of a number: cuda:256 would be cuda:0
-        near = did_you_mean(name, ("cpu", "cuda", "cuda:0", "all", "mps", "xpu"))
-        hint = near or "for instance cpu, cuda, cuda:1 or all"
-        raise UsageError(f"'{name}' is not a device that torch {torch.__version__} knows; {hint}")
-    if device.type == "meta":
-        raise UsageError("device meta has no numbers to compare")
-    if device.type == "cpu" and device.index is not None:
-        raise UsageError(f"'{name}': torch has one CPU and gives it no number; write cpu")
-    return device
-
-
-def _absence(name: str) -> str:
-    """Why a device cannot be used here, as the first sentence of what torch says, or ""."""
-    import torch
-
-    try:
-        torch.ones(1, device=name).cpu()
-    except Exception as error:  # noqa: BLE001 - each backend has its own way to say that it is not here
-        said = str(error).strip() or type(error).__name__
-        return re.split(r"(?<=[.!?])\s|\n", said, maxsplit=1)[0]
-    return ""

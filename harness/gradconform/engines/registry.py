@@ -1,4 +1,5 @@
-"""Finding an engine by its registered name, or as `package.module:attribute`."""
+"""Finding an engine by its registered name, or as `package.module:attribute`; with `@device` behind it where
+the engine is one for each device."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
+from inspect import signature
 from typing import Any
 
 from gradconform.engines.base import Engine
@@ -22,28 +24,30 @@ def registered() -> tuple[str, ...]:
 
 def find_engine(name: str) -> Engine:
     """The engine with a registered name, or the one that `package.module:attribute` names: an Engine, or a
-    callable that makes one.
+    callable that makes one. What stands behind an `@` (`torch@cuda`) is what the callable is given.
 
     Raises EngineError where there is none or its import fails, AdapterError where what is found is no engine.
     """
-    target = name
-    if ":" not in name:
-        points = [point for point in entry_points(group=GROUP) if point.name == name]
+    target, *device = name.split("@", 1)
+    if ":" not in target:
+        points = [point for point in entry_points(group=GROUP) if point.name == target]
         if not points:
             known = registered()
-            hint = did_you_mean(name, known) or f"registered engines: {', '.join(known) or 'none'}"
+            hint = did_you_mean(target, known) or f"registered engines: {', '.join(known) or 'none'}"
             raise EngineError(
-                f"no engine is registered as '{name}'; {hint}; or name one as package.module:attribute"
+                f"no engine is registered as '{target}'; {hint}; or name one as package.module:attribute"
             )
         target = points[0].value
-    return _make(target, name)
+    return _make(target, name, *device)
 
 
-def _make(target: str, name: str) -> Engine:
+def _make(target: str, name: str, *device: str) -> Engine:
     module_name, _, attribute = target.partition(":")
     found: Any = _import(module_name, name)
     for part in filter(None, attribute.split(".")):
         found = _attribute(found, part, module_name, name)
+    if device and (isinstance(found, Engine) or not _takes(found, *device)):
+        raise EngineError(f"engine '{name}': it is not made for a device; name it without '@{device[0]}'")
     if isinstance(found, Engine):
         return _named(found, name)
     if not callable(found):
@@ -51,7 +55,7 @@ def _make(target: str, name: str) -> Engine:
             f"engine '{name}' is a {type(found).__name__}; expected an Engine or a callable that makes one"
         )
     try:
-        engine = found()
+        engine = found(*device)
     except GradconformError:
         raise
     except KeyboardInterrupt:
@@ -64,6 +68,15 @@ def _make(target: str, name: str) -> Engine:
             "(TorchLikeEngine(module, name=...) makes one)"
         )
     return _named(engine, name)
+
+
+def _takes(make: Any, *arguments: str) -> bool:
+    """Whether a callable can be called with these arguments."""
+    try:
+        signature(make).bind(*arguments)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _named(engine: Engine, name: str) -> Engine:

@@ -46,6 +46,13 @@ class TorchEngine(TorchLikeEngine):
         return bulk.leaves(handles)
 
 
-def engine() -> TorchEngine:
-    """Makes the engine; named by the `gradconform.engines` entry point `torch`."""
-    return TorchEngine()
+def engine(device: str | None = None) -> TorchEngine:
+    """Makes the engine; named by the `gradconform.engines` entry point `torch`.
+
+    device: where it computes, `torch@cuda`; None: wherever its inputs are. Raises as `TorchOnDevice` does.
+    """
+    if device is None:
+        return TorchEngine()
+    from gradconform.engines.torch_device import TorchOnDevice
+
+    return TorchOnDevice(device)

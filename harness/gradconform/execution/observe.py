@@ -127,10 +127,11 @@ class Observer:
         engine = self.engine
         try:
             value: object = engine.to_torch(handle)
+            shown = ""
             if isinstance(value, torch.Tensor) and value.layout is torch.strided:
                 if not value.is_quantized and value.device.type == device.partition(":")[0]:
                     return value.detach().clone()
-                value = f"a tensor on {value.device} of {value.dtype}"
+                shown = f"a tensor on {value.device} of {value.dtype}"
         except (AdapterError, Unsupported):
             raise
         except Exception as error:
@@ -138,8 +139,8 @@ class Observer:
                 f"engine {engine.name}: to_torch failed on a {type(handle).__name__}: {in_words(error)}"
             ) from error
         raise AdapterError(
-            f"engine {engine.name}: to_torch gave {reprlib.repr(value)} for a {type(handle).__name__}; "
-            f"expected a dense torch tensor on {device} with the tensor's numbers"
+            f"engine {engine.name}: to_torch gave {shown or reprlib.repr(value)} for a "
+            f"{type(handle).__name__}; expected a dense torch tensor on {device} with the tensor's numbers"
         )
 
     def gradient(self, handle: Handle) -> TensorSeen | OpaqueSeen | Unseen | None:

@@ -1,0 +1,169 @@
+"""torch@DEVICE: with what a torch for the CPU offers, and with a backend that is registered for the test."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from gradconform.engines.base import Handle
+from gradconform.engines.registry import find_engine
+from gradconform.engines.torch import TorchEngine
+from gradconform.engines.torch_device import TorchOnDevice
+from gradconform.errors import AdapterError, EngineError, GradconformError, Unsupported, UsageError
+from gradconform.execution.interpreter import run
+from gradconform.program.layouts import fresh
+from gradconform.program.steps import Input, Layout
+from gradconform.results import Results, read_results
+from gradconform.verdict import Diverges, Unsupporting
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeProgram
+
+LAYOUTS: list[Layout] = ["contiguous", "transposed", "strided", "expanded"]
+
+
+def test_the_cpu_as_a_device_is_torch(program: MakeProgram) -> None:
+    engine = find_engine("torch@cpu")
+    assert engine.name == "torch@cpu"
+    bound = program(
+        "y = (x * ones(2, 3)).sum()\ny.backward()\nn = x.detach().numpy()\nz = x.clone().uniform_()",
+        Input("x", torch.ones(2, 3), True),
+    )
+    expected, got = run(bound, TorchEngine()), run(bound, engine)
+    assert repr(got.states) == repr(expected.states)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("torch@meta", UsageError, "device meta has no numbers to compare"),
+        ("torch@cdua", UsageError, "'cdua' is not a device that torch .* knows; did you mean 'cuda'"),
+        ("torch@", UsageError, "'' is not a device that torch .* knows; for instance cpu or cuda"),
+        ("torch@all", UsageError, "'all' is not a device"),
+        ("torch@xla", EngineError, "engine 'torch@xla': device xla cannot be used here: .+"),
+        (
+            "refgrad@cpu",
+            EngineError,
+            "engine 'refgrad@cpu': it is not made for a device; name it without '@cpu'",
+        ),
+        ("trch@cpu", EngineError, "no engine is registered as 'trch'; did you mean 'torch'?"),
+    ],
+)
+def test_a_device_that_cannot_be_had(name: str, kind: type[GradconformError], message: str) -> None:
+    with pytest.raises(kind, match=message) as caught:
+        find_engine(name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="is about a machine without a GPU")
+def test_a_gpu_that_is_not_there_is_one_line_and_exit_code_2() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from gradconform.cli import main; main()",
+            "run",
+            "torch@cuda",
+            "--select",
+            "level:1",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("gradconform: engine 'torch@cuda': device cuda cannot be used here: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_run_on_another_device_is_not_for_it() -> None:
+    engine = TorchOnDevice("cpu")
+    with pytest.raises(Unsupported, match="device meta of the run beside torch@cpu"):
+        engine.from_torch(torch.ones(2, device="meta"))
+
+
+def test_many_tensors_come_back_as_each_of_them() -> None:
+    engine = TorchOnDevice("cpu")
+    engine._elsewhere = True  # as for a device that is not the CPU
+    handles = [
+        torch.tensor(1.5),
+        torch.ones(2, 3).t(),
+        torch.tensor([1, 2]),
+        torch.zeros(0, 2),
+        torch.ones(2),
+    ]
+    handles[1].requires_grad_()
+    numbers, requires_grad, _, _ = engine.glance(handles)
+    for mine, handle in zip(numbers, handles, strict=True):
+        assert torch.equal(mine, handle.detach())
+        assert mine.dtype == handle.dtype
+    assert requires_grad == [False, True, False, False, False]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0, 2)])
+def test_inputs_keep_their_layout_on_the_device(layout: Layout, shape: tuple[int, ...]) -> None:
+    engine = TorchOnDevice("cpu")
+    data = torch.ones(shape)
+    here = fresh(Input("x", data, False, layout), "cpu")
+    there = engine._moved(here)
+    assert torch.equal(there, here)
+    assert there.stride() == here.stride()
+    assert not there._is_view()
+
+
+# a backend that is registered with PyTorch
+
+RIGHT = ("add", "sub", "mul", "neg", "sin", "cos", "addcmul")
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """What a run on the backend beside these tests finds."""
+    file = tmp_path_factory.mktemp("toy") / "results.jsonl"
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        str(Path(__file__).with_name("toy_device.py")),
+        "run",
+        "torch@toy",
+    ]
+    select = ",".join(f"operators/{name}/gradients" for name in (*RIGHT, "cosh", "cumsum"))
+    options = ["--select", select, "--dtype", "float32", "--examples", "0", "-j", "1", "--results", str(file)]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    return read_results(file)
+
+
+def test_a_registered_backend_conforms_where_its_kernels_do(toy: Results) -> None:
+    assert toy.head.engine == "torch@toy"
+    kinds = {case.scenario: case.verdict.kind for case in toy.cases}
+    assert {kinds[f"operators/{name}/gradients"] for name in RIGHT} == {"conforms"}
+
+
+def test_a_wrong_kernel_is_found(toy: Results) -> None:
+    (case,) = (case for case in toy.cases if case.scenario == "operators/cosh/gradients")
+    assert isinstance(case.verdict, Diverges)
+    assert case.verdict.divergences[0].what == "value"
+
+
+def test_a_kernel_that_is_not_there_is_unsupported(toy: Results) -> None:
+    lacks = {case.verdict for case in toy.cases if case.scenario == "operators/cumsum/gradients"}
+    assert lacks == {Unsupporting("aten::cumsum on toy")}
+
+
+def test_numbers_on_another_device_than_the_tensor_are_the_adapter_s_fault(
+    program: MakeProgram,
+) -> None:
+    class Lost(TorchEngine):
+        def device(self, handle: Handle) -> str:
+            return "cuda:0"
+
+    with pytest.raises(AdapterError, match=r"to_torch gave a tensor on cpu .* expected .* on cuda:0 with"):
+        run(program("y = x * 2", Input("x", torch.ones(2))), Lost())

@@ -1,0 +1,74 @@
+"""A backend that is registered with PyTorch, as those of vendors are: its kernels are the CPU's, but for the
+one that it does not have and the one that is wrong. `python toy_device.py run torch@toy` is `gradconform run`
+where it is registered.
+
+Its memory hangs at Python objects, which tensors that torch saves for backward lose: programs whose backward
+needs a result of the forward are beyond it.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Any, Self
+
+import torch
+import torch.utils.backend_registration as backends
+from torch.utils import _pytree as pytree
+
+from gradconform.cli import main
+
+LACKING = "aten::cumsum"
+WRONG = "aten::cosh"
+OF_BOTH = frozenset({"aten::_to_copy", "aten::_copy_from"})
+"""Go from one device to another."""
+
+
+class Toy(torch.Tensor):
+    """A tensor on the device; `raw` is its memory."""
+
+    raw: torch.Tensor
+
+    def __new__(cls, raw: torch.Tensor) -> Self:
+        made: Any = torch._C._acc.create_empty_tensor(tuple(raw.shape), raw.dtype)
+        made.__class__ = cls
+        return made  # type: ignore[no-any-return]
+
+    def __init__(self, raw: torch.Tensor) -> None:
+        self.raw = raw
+
+
+def kernel(operator: Any, *arguments: Any, **options: Any) -> Any:
+    """Runs an operator on the memory of its tensors."""
+    schema = operator._schema
+    if schema.name == LACKING:
+        raise NotImplementedError(f"Could not run '{schema.name}' with arguments from the 'toy' backend.")
+    options = {key: value for key, value in options.items() if key not in {"device", "pin_memory"}}
+    raw, plain = pytree.tree_map_only(Toy, lambda tensor: tensor.raw, (arguments, options))
+    result = operator(*raw, **plain)
+    if any(of.alias_info is not None and of.alias_info.is_write for of in schema.arguments):
+        return options.get("out", arguments[0])
+    return pytree.tree_map_only(torch.Tensor, Toy, result + 1 if schema.name == WRONG else result)
+
+
+def copy(source: Any, target: Any, *_: Any) -> Any:
+    """Copies between the device and the CPU, either way."""
+    here, there = (one.raw if isinstance(one, Toy) else one for one in (source, target))
+    there.copy_(here)
+    return target
+
+
+backends._setup_privateuseone_for_python_backend("toy")
+library: Any = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
+library.impl("_copy_from", copy, "PrivateUse1")
+for name in torch._C._dispatch_get_all_op_names():
+    # What torch composes of other operators with gradients of their own stays as it is.
+    composed = torch._C._dispatch_has_kernel_for_dispatch_key(name, "CompositeImplicitAutograd")
+    if composed or not name.startswith("aten::") or name in OF_BOTH:
+        continue
+    base, _, overload = name.removeprefix("aten::").partition(".")
+    found = getattr(getattr(torch.ops.aten, base), overload or "default")
+    library.impl(name.removeprefix("aten::"), partial(kernel, found), "PrivateUse1")
+
+if __name__ == "__main__":
+    sys.exit(main())
