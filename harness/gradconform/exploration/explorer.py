@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -78,18 +79,18 @@ class Explorer:
             if not batches:
                 return
             profile = self.progress.profile(self.wanted)
-            kept = to_form(self.progress, self.wanted)
+            settled = Counter(self.progress.causes)
             try:
                 for batch in run(profile, batches):
-                    self.progress.add(batch)
                     for failing in batch.failing:
                         if self.progress.is_new(failing):
                             self.found(failing, profile, tell)
-                    kept = to_form(self.progress, self.wanted)
+                    self.progress.add(batch)
+                    settled = Counter(self.progress.causes)
                 self.progress.rounds += 1
-                kept = to_form(self.progress, self.wanted)
             finally:  # an interrupted round is kept up to the last batch whose failures were looked into
-                self.database.save(kept)
+                self.progress.causes = settled
+                self.database.save(to_form(self.progress, self.wanted))
             tell(self.told())
 
     def found(self, failing: Failing, profile: Profile, tell: Tell) -> None:
