@@ -194,7 +194,7 @@ def test_is_asks_for_the_same_object() -> None:
 
 def test_two_objects_that_are_no_tensors_cannot_be_told_apart() -> None:
     facts = hold(op("is", A, B), OpaqueSeen("object"), OpaqueSeen("object"))
-    assert (facts.kept, facts.undecided, facts.broken) == (0, 1, ())
+    assert (facts.kept, len(facts.undecided), facts.broken) == (0, 1, ())
 
 
 def test_shares_storage_asks_for_shared_memory() -> None:
@@ -202,7 +202,7 @@ def test_shares_storage_asks_for_shared_memory() -> None:
     assert kept(op("shares_storage", A, B), a, b)
     assert not kept(op("shares_storage", A, B), a, c)
     assert kept(op("not", op("shares_storage", A, B)), a, c)
-    assert hold(op("shares_storage", A, B), a, replace(b, storage=UNSEEN)).undecided == 1
+    assert hold(op("shares_storage", A, B), a, replace(b, storage=UNSEEN)).undecided
 
 
 def test_in_len_and_not() -> None:
@@ -218,9 +218,9 @@ def test_in_len_and_not() -> None:
 
 def test_what_is_not_seen_is_undecided_and_never_kept() -> None:
     facts = hold(op("eq", A, Constant(1)), UNSEEN)
-    assert (facts.kept, facts.undecided, facts.broken) == (0, 1, ())
-    assert hold(op("is", A, Constant(None)), UNSEEN).undecided == 1
-    assert hold(op("eq", A, Constant((1, 2))), (1, UNSEEN)).undecided == 1
+    assert (facts.kept, len(facts.undecided), facts.broken) == (0, 1, ())
+    assert hold(op("is", A, Constant(None)), UNSEEN).undecided
+    assert hold(op("eq", A, Constant((1, 2))), (1, UNSEEN)).undecided
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_what_is_not_seen_is_undecided_and_never_kept() -> None:
 )
 def test_connectives_are_decided_by_what_is_seen(name: str, first: Seen, second: Seen, outcome: str) -> None:
     facts = hold(op(name, A, B), first, second)
-    assert {"kept": facts.kept, "broken": len(facts.broken), "undecided": facts.undecided}[outcome] == 1
+    assert {"kept": facts.kept, "broken": len(facts.broken), "undecided": len(facts.undecided)}[outcome] == 1
 
 
 def test_a_fact_that_cannot_be_computed_is_broken_and_says_why() -> None:

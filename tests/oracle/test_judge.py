@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from gradconform.engines.base import Handle
 from gradconform.engines.torch import TorchEngine
+from gradconform.errors import Unsupported
 from gradconform.execution.interpreter import run
 from gradconform.oracle.judge import judge
 from gradconform.program.expressions import Constant, Operation, Place, Shown
@@ -27,7 +29,16 @@ from gradconform.program.steps import (
     Ref,
     Step,
 )
-from gradconform.verdict import Conforms, Diverges, Inconclusive, Numbers, OracleDisputed, Verdict
+from gradconform.trace import UNSEEN, Unseen
+from gradconform.verdict import (
+    Conforms,
+    Diverges,
+    Inconclusive,
+    Numbers,
+    OracleDisputed,
+    Unsupporting,
+    Verdict,
+)
 
 Change = Callable[[torch.Tensor], torch.Tensor]
 
@@ -382,6 +393,47 @@ def test_overwriting_the_gradient_is_seen_in_its_value_and_in_its_identity() -> 
 
     twice = program(*CUBE, *CUBE)
     assert only_difference(verdict(twice, Replaces())) == ("identity", "x.grad", 7, "s.backward()")
+
+
+class Hidden(TorchEngine):
+    """Torch, which does not show whether a tensor is a leaf, nor its memory."""
+
+    def peek(self, handle: Handle, attribute: str) -> Any:
+        if attribute == "is_leaf":
+            raise Unsupported("is_leaf")
+        return super().peek(handle, attribute)
+
+    def storage(self, handle: Handle) -> Unseen:
+        return UNSEEN
+
+
+LEAF = Fact(True, Shown(0), (Place("x", ("is_leaf",)),), "x.is_leaf")
+SHARED = Fact(
+    True, Operation("shares_storage", (Shown(0), Shown(1))), (Place("x"), Place("y")), "shares_storage(x, y)"
+)
+VIEW = Apply("y", "view", (Ref("x"), -1))
+
+
+@pytest.mark.parametrize(
+    ("fact", "numbers", "verdict"),
+    [
+        (LEAF, (1.0, 2.0), Unsupporting("showing is_leaf")),
+        (SHARED, (1.0, 2.0), Unsupporting("showing shared memory")),
+        (SHARED, (), None),  # an empty tensor shows no memory in torch either
+    ],
+)
+def test_a_fact_about_what_the_engine_does_not_show_is_no_pass(
+    fact: Fact, numbers: tuple[float, ...], verdict: Verdict | None
+) -> None:
+    stated = program(VIEW, fact, x=numbers)
+    found = judge(stated, run(stated, TorchEngine()), run(stated, Hidden()))
+    assert found == verdict if verdict else isinstance(found, Conforms)
+
+
+def test_a_wrong_number_beside_what_is_not_shown_diverges() -> None:
+    stated = program(*CUBE, LEAF)
+    wrong = program(*CUBE[:-2], Apply("s", "sum", (Ref("y"),)), CUBE[-1], LEAF)
+    assert isinstance(judge(stated, run(stated, TorchEngine()), run(wrong, Hidden())), Diverges)
 
 
 def test_programs_that_fail_on_purpose_conform() -> None:

@@ -7,8 +7,8 @@ the text. What the engine does not show is not decided, and never counts as kept
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from gradconform.oracle.evaluate import Evaluation
@@ -16,7 +16,7 @@ from gradconform.oracle.failures import describe_error
 from gradconform.oracle.relations import Misfit, UndecidedError
 from gradconform.oracle.text import describe
 from gradconform.program.steps import Expect, Fact, Program, Step, Warns
-from gradconform.trace import Seen, Trace
+from gradconform.trace import UNSEEN, Seen, Trace
 from gradconform.verdict import Divergence
 
 
@@ -25,15 +25,16 @@ class Facts:
     """What became of a program's facts in one trace; the differences' `source` is still empty.
 
     broken: facts that do not hold. apart, rounded: laws and shown values of which only the numbers are wrong,
-    beyond the tolerance for the dtype, or within it (laws only, since they are exact). kept, undecided: how
-    many facts hold, and how many ask about what is not seen.
+    beyond the tolerance for the dtype, or within it (laws only, since they are exact). kept: how many facts
+    hold. undecided: what those ask about that the engine does not show, by the number of the step and how
+    often it was reached before.
     """
 
     broken: tuple[Divergence, ...] = ()
     apart: tuple[Divergence, ...] = ()
     rounded: tuple[Divergence, ...] = ()
     kept: int = 0
-    undecided: int = 0
+    undecided: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
 def check(program: Program, trace: Trace, *, torch_errors: bool = True) -> Facts:
@@ -43,13 +44,14 @@ def check(program: Program, trace: Trace, *, torch_errors: bool = True) -> Facts
     expected error are not asked for, only that there is one and in which phase.
     """
     found: dict[str, list[Divergence]] = {"": [], "beyond": [], "within": []}
-    kept = undecided = 0
+    kept, undecided = 0, {}
     for number, step in program.walk():
-        for holds in _questions(number, step, trace, torch_errors=torch_errors):
+        questions = _questions(number, step, trace, torch_errors=torch_errors)
+        for time, holds in enumerate(questions):
             try:
                 difference, numbers = holds()
-            except UndecidedError:
-                undecided += 1
+            except UndecidedError as lack:
+                undecided[number, time] = str(lack) or _unseen(step, trace.facts[number][time])
                 continue
             if difference is None:
                 kept += 1
@@ -99,6 +101,13 @@ def _fact(number: int, fact: Fact, shown: tuple[Seen, ...]) -> tuple[Divergence 
 def _seen(fact: Fact, shown: tuple[Seen, ...]) -> str:
     pairs = zip(fact.places, shown, strict=True)
     return "seen: " + ", ".join(f"{place} = {describe(seen)}" for place, seen in pairs) if fact.places else ""
+
+
+def _unseen(step: Step, shown: tuple[Seen, ...]) -> str:
+    """What a fact asks about that is not shown: the first of its places, by the attribute alone."""
+    places = step.places if isinstance(step, Fact) else ()
+    unseen = (place for place, seen in zip(places, shown, strict=False) if seen is UNSEEN)
+    return next((place.path[-1] if place.path else str(place) for place in unseen), "")
 
 
 def _warning(number: int, step: Warns, trace: Trace, *, torch_errors: bool) -> Divergence | None:

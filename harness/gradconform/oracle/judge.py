@@ -41,7 +41,7 @@ from gradconform.verdict import (
     Inconclusive,
     Numbers,
     OracleDisputed,
-    Stage,
+    Unsupporting,
     Verdict,
 )
 
@@ -61,6 +61,7 @@ def judge(
     expected: torch's trace of the program, on the same device, looked at after the same steps. torch_errors:
     whether the engine means to raise torch's exception classes. rerun: runs a program on torch for the second
     opinions; by default the interpreter's, on `device`. hasty: asks for no second opinion (`policy.Haste`).
+    Where all that is seen agrees, and a fact asks about what the engine does not show, it is unsupported.
     Raises AdapterError where the engine's trace stops short without an error.
     """
     disputed = _dispute(program, expected)
@@ -79,9 +80,10 @@ def judge(
         for spot, (miss, decision) in refused.items()
     ]
     told = {difference.what for difference in (*differences, *others)}
-    facts = _facts(program, got, numbers.last, torch_errors=torch_errors)
+    facts = check(program, got, torch_errors=torch_errors)
+    broken = [*facts.broken, *(() if numbers.last in ("anchor", "spread") else facts.apart)]
     # What a `raises` block misses, the comparison with torch tells already, at the step that did not raise.
-    others += [fact for fact in facts if fact.what not in told]
+    others += [fact for fact in broken if fact.what not in told]
     if differences or others:
         located = _located(program, [*differences, *others])
         if votes and not others and all(vote.side == "engine" for vote in votes.values()):
@@ -91,6 +93,12 @@ def judge(
         if decision.outcome == "inconclusive":
             reason = f"{miss.spot} after step {miss.step}: {miss.miss}; {decision.reason}"
             return Inconclusive(reason, numbers)
+    if facts.undecided:
+        # What torch does not show either is not there: an empty tensor has no memory that it could share.
+        theirs = check(program, expected).undecided
+        lacks = [lack for question, lack in facts.undecided.items() if question not in theirs]
+        if lacks:
+            return Unsupporting(f"showing {lacks[0]}")
     return Conforms(numbers.last, numbers)
 
 
@@ -159,12 +167,6 @@ def _against_torch(difference: Divergence, votes: dict[Spot, Vote], engine: str)
         f"torch alone has {difference.where} = {difference.expected}{at}; {engine} has {difference.got}, "
         f"and {vote.text}"
     ).replace("\n", " ")
-
-
-def _facts(program: Program, got: Trace, stage: Stage, *, torch_errors: bool) -> list[Divergence]:
-    facts = check(program, got, torch_errors=torch_errors)
-    vouched = stage in ("anchor", "spread")
-    return [*facts.broken, *(() if vouched else facts.apart)]
 
 
 def _located(program: Program, differences: list[Divergence]) -> tuple[Divergence, ...]:

@@ -93,11 +93,11 @@ def same(left: object, right: object) -> bool:
         raise UndecidedError
     if isinstance(left, TensorSeen) and isinstance(right, TensorSeen):
         if isinstance(left.identity, Unseen) or isinstance(right.identity, Unseen):
-            raise UndecidedError
+            raise UndecidedError("identities")
         return left.identity == right.identity
     if isinstance(left, OpaqueSeen) and isinstance(right, OpaqueSeen):
         if isinstance(left.identity, Unseen) or isinstance(right.identity, Unseen):
-            raise UndecidedError
+            raise UndecidedError("identities")
         return left.identity == right.identity
     if isinstance(left, OpaqueSeen | TensorSeen) or isinstance(right, OpaqueSeen | TensorSeen):
         return False
@@ -109,7 +109,7 @@ def shares_storage(left: object, right: object) -> bool:
     if not (isinstance(left, TensorSeen) and isinstance(right, TensorSeen)):
         return False
     if isinstance(left.storage, Unseen) or isinstance(right.storage, Unseen):
-        raise UndecidedError
+        raise UndecidedError("shared memory")
     return left.storage == right.storage
 
 
