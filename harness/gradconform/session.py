@@ -212,6 +212,7 @@ class Session:
         self, program: Program, device: str, detail: Detail = Detail.CHANGES, *, hasty: bool = False
     ) -> Verdict:
         """Runs a program on torch and on the engine, and compares. hasty: asks for no second opinion."""
+        detail = self.host.detail(detail)
         try:
             expected = run(program, self.torch, device, detail)
         except Unsupported as lack:

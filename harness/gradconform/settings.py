@@ -26,12 +26,25 @@ SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Isolation:
+    """How an engine runs. isolate: whether one of Python has a process of its own, as a worker has always.
+    timeout: seconds that such a process may take for a program, and memory: GiB that it may hold; None: the
+    usual ones. specs: spec files whose operators it has to know."""
+
+    isolate: bool = False
+    timeout: float | None = None
+    memory: float | None = None
+    specs: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """The settings of a run; each field is an option of `gradconform run` and a key of `[tool.gradconform]`.
 
     specs: spec files or folders to run beside the corpus. corpus: which corpus to run, one of CORPORA, or
     "none". results: where to write the results (JSON lines). jobs: how many processes run the tests; 0: as
-    many as there are cores, and one for few tests. The rest is as in `gradconform.plan.Settings`.
+    many as there are cores, and one for few tests. isolate, timeout, memory: as in Isolation. The rest is as
+    in `gradconform.plan.Settings`.
     """
 
     device: tuple[str, ...] = ("cpu",)
@@ -44,6 +57,14 @@ class Options:
     results: Path | None = None
     fail_fast: bool = False
     jobs: int = 0
+    isolate: bool = False
+    timeout: float | None = None
+    memory: float | None = None
+
+    @property
+    def isolation(self) -> Isolation:
+        """How the engine runs."""
+        return Isolation(self.isolate, self.timeout, self.memory, self.specs)
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -170,6 +191,12 @@ def _integer(value: object, _folder: Path) -> int:
     return value
 
 
+def _amount(value: object, _folder: Path) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise ValueError
+    return float(value)
+
+
 def _flag(value: object, _folder: Path) -> bool:
     if value is True or value is False:
         return value
@@ -204,5 +231,8 @@ _READERS: dict[str, tuple[str, Callable[[object, Path], Any]]] = {
     "results": ("a path, relative to this file", _path),
     "fail-fast": ("true or false", _flag),
     "jobs": ("a number of processes, or 0 for as many as there are cores", _count),
+    "isolate": ("true or false", _flag),
+    "timeout": ("a number of seconds above 0", _amount),
+    "memory": ("a number of GiB above 0", _amount),
 }
 """What each setting may be, and how it is read."""

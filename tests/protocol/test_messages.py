@@ -121,7 +121,7 @@ def test_answers_are_read() -> None:
     with pytest.raises(Unsupported) as lack:
         answered(unsupported_message(7, Unsupported("operator sin", shim=True)))
     assert (lack.value.feature, lack.value.shim) == ("operator sin", True)
-    with pytest.raises(AdapterError, match="engine mine: the adapter failed: no table"):
+    with pytest.raises(AdapterError, match="engine mine: no table"):
         answered(error_message(7, "no table"))
 
 

@@ -40,13 +40,21 @@ class Host(ABC):
 
     name: the engine's. version: the engine's, where it is known. torch_errors: whether the engine means to
     raise torch's exception classes. engine: the engine itself where it lives in this process, for what wants
-    to run it without looking.
+    to run it without looking. details: how often it can look at a run; at its end always. seconds, memory:
+    what a program may take, and the GiB that it may hold; None: there is no limit.
     """
 
     name: str
     version: str | None = None
     torch_errors: bool
     engine: Engine | None = None
+    details: tuple[Detail, ...] = tuple(Detail)
+    seconds: float | None = None
+    memory: float | None = None
+
+    def detail(self, wanted: Detail) -> Detail:
+        """How often a run is looked at, on torch too, where it is wanted so often."""
+        return wanted if wanted in self.details else Detail.END
 
     @abstractmethod
     def run(self, program: Program, device: str, detail: Detail) -> Trace:

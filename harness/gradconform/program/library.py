@@ -11,7 +11,7 @@ from gradconform.errors import Problem, SpecError
 from gradconform.program.levels import level_of
 from gradconform.program.parse import Template, check_draft, parse
 from gradconform.program.vocabulary import learn
-from gradconform.spec.corpus import operator_files
+from gradconform.spec.corpus import operator_files, spec_files
 from gradconform.spec.load import load_files, load_operators
 from gradconform.spec.scenario import Operator
 
@@ -20,6 +20,14 @@ from gradconform.spec.scenario import Operator
 def learn_shipped() -> tuple[Problem, ...]:
     """Makes the operators of the shipped tables words of the language, for the specs of others too."""
     return tuple(learn(load_operators(operator_files())))
+
+
+def learn_tables(paths: Iterable[Path]) -> None:
+    """Makes the operators of the shipped tables, and of those in spec files or folders that a run has checked
+    already, words of the language."""
+    learn_shipped()
+    files = (file for path in paths for file in spec_files(path))
+    tuple(learn(load_operators(files)))
 
 
 def _lacking(operators: Iterable[Operator]) -> Iterable[Problem]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradconform import __version__
-from gradconform.errors import AdapterError, GradconformError, Unsupported, did_you_mean
+from gradconform.errors import AdapterError, EngineError, GradconformError, Unsupported, did_you_mean
 from gradconform.execution.interpreter import Detail
 from gradconform.program.json_form import to_json
 from gradconform.program.json_values import At, fields, integer, items, text, truth
@@ -120,9 +120,15 @@ def worker_hello(hello: Hello) -> Document:
 
 
 def read_hello(document: Document) -> Hello:
-    """A worker's hello. Raises ProtocolError where it is none, or that of another version."""
+    """A worker's hello.
+
+    Raises ProtocolError where it is none, or that of another version, and EngineError where the worker says
+    in its stead that it cannot work.
+    """
     at = At((), "the worker's hello")
     kind = document.get("type")
+    if kind == "error" and isinstance(document.get("message"), str):
+        raise EngineError(document["message"])
     if kind != "hello":
         raise ProtocolError(f'a worker says "type": "hello" first, not {kind!r}')
     version = document.get("protocol")
@@ -201,7 +207,7 @@ def read_answer(document: Document, number: int, *, engine: str, device: str, la
                 raise Unsupported(feature, shim=truth(document.get("shim", False), at / "shim"))
             case _:
                 message = text(document.get("message"), at / "message")
-                raise AdapterError(f"engine {engine}: the adapter failed: {message}")
+                raise AdapterError(f"engine {engine}: {message}")
     except (ProtocolError, AdapterError):
         raise
     except GradconformError as error:
@@ -220,4 +226,9 @@ def unsupported_message(number: int, lack: Unsupported) -> Document:
 
 def error_message(number: int, message: str) -> Document:
     """A worker's answer where the adapter itself failed."""
-    return {"type": "error", "id": number, "message": message}
+    return {**refusal(message), "id": number}
+
+
+def refusal(message: str) -> Document:
+    """A worker's answer to the harness's hello where it cannot work at all."""
+    return {"type": "error", "message": message}

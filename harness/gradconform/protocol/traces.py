@@ -274,17 +274,19 @@ class _Reader:
 
     def tensor(self, given: Mapping[str, Any], at: At) -> TensorSeen:
         device = text(given.get("device", self.device), at / "device")
-        grad: Seen = UNSEEN
-        if "grad" in given:
-            grad = self.seen(given["grad"], at / "grad")
-            if not (grad is None or isinstance(grad, TensorSeen | OpaqueSeen | Unseen)):
-                raise (at / "grad").error("a gradient is null, a tensor, opaque or unseen")
         value = _read_numbers(given, at)
         if device.partition(":")[0] == self.device.partition(":")[0] != "cpu":
             value = value.to(self.device)
         requires_grad, is_leaf, has_grad_fn = (self.flag(given, name, at) for name in FLAGS)
         identity, storage = (_label(given, name, at) for name in LABELS)
+        grad = self.gradient(given["grad"], at / "grad") if "grad" in given else UNSEEN
         return TensorSeen(value, device, requires_grad, is_leaf, has_grad_fn, grad, identity, storage)
+
+    def gradient(self, value: object, at: At) -> TensorSeen | OpaqueSeen | Unseen | None:
+        grad = self.seen(value, at)
+        if grad is None or isinstance(grad, TensorSeen | OpaqueSeen | Unseen):
+            return grad
+        raise at.error("a gradient is null, a tensor, opaque or unseen")
 
     def flag(self, given: Mapping[str, Any], name: str, at: At) -> bool | OpaqueSeen | Unseen:
         if name not in given:
