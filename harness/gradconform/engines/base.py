@@ -35,11 +35,15 @@ class Engine(ABC):
     """An autograd implementation under test.
 
     name: how reports call it. torch_errors: whether it raises torch's exception classes; they are compared
-    then.
+    then. policies: the conventions of its own that it declares (`gradconform.oracle.declared`), each with the
+    option that it takes. composed: operators that the engine does not have and its adapter makes of others,
+    each with what it is made of.
     """
 
     name: str
     torch_errors: bool = True
+    policies: Mapping[str, str] = {}
+    composed: Mapping[str, str] = {}
 
     # tensors in and out
 

@@ -1,0 +1,70 @@
+"""HIPS autograd: numpy, differentiated. `pip install gradconform[autograd]`"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import autograd.numpy
+import autograd.scipy.special
+import numpy as np
+import torch
+from autograd import make_vjp
+from autograd.builtins import tuple as traced_tuple
+
+from gradconform.engines.functional import FunctionalEngine
+from gradconform.engines.numpy_like import operators
+from gradconform.engines.recorded import Array, Function
+
+DTYPES = {
+    name: np.dtype(name)
+    for name in (
+        *("float16", "float32", "float64", "complex64", "complex128"),
+        *("bool", "uint8", "int8", "int16", "int32", "int64"),
+    )
+}
+
+
+class Hips(FunctionalEngine):
+    """autograd's functions take and give numpy's arrays, and its scalars for what has no dimensions."""
+
+    def __init__(self) -> None:
+        modules = (autograd.numpy, autograd.scipy.special)
+        super().__init__(
+            name="autograd",
+            version=version("autograd"),
+            operators={
+                **operators(*modules, dtypes=DTYPES),
+                "sigmoid": lambda input: autograd.scipy.special.expit(input),
+                "relu": lambda input: autograd.numpy.maximum(input, 0),
+            },
+            composed={"relu": "maximum(input, 0)"},
+            dtypes=DTYPES,
+            conjugates=True,
+            policies=POLICIES,
+        )
+
+    def array_of(self, tensor: torch.Tensor) -> Array:
+        return tensor.numpy().copy()
+
+    def tensor_of(self, array: Array) -> torch.Tensor:
+        return torch.from_numpy(np.array(array))
+
+    def is_array(self, value: object) -> bool:
+        return isinstance(value, np.ndarray | np.generic)
+
+    def vjp(
+        self, function: Function, primals: Sequence[Array], cotangents: Sequence[Array]
+    ) -> Sequence[Array | None]:
+        pull, _ = make_vjp(lambda arguments: traced_tuple(function(*arguments)))(traced_tuple(primals))
+        gradients: Any = pull(traced_tuple(cotangents))
+        return tuple(gradients)
+
+
+POLICIES: dict[str, str] = {}
+
+
+def engine() -> Hips:
+    """Makes the engine; named by the `gradconform.engines` entry point `autograd`."""
+    return Hips()

@@ -1,0 +1,70 @@
+"""MLX on the CPU. `pip install gradconform[mlx]`"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mlx.core as mx
+import mlx.nn
+import numpy as np
+import torch
+
+from gradconform.engines.functional import FunctionalEngine
+from gradconform.engines.numpy_like import operators
+from gradconform.engines.recorded import Array, Function
+
+DTYPES = {
+    **{
+        name: getattr(mx, name)
+        for name in (
+            *("float16", "bfloat16", "float32", "float64", "complex64"),
+            *("uint8", "int8", "int16", "int32", "int64"),
+        )
+    },
+    "bool": mx.bool_,
+}
+
+
+class Mlx(FunctionalEngine):
+    """MLX puts work off; here each operation is computed when it is called, so that an error comes there."""
+
+    def __init__(self) -> None:
+        mx.set_default_device(mx.cpu)
+        super().__init__(
+            name="mlx",
+            version=mx.__version__,
+            operators=operators(mx, mlx.nn, dtypes=DTYPES),
+            dtypes=DTYPES,
+            policies=POLICIES,
+        )
+
+    def array_of(self, tensor: torch.Tensor) -> Array:
+        dtype = DTYPES[str(tensor.dtype).removeprefix("torch.")]
+        if tensor.dtype == torch.bfloat16:  # numpy has none
+            return mx.array(tensor.float().numpy()).astype(dtype)
+        return mx.array(tensor.numpy(), dtype=dtype)
+
+    def tensor_of(self, array: Array) -> torch.Tensor:
+        if array.dtype == mx.bfloat16:
+            return torch.from_numpy(np.array(array.astype(mx.float32))).bfloat16()
+        return torch.from_numpy(np.array(array))
+
+    def is_array(self, value: object) -> bool:
+        return isinstance(value, mx.array)
+
+    def settle(self, arrays: Sequence[Array]) -> None:
+        mx.eval(*arrays)
+
+    def vjp(
+        self, function: Function, primals: Sequence[Array], cotangents: Sequence[Array]
+    ) -> Sequence[Array | None]:
+        _, gradients = mx.vjp(function, list(primals), list(cotangents))
+        return gradients  # type: ignore[no-any-return]
+
+
+POLICIES: dict[str, str] = {}
+
+
+def engine() -> Mlx:
+    """Makes the engine; named by the `gradconform.engines` entry point `mlx`."""
+    return Mlx()
