@@ -23,12 +23,12 @@ from .hooks import await_hooks, hooks_of_leaf
 from .node import LEAF, SEQUENCE, Node
 from .optional import ABSENT
 from .rules.formulas import fit
-from .tensor import Tensor
-from .versions import UNCOUNTED, bump
+from .tensor import Tensor, has_history
+from .versions import UNCOUNTED, bump, counter_of
 
 _new = object.__new__
-# Accumulation runs as soon as it can, as in torch, where these nodes have the largest sequence number there
-# is.
+# Accumulation runs as soon as it can: as in torch these nodes have the largest sequence number there is, all
+# of them the same one.
 _FIRST = 1 << 62
 
 
@@ -52,10 +52,10 @@ class AccumulateGrad(Node):
         A later gradient is added in place, so that `.grad` stays the same object. The first one is taken
         over if nobody else holds this tensor and its layout is right, and copied otherwise. As in torch, it
         is the tensor that counts and not its memory: a gradient that only views have handed on is a view of
-        the caller's cotangent, and `.grad` shares memory with it then.
+        the caller's cotangent, and `.grad` shares memory and version counter with it then.
         """
         leaf = self.variable
-        if leaf._node is None:
+        if leaf._node is not LEAF and _takes_nothing(leaf):
             return ()
         owners = _EXCLUSIVE if self.hooks is None else _EXCLUSIVE + self.hooks.owners()
         lock = _LOCKS[id(leaf) >> 4 & 63]
@@ -69,6 +69,8 @@ class AccumulateGrad(Node):
                 leaf._grad = leaf._like(_copy_for(leaf._data, grad))
             else:
                 leaf._grad = leaf._like(grad)
+                if grad._base is not None:
+                    _share_counter(leaf._grad)
         finally:
             lock.release()
         return ()
@@ -80,7 +82,7 @@ class AccumulateGrad(Node):
         gradient is detached there, so that it has no tangent.
         """
         leaf = self.variable
-        if leaf._node is None:
+        if leaf._node is not LEAF and _takes_nothing(leaf):
             return ()
         with _LOCKS[id(leaf) >> 4 & 63]:
             have = leaf._grad
@@ -122,7 +124,7 @@ class _Displaced(AccumulateGrad):
     def vjp(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
         """Add plain data to `.grad`; raise RuntimeError for a gradient that does not fit the former shape."""
         leaf = self.variable
-        if leaf._node is None:
+        if leaf._node is not LEAF and _takes_nothing(leaf):
             return ()
         grad = self.received(grad)
         with _LOCKS[id(leaf) >> 4 & 63]:
@@ -136,12 +138,14 @@ class _Displaced(AccumulateGrad):
                 leaf._grad = Tensor._of(_copy_for(leaf._data.to(grad.dtype), grad))
             else:
                 leaf._grad = Tensor._of(grad)
+                if grad._base is not None:
+                    _share_counter(leaf._grad)
         return ()
 
     def vjp_graph(self, grad: Any, keep: bool) -> Any:  # noqa: ARG002 - nothing is saved here
         """Make `.grad` a new, recorded tensor."""
         leaf = self.variable
-        if leaf._node is None:
+        if leaf._node is not LEAF and _takes_nothing(leaf):
             return ()
         grad = self.received(grad)
         with _LOCKS[id(leaf) >> 4 & 63]:
@@ -194,13 +198,33 @@ def _make(leaf: Tensor) -> Node:
     made: AccumulateGrad = _new(AccumulateGrad)
     made.variable = leaf
     made.next = ()
-    made.seq = _FIRST - next(SEQUENCE)
+    made.seq = _FIRST
     made.hooks = None
     if leaf._hooks is not None:
         made.hooks = hooks_of_leaf(leaf)
         if leaf._grad_dtype is not None:
             made.expect(leaf._shape, leaf._grad_dtype[0])
     return made
+
+
+def _share_counter(grad: Tensor) -> None:
+    """Give `grad`, a view, the version counter of the cotangent that the caller has given, if it is one of
+    that.
+    """
+    base = grad._data._base
+    for cotangent in mode.given:
+        if cotangent is not None and (cotangent._data is base or cotangent._data._base is base):
+            grad._counter = counter_of(cotangent)
+
+
+def _takes_nothing(leaf: Tensor) -> bool:
+    """Whether `leaf`, which is marked as none any more, does not require grad.
+
+    Raises torch's RuntimeError for one that was cut from the graph and has got a history since.
+    """
+    if has_history(leaf._node):
+        raise RuntimeError("leaf variable has been moved into the graph interior")
+    return leaf._node is None
 
 
 def edge_of(tensor: Tensor) -> Node | None:
@@ -313,7 +337,7 @@ def _measure_exclusive() -> int:
         probes: list[_Probe] = []
         for _ in range(edges):
             probe = _new(_Probe)
-            probe.next, probe.seq, probe.hooks = (), _FIRST - next(SEQUENCE), None
+            probe.next, probe.seq, probe.hooks = (), _FIRST, None
             probes.append(probe)
         source = _new(_Source)
         source.next = probes[0] if edges == 1 else tuple(probes)

@@ -15,8 +15,8 @@ import torch
 
 from . import reductions
 from .complex_support import refuse_complex
-from .dimensions import wrapped
 from .inplace import write
+from .operands import along
 from .ops import apply
 from .pointwise import abs as absolute
 from .pointwise import relu as rectified
@@ -193,7 +193,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     """
     if not input.ndim:
         raise RuntimeError("glu does not support scalars because halving size must be even")
-    return apply("glu", input, wrapped(dim, input.ndim))
+    return apply("glu", input, along(input, dim))
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:

@@ -68,6 +68,7 @@ def execute(
     before = state.copy()
     state["asked" if before["inference"] else "enabled"] = graph
     state["running"] = next(SEQUENCE)
+    state["given"] = given
     # Tangents are carried by refgrad's operations alone.
     graph = graph or bool(LEVELS)
     try:
@@ -115,7 +116,7 @@ def _run(  # noqa: PLR0917 - the state of one backward pass
             if type(following) is tuple:
                 for index, edge in enumerate(following):
                     _deliver(edge, grads[index], arrived, pending, ready)
-            elif following in pending or (ready and ready[0][0] < -following.seq):  # type: ignore[union-attr]
+            elif following in pending or (ready and ready[0][0] <= -following.seq):  # type: ignore[union-attr]
                 _deliver(following, grads, arrived, pending, ready)  # type: ignore[arg-type]
             else:
                 # The only input is next in order: go on with it without a detour through the queue.

@@ -28,7 +28,7 @@ from .accumulate import accumulator, beside
 from .generate import pull_source, source
 from .levels import LEVELS
 from .node import LEAF, OBSERVERS, SEQUENCE, UNTRACKED, check_saved, freed, note_version, observe
-from .operands import refuse_operands
+from .operands import refuse_operands, refuse_untold
 from .optional import optional
 from .outputs import separate
 from .rules.formulas import FUNCTIONS, fit
@@ -96,6 +96,7 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
         "track": track,
         "observe": observe,
         "refuse_operands": refuse_operands,
+        "refuse_untold": refuse_untold,
         "result_data": result_data,
         "separate": separate,
         "unpack": unpack,

@@ -143,13 +143,18 @@ def _apply(rule: Rule) -> list[str]:
 
 
 def _refusing(rule: Rule, lines: list[str]) -> list[str]:
-    """Return `lines`, which read the operands, with the TypeError for one that is no tensor around them."""
+    """Return `lines`, which read the operands, with the errors for one that is no tensor, or has a history
+    that must not be told, around them.
+    """
     operands = ", ".join(f"{name!r}: {name}" for name in rule.tensors)
     return [
         "try:",
         *(f"    {line}" for line in lines),
         "except AttributeError:",
         f"    refuse_operands({rule.name!r}, {{{operands}}})",
+        "    raise",
+        "except Exception:",
+        f"    refuse_untold({', '.join(rule.differentiable)})",
         "    raise",
     ]
 
@@ -175,11 +180,13 @@ def _view_functions(rule: Rule) -> list[str]:
 
 
 def _steps(rule: Rule) -> str:
-    """Return the arguments that turn the functions of a view into a step without arguments of its own."""
+    """Return what `track` is told of the step: the functions of the view with their arguments, and whether
+    strides do not tell what it does.
+    """
     (base,) = rule.tensors
     args = "".join(f", {arg}={arg}" for arg in rule.args)
     sizes = f"{base}_shape={base}._shape, {base}_dtype={base}._dtype"
-    return f"partial(take{args}), partial(give_back, {sizes}{args})"
+    return f"partial(take{args}), partial(give_back, {sizes}{args}), {rule.reinterprets}"
 
 
 def _record_function(rule: Rule) -> list[str]:

@@ -13,11 +13,14 @@ import functools
 import inspect
 import threading
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from .thread_state import CARRIED
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,13 +36,14 @@ class _Mode(threading.local):
     inference: bool
     asked: bool
     # the number of the innermost backward pass of the thread, -1 if there is none; whether that or one around
-    # it is restricted to some inputs
+    # it is restricted to some inputs; the cotangents that its caller gave
     running: int
     restricted: bool
+    given: Sequence[Tensor | None]
 
     def __init__(self) -> None:
         self.enabled, self.inference, self.asked = True, False, False
-        self.running, self.restricted = -1, False
+        self.running, self.restricted, self.given = -1, False, ()
 
 
 mode = _Mode()

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 from .accumulate import edge_of, joins_graph
-from .dimensions import wrapped
 from .grad_mode import mode
 from .levels import LEVELS
 from .node import SEQUENCE, Node
+from .operands import along, computed
 from .ops import apply
 from .outputs import Output, separate
 from .rules.formulas import fit, take_slice
@@ -120,7 +120,7 @@ def _divide(input: Tensor, parts: list[Tensor], dim: int, kind: type[Divide]) ->
 
 def unbind(input: Tensor, dim: int = 0, *, kind: type[Divide] = UnbindBackward0) -> tuple[Tensor, ...]:
     """Return a view of each index of a dimension; `kind` is the class of their node."""
-    dim = wrapped(dim, input.ndim, scalar=False)
+    dim = along(input, dim, scalar=False)
     return _divide(input, [select(input, dim, index) for index in range(input.shape[dim])], dim, kind)
 
 
@@ -275,7 +275,8 @@ def _data_of(tensors: Sequence[Tensor]) -> list[torch.Tensor]:
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors along a dimension that they have."""
-    out = join(tensors, torch.cat(_data_of(tensors), dim), dim, CatBackward0)
+    data = _data_of(tensors)
+    out = join(tensors, computed(lambda: torch.cat(data, dim), *tensors), dim, CatBackward0)
     if LEVELS:
         carry((out,), tensors, lambda *tangents: (cat(tangents, dim),))
     return out
@@ -283,7 +284,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors of one shape along a new dimension."""
-    out = join(tensors, torch.stack(_data_of(tensors), dim), dim, StackBackward0)
+    data = _data_of(tensors)
+    out = join(tensors, computed(lambda: torch.stack(data, dim), *tensors), dim, StackBackward0)
     if LEVELS:
         carry((out,), tensors, lambda *tangents: (stack(tangents, dim),))
     return out

@@ -107,6 +107,13 @@ class Node:
         """Return for each tensor input that can be differentiated whether `next` has an edge for it."""
         return self.mask
 
+    def __lt__(self, other: Node) -> bool:
+        """No node is smaller than another: in a queue those of one sequence number are ties.
+
+        torch leaves ties to std::priority_queue, which keeps its heap by the same steps as heapq.
+        """
+        return False
+
     @property
     def metadata(self) -> dict[str, Any]:
         """A dict for users to keep things in for as long as the node lives."""

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 
 from .complex_support import refuse_integers, scalar_type
-from .dimensions import wrapped
-from .operands import refuse_operands
+from .operands import along, refuse_operands
 from .ops import apply
 from .pointwise import maximum, minimum
 from .selection import picked
@@ -35,7 +34,7 @@ def _extreme(name: str, of_two: Callable[[Tensor, Tensor], Tensor]) -> Callable[
             return of_two(input, second)
         if dim is None:
             return apply(name, input)
-        return picked(f"{name}_dim", input, getattr(input._data, name)(dim, keepdim), dim, keepdim)
+        return picked(f"{name}_dim", input, lambda data: getattr(data, name)(dim, keepdim), dim, keepdim)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = (
@@ -50,7 +49,7 @@ def _middle(name: str) -> Callable[..., Any]:
     def function(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         if dim is None:
             return apply(name, input)
-        return picked(f"{name}_dim", input, getattr(input._data, name)(dim, keepdim), dim, keepdim)
+        return picked(f"{name}_dim", input, lambda data: getattr(data, name)(dim, keepdim), dim, keepdim)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = (
@@ -67,7 +66,7 @@ nanmedian = _middle("nanmedian")
 
 def _running(name: str) -> Callable[..., Any]:
     def function(input: Tensor, dim: int) -> Any:
-        return picked(name, input, getattr(input._data, name)(dim), dim, True)
+        return picked(name, input, lambda data: getattr(data, name)(dim), dim, True)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"Return the values and indices of the running {name.removeprefix('cum')} along `dim`."
@@ -99,24 +98,24 @@ def prod(
     refuse_integers(input, dtype)
     if dim is None:
         return apply("prod", input, dtype)
-    return apply("prod_dim", input, wrapped(dim, input.ndim), keepdim, dtype)
+    return apply("prod_dim", input, along(input, dim), keepdim, dtype)
 
 
 def cumsum(input: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
     """Return the running sums along `dim`, in `dtype` if given."""
     refuse_integers(input, dtype)
-    return apply("cumsum", input, wrapped(dim, input.ndim), dtype)
+    return apply("cumsum", input, along(input, dim), dtype)
 
 
 def cumprod(input: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
     """Return the running products along `dim`, in `dtype` if given."""
     refuse_integers(input, dtype)
-    return apply("cumprod", input, wrapped(dim, input.ndim), dtype)
+    return apply("cumprod", input, along(input, dim), dtype)
 
 
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """Return the logarithms of the running sums of exponentials along `dim`."""
-    return apply("logcumsumexp", input, wrapped(dim, input.ndim))
+    return apply("logcumsumexp", input, along(input, dim))
 
 
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
@@ -219,10 +218,13 @@ def cdist(
 
     Those of order 2 are made of one product of matrices with "use_mm_for_euclid_dist", never with
     "donot_use_mm_for_euclid_dist", and where P or R is above 25 by default. Only then is there a second
-    derivative. Raises ValueError for another mode.
+    derivative. Raises ValueError for another mode, RuntimeError for fewer dimensions.
     """
     if compute_mode not in _BY_PRODUCT:
         raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
+    for name, side in (("X1", x1), ("X2", x2)):
+        if side.ndim < 2:
+            raise RuntimeError(f"cdist only supports at least 2D tensors, {name} got: {side.ndim}D")
     by_product = _BY_PRODUCT[compute_mode]
     if by_product is None:
         by_product = x1.shape[-2] > 25 or x2.shape[-2] > 25

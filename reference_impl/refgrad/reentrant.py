@@ -14,7 +14,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .node import Node
 from .tensor import Tensor
@@ -50,14 +50,18 @@ class Faces:
         if known is not None and known._data is data:
             return known
         for cotangent in self.given:
-            if cotangent is not None and cotangent._data is data:
+            if cotangent is None:
+                continue
+            if cotangent._data is data:
                 return cotangent
+            if cotangent._base is not None and cotangent._base._data is data:
+                return cotangent._base
         made = Tensor._of(data)
-        if data._is_view():
-            from .views import of_unseen_base
-
-            of_unseen_base(made)
         self.add(made)
+        if data._is_view():
+            from .views import by_backward
+
+            by_backward(made, self.of(cast("torch.Tensor", data._base)))
         return made
 
     def add(self, tensor: Tensor) -> None:

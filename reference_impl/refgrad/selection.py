@@ -6,12 +6,14 @@ https://docs.pytorch.org/docs/stable/torch.html
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from .dimensions import wrapped
 from .indexing import Indices
+from .operands import computed
 from .ops import apply
 from .shapes import expand, flatten, reshape
 from .tensor import Tensor
@@ -121,8 +123,11 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     return apply("masked_scatter", input, mask, source)
 
 
-def picked(name: str, input: Tensor, found: Any, dim: int, keepdim: bool) -> Any:
-    """Return the values and indices that a kernel found along `dim`, the values recorded as row `name`."""
+def picked(name: str, input: Tensor, find: Callable[[torch.Tensor], Any], dim: int, keepdim: bool) -> Any:
+    """Return the values and indices that the kernel `find` finds along `dim`, the values recorded as row
+    `name`.
+    """
+    found = computed(lambda: find(input._data), input)
     indices = Tensor._of(found[1])
     values = apply(name, input, indices, dim % max(input.ndim, 1), keepdim, found[0])
     kind = getattr(_types, name.removesuffix("_dim"))
@@ -131,23 +136,26 @@ def picked(name: str, input: Tensor, found: Any, dim: int, keepdim: bool) -> Any
 
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """Return the values in order along `dim`, and their indices; the gradient goes back to those."""
-    found = input._data.sort(dim=dim, descending=descending, stable=stable)
-    return picked("sort", input, found, dim, True)
+
+    def find(data: torch.Tensor) -> Any:
+        return data.sort(dim=dim, descending=descending, stable=stable)
+
+    return picked("sort", input, find, dim, True)
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """Return the `k` largest or smallest values along `dim`, and their indices."""
-    return picked("topk", input, input._data.topk(k, dim, largest, sorted), dim, True)
+    return picked("topk", input, lambda data: data.topk(k, dim, largest, sorted), dim, True)
 
 
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """Return the `k`-th smallest values along `dim`, and their indices."""
-    return picked("kthvalue", input, input._data.kthvalue(k, dim, keepdim), dim, keepdim)
+    return picked("kthvalue", input, lambda data: data.kthvalue(k, dim, keepdim), dim, keepdim)
 
 
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     """Return the most frequent values along `dim`, and the index of one of each."""
-    return picked("mode", input, input._data.mode(dim, keepdim), dim, keepdim)
+    return picked("mode", input, lambda data: data.mode(dim, keepdim), dim, keepdim)
 
 
 def msort(input: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .arrangement import diag, movedim
+from .arrangement import diag
 from .creation import full_like
 from .dimensions import wrapped
 from .functions import clamp
@@ -19,7 +19,18 @@ from .functions import complex as complex_of
 from .pointwise import conj, masked_fill, sqrt
 from .reductions import isnan
 from .selection import gather, sort
-from .shapes import expand, mm, reshape, squeeze, sum, t, transpose, unsqueeze  # noqa: A004 - torch's name
+from .shapes import (
+    expand,
+    flatten,
+    mm,
+    reshape,
+    squeeze,
+    sum,  # noqa: A004 - torch's name
+    t,
+    transpose,
+    unsqueeze,
+    view,
+)
 from .tensor import Tensor
 
 TORCH = ("corrcoef", "cov", "nanquantile", "quantile")
@@ -56,7 +67,7 @@ def _quantile(  # noqa: PLR0917 - torch's signature
             raise RuntimeError(f"quantile() q must be in the range [0, 1] but got {q}")
         q = Tensor._of(torch.tensor(q, dtype=input.dtype, device=input.device))
     _check_quantile(input, q, interpolation)
-    ordered: Tensor = sort(_rows(input, dim, keepdim), -1)[0]
+    ordered = _ordered(input, dim, keepdim)
     ranks = expand(_ranks(name, q, ordered), (*ordered.shape[:-1], q.numel()))
     found = _at_ranks(ordered, ranks, interpolation)
     if q.ndim:
@@ -83,15 +94,20 @@ def _check_quantile(input: Tensor, q: Tensor, interpolation: str) -> None:
         raise RuntimeError("quantile() q values must be in the range [0, 1]")
 
 
-def _rows(input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
-    """Return `input` with what is reduced as the last dimension, and 1 in its old place with `keepdim`."""
-    rank = input.ndim
-    if dim is None or not rank:
-        return reshape(input, (*(1 for _ in range(rank if keepdim else 0)), -1))
-    dim = wrapped(dim, rank)
-    if keepdim:
-        return transpose(unsqueeze(input, -1), dim, -1)
-    return input if dim == rank - 1 else movedim(input, dim, -1)
+def _ordered(input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    """Return `input` sorted, with what is reduced as the last dimension, and 1 in its old place with
+    `keepdim`.
+    """
+    shape = list(input.shape)
+    if dim is None or not shape:
+        lead = [1] * len(shape) if keepdim else []
+        values = flatten(input)
+    else:
+        dim = wrapped(dim, len(shape))
+        lead = [*shape[:dim], *([1] if keepdim else []), *shape[dim + 1 :]]
+        values = input if dim == len(shape) - 1 else transpose(unsqueeze(input, -1), dim, -1)
+    ordered: Tensor = sort(values, -1)[0]
+    return view(ordered, (*lead, ordered.shape[-1]))
 
 
 def _ranks(name: str, q: Tensor, ordered: Tensor) -> Tensor:

@@ -36,8 +36,6 @@ from .tensor import Tensor
 from .versions import UNCOUNTED, VersionCounter, counter_of
 
 if TYPE_CHECKING:
-    import torch
-
     from .compile import Operation
 
 
@@ -46,11 +44,13 @@ class Path:
     """The way from a base to a view of it: one view operation, after those of `before`.
 
     `take` takes the view and `give_back` brings its gradient back, each for plain data and tensors alike.
+    `reinterprets` says that the operation reads the elements as something else: another dtype, conjugates.
     """
 
     before: Path | None
     take: Callable[[Any], Any]
     give_back: Callable[[Any], Any]
+    reinterprets: bool = False
 
     def _steps(self) -> list[Path]:
         """Return this step and those before it, the last one first."""
@@ -63,8 +63,22 @@ class Path:
         """Return the way that begins with one more step."""
         path = Path(None, take, give_back)
         for step in reversed(self._steps()):
-            path = Path(path, step.take, step.give_back)
+            path = Path(path, step.take, step.give_back, step.reinterprets)
         return path
+
+    def stages(self) -> list[Path]:
+        """Return the ways that lead to the view one after another when it is taken again.
+
+        Strides over a base tell all steps at once, but none that reinterprets; torch takes such a step again,
+        and what comes after it step by step. Source: `ViewInfo::chain` in torch/csrc/autograd/variable.cpp.
+        """
+        steps = self._steps()[::-1]
+        first = next((place for place, step in enumerate(steps) if step.reinterprets), None)
+        if first is None:
+            return [self]
+        before = steps[first].before
+        alone = [Path(None, step.take, step.give_back, step.reinterprets) for step in steps[first:]]
+        return alone if before is None else [before, *alone]
 
     def view(self, base: Any) -> Any:
         """Return the view of `base`."""
@@ -83,7 +97,7 @@ def _no_way(_tensor: Any) -> Any:
     raise AssertionError("a view that must not be written to is not taken again")
 
 
-# The way to a view whose base nobody has seen.
+# The way to a view that a formula has taken of a gradient.
 _UNKNOWN = Path(None, _no_way, _no_way)
 
 
@@ -175,8 +189,14 @@ def connect(operations: Mapping[str, Operation]) -> None:
     _operations = operations
 
 
-def track(out: Tensor, source: Tensor, take: Callable[[Any], Any], give_back: Callable[[Any], Any]) -> None:
-    """Make `out` a view of `source` (of its base, if `source` is a view) by one more step.
+def track(
+    out: Tensor,
+    source: Tensor,
+    take: Callable[[Any], Any],
+    give_back: Callable[[Any], Any],
+    reinterprets: bool,
+) -> None:
+    """Make `out` a view of `source` (of its base, if `source` is a view) by one more step, see `Path`.
 
     Views of inference tensors are inference tensors themselves, and nothing keeps track of them.
     """
@@ -186,9 +206,10 @@ def track(out: Tensor, source: Tensor, take: Callable[[Any], Any], give_back: Ca
     guard = None if mode.enabled else IN_INFERENCE if mode.inference else IN_NO_GRAD
     above = source._view
     if above is None:
-        base, path = source, Path(None, take, give_back)
+        base, path = source, Path(None, take, give_back, reinterprets)
     else:
-        base, path, guard = above.base, Path(above.path, take, give_back), guard or above.guard
+        base, guard = above.base, guard or above.guard
+        path = Path(above.path, take, give_back, reinterprets)
     if base._node is not None and not mode.enabled:
         out._node = UNTRACKED
     out._view = ViewOf(base, path, guard, counter.value)
@@ -198,18 +219,18 @@ def track(out: Tensor, source: Tensor, take: Callable[[Any], Any], give_back: Ca
     views.add(out)
 
 
-def of_unseen_base(view: Tensor) -> None:
-    """Make `view`, a gradient that backward has computed on plain data as a view, one of a base that nobody
-    has seen.
+def by_backward(view: Tensor, base: Tensor) -> None:
+    """Make `view`, a gradient that backward has computed on plain data as a view, one of `base`.
 
     As in torch it counts as made in no-grad mode. Which gradients are views depends on the formulas.
     """
     if view._counter is UNCOUNTED:
         return
-    base = Tensor._of(cast("torch.Tensor", view._data._base))
     view._counter = counter = counter_of(base)
     view._view = ViewOf(base, _UNKNOWN, IN_NO_GRAD, counter.value)
-    counter.views = Views()
+    view._node = None if base._node is None else UNTRACKED
+    if counter.views is None:
+        counter.views = Views()
     counter.views.add(view)
 
 
@@ -281,28 +302,37 @@ def history_before(tensor: Tensor) -> Node | None:
     node = tensor._node
     if tensor._view is None or node is None or tensor._view.base._node is None:
         return node
-    return taken_again(tensor)
+    base = tensor._view.base
+    old, before = Tensor._of(base._data), Tensor._of(tensor._data)
+    old._node = edge_of(base)
+    _operations["before_write"].record(before, old, tensor._view.path, base._data.stride())
+    return before._node
 
 
 def taken_again(view: Tensor) -> Node | None:
-    """Return the history of `view` if it were taken from its base now: in one step, unless the dtypes differ.
-
-    A complex tensor seen as real numbers, or the other way round, is taken step by step again.
-    """
+    """Return the history of `view` if it were taken from its base now."""
     of = cast("ViewOf", view._view)
-    base = Tensor._of(of.base._data)
-    base._node = edge_of(of.base) or UNTRACKED  # None: it was cut from a history that the view still has
-    if view._dtype is base._dtype:
-        again = Tensor._of(view._data)
-        _operations["as_strided"].record(again, base, of.path)
-    else:
-        recording = mode.enabled
-        mode.enabled = True
-        try:
-            again = of.path.view(base)
-        finally:
-            mode.enabled = recording
+    stages = of.path.stages()
+    again = Tensor._of(of.base._data)
+    again._node = edge_of(of.base)
+    if again._node is None and stages[0] is of.path:
+        again._node = UNTRACKED  # the base was cut from a history, which in one step the view does not notice
+    recording = mode.enabled
+    mode.enabled = True
+    try:
+        for stage in stages:
+            again = stage.take(again) if stage.reinterprets else _at_once(again, stage)
+    finally:
+        mode.enabled = recording
     return again._node
+
+
+def _at_once(tensor: Tensor, path: Path) -> Tensor:
+    """Return the view of `tensor` that `path` leads to, recorded as one step."""
+    out = Tensor._of(path.view(tensor._data))
+    if tensor._node is not None:
+        _operations["as_strided"].record(out, tensor, path)
+    return out
 
 
 def _set_history(tensor: Tensor, node: Node | None) -> None:

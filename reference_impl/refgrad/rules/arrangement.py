@@ -99,8 +99,18 @@ _linear(
 )
 
 
-def _view(name: str, grad_fn: str, forward: str, formula: str, args: str = "") -> None:
-    rule(name, grad_fn=grad_fn, tensors="self", args=args, forward=forward, self=formula, saves="", view=True)
+def _view(name: str, grad_fn: str, forward: str, formula: str, args: str = "", **said: bool) -> None:
+    rule(
+        name,
+        grad_fn=grad_fn,
+        tensors="self",
+        args=args,
+        forward=forward,
+        self=formula,
+        saves="",
+        view=True,
+        **said,
+    )
 
 
 _view(
@@ -122,11 +132,13 @@ _view(
     "ViewAsRealBackward0",
     "view_as_real(self)",
     "view_as_complex(grad.contiguous())",
+    reinterprets=True,
 )
 _view(
     "view_as_complex",
     "ViewAsComplexBackward0",
     "view_as_complex(self)",
     "view_as_real(settled(grad))",
+    reinterprets=True,
 )
 _linear("resolve_conj", "ResolveConjBackward0", "self.resolve_conj()", "grad", "")

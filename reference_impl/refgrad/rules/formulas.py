@@ -253,11 +253,13 @@ def copy_slices(
 def of_base(grad: T, path: Any, shape: tuple[int, ...]) -> T:
     """Return the gradient of a base of `shape` for that of the view that `path` leads to.
 
-    It is a view, and zeros where there are no elements, as that of as_strided is.
+    It is a view of memory of its own, and zeros where there are no elements, as that of as_strided is.
     """
     if 0 in grad.shape or 0 in shape:
         return grad.new_zeros(shape)
     found = path.embed(grad)
+    if found is grad or found._is_view():
+        found = found.clone()
     return found if recorded(found) or found._is_view() else found[...]
 
 

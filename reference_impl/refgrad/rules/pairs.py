@@ -78,6 +78,7 @@ rule(
     self="view_as_complex(pad_constant(grad.unsqueeze(-1), (1, 0), 0))",
     saves="",
     view=True,
+    reinterprets=True,
 )
 # torch takes the direction of the result, which is the opposite one for a negative length, and 0 for none.
 rule(

@@ -115,7 +115,8 @@ class Rule:
     """One row: an operation, its kernel, and the derivative for each of its tensors.
 
     `elementwise` says that the result has the shape that the tensors broadcast to. `view` says that the
-    result shares memory with the first tensor. `number` names a tensor that may also be a Python number.
+    result shares memory with the first tensor, and `reinterprets` that it reads its elements as something
+    else, so that strides do not tell what it is. `number` names a tensor that may also be a Python number.
     `releases` are arguments that go when the saved tensors go, so that the node runs again only if the graph
     is retained. `outputs` names the results where there are several, and `constants` those of them that no
     gradient comes from. `forward_mode` has the formulas that forward mode transposes, for the tensors where
@@ -143,6 +144,7 @@ class Rule:
     joint: bool = False
     sparing: bool = False
     kept: tuple[str, ...] = ()
+    reinterprets: bool = False
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -226,6 +228,7 @@ def rule(
     args: str = "",
     elementwise: bool = False,
     view: bool = False,
+    reinterprets: bool = False,
     number: str | None = None,
     releases: str = "",
     outputs: str = "",
@@ -262,6 +265,7 @@ def rule(
         joint=joint,
         sparing=sparing,
         kept=tuple(kept.split()),
+        reinterprets=reinterprets,
     )
     problems = check(row)
     if name in _TABLE:
@@ -309,6 +313,8 @@ def check(row: Rule) -> list[str]:
     saved = used.union(row.kept) & {*row.tensors, *row.results}
     if saved != set(row.saves):
         problems.append(f"saves says {sorted(row.saves)}, and the formulas use {sorted(saved)}")
+    if row.reinterprets and not row.view:
+        problems.append("reinterprets is for a view")
     if row.diagonal and not row.elementwise:
         problems.append("diagonal is for an elementwise operation")
     if row.number is not None and row.number not in row.tensors[1:]:

@@ -8,8 +8,18 @@ from .formulas import kernel
 from .registry import NON_DIFFERENTIABLE, rule
 
 
-def _view(name: str, grad_fn: str, forward: str, formula: str, args: str = "") -> None:
-    rule(name, grad_fn=grad_fn, tensors="self", args=args, forward=forward, self=formula, saves="", view=True)
+def _view(name: str, grad_fn: str, forward: str, formula: str, args: str = "", **said: bool) -> None:
+    rule(
+        name,
+        grad_fn=grad_fn,
+        tensors="self",
+        args=args,
+        forward=forward,
+        self=formula,
+        saves="",
+        view=True,
+        **said,
+    )
 
 
 _view("view", "ViewBackward0", "self.view(size)", "grad.reshape(self_shape)", "size")
@@ -58,9 +68,9 @@ _view(
     "slice_backward(grad, self_shape, dim, start, end, step)",
     "dim start end step",
 )
-_view("conj", "ConjBackward0", "self.conj()", "grad.conj()")
+_view("conj", "ConjBackward0", "self.conj()", "grad.conj()", reinterprets=True)
 # torch records real, and imag among the rows of pairs, as view_as_real and select; here each is one step.
-_view("real", "SelectBackward0", "self.real", "grad.to(self_dtype)")
+_view("real", "SelectBackward0", "self.real", "grad.to(self_dtype)", reinterprets=True)
 
 # What it gives shares memory, and nothing knows.
 kernel("unsafe_view", torch.ops.aten._unsafe_view)
@@ -122,7 +132,8 @@ rule(
     saves="indices",
     joint=True,
 )
-# The history of a base that was written to through a view, and of a view taken again after a write.
+# The history of a base that was written to through a view, of that view before the write, and of a view taken
+# again after a write.
 rule(
     "copy_slices",
     grad_fn="torch::autograd::CopySlices",
@@ -136,6 +147,15 @@ rule(
     source="path.view(laid_out(grad, strides)).clone()",
     saves="",
     releases="path",
+)
+rule(
+    "before_write",
+    grad_fn="AsStridedBackward0",
+    tensors="base",
+    args="path strides",
+    forward="path.view(base)",
+    base="copy_slices(grad.new_zeros(base_shape, dtype=base_dtype), grad, path, strides)",
+    saves="",
 )
 rule(
     "as_strided",

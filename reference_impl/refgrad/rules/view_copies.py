@@ -54,9 +54,10 @@ for _name in (
     "transpose",
     "unfold",
     "unsqueeze",
-    "view_as_real",
 ):
     _copy_of(_name, TABLE[_name].forward)
+# A copy need not be a view, which a conjugation that is only noted would forbid.
+_copy_of("view_as_real", "view_as_real(settled(self))")
 # Of a tensor whose strides allow no view, torch takes the copy that reshape makes.
 _copy_of("view", "self.reshape(size)")
 

@@ -132,7 +132,7 @@ MUTANTS = (
         ),
         (
             "backward.py",
-            "elif following in pending or (ready and ready[0][0] < -following.seq):",
+            "elif following in pending or (ready and ready[0][0] <= -following.seq):",
             "elif True:",
         ),
     ),

@@ -185,10 +185,10 @@ BUGS: tuple[Bug, ...] = (
         ),
         (
             "backward.py",
-            "elif following in pending or (ready and ready[0][0] < -following.seq):",
+            "elif following in pending or (ready and ready[0][0] <= -following.seq):",
             (
                 "elif following.hooks is not None or following in pending or "
-                "(ready and ready[0][0] < -following.seq):"
+                "(ready and ready[0][0] <= -following.seq):"
             ),
         ),
         (

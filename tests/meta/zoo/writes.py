@@ -222,9 +222,9 @@ BUGS: tuple[Bug, ...] = (
         "views/view-of-one-of-several-is-refused",
         (
             "views.py",
-            "Path(above.path, take, give_back), guard or above.guard\n",
+            "base, guard = above.base, guard or above.guard\n",
             (
-                "Path(above.path, take, give_back), guard or (\n"
+                "base, guard = above.base, guard or (\n"
                 "            None if above.guard is ONE_OF_SEVERAL else above.guard\n"
                 "        )\n"
             ),
