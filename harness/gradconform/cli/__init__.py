@@ -19,7 +19,7 @@ import click
 from gradconform import __version__
 from gradconform.cli.group import Cli
 from gradconform.errors import UsageError
-from gradconform.settings import CORPORA, Options, options, words
+from gradconform.settings import CORPORA, Isolation, Options, options, words
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Paths = tuple[Path, ...]
@@ -104,6 +104,30 @@ def main() -> None:
     """
 
 
+def _isolation_options(command: Command) -> Command:
+    """How a command runs the engine."""
+    above = click.FloatRange(min=0, min_open=True)
+    for option in (
+        click.option(
+            "--memory", type=above, metavar="GIB", help="For a process: GiB that it may hold.  [default: 4]"
+        ),
+        click.option(
+            "--timeout",
+            type=above,
+            metavar="SECONDS",
+            help="For a process: seconds a program.  [default: 60]",
+        ),
+        click.option(
+            "--isolate/--no-isolate",
+            default=None,
+            help="Runs a Python engine in a process of its own, as a worker always is: one that dies or hangs "
+            "costs one case.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 _jobs_option = click.option(
     "--jobs",
     "-j",
@@ -153,12 +177,13 @@ _jobs_option = click.option(
 )
 @click.option("--fail-fast/--no-fail-fast", default=None, help="Stop at the first failure.")
 @_jobs_option
+@_isolation_options
 @_spec_options
 def run(engine: str, **given: Any) -> int:
     """Holds ENGINE against PyTorch.
 
-    ENGINE is a registered name (refgrad, torch) or package.module:attribute, an engine or a callable that
-    makes one.
+    ENGINE is a registered name (refgrad, torch), package.module:attribute, an engine or a callable that
+    makes one, or worker:COMMAND, a program in any language that speaks gradconform's protocol.
     """
     found = _options(given)
     if found.corpus == "opinfo":
@@ -196,6 +221,7 @@ def run(engine: str, **given: Any) -> int:
     help="Where finds are kept, and replayed from.  [default: gradconform-finds/ENGINE]",
 )
 @click.option("--resume", is_flag=True, help="Goes on where the last exploration of this folder ended.")
+@_isolation_options
 def explore(engine: str, **given: Any) -> int:
     """Writes random programs, and holds ENGINE against PyTorch on each.
 
@@ -217,6 +243,7 @@ def explore(engine: str, **given: Any) -> int:
         jobs=given["jobs"],
         finds=given["finds"],
         resume=given["resume"],
+        isolation=Isolation(bool(given["isolate"]), given["timeout"], given["memory"]),
     )
     return explore_command(engine, asked)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan
@@ -12,7 +13,7 @@ import click
 from gradconform.cli.group import INTERRUPTED
 from gradconform.errors import UsageError
 from gradconform.exploration.explorer import Explorer, batches_here, batches_in
-from gradconform.exploration.finds import Database, Find, kindred
+from gradconform.exploration.finds import Database, Find, kindred, suffix_for
 from gradconform.exploration.rounds import Progress, Wanted, from_form
 from gradconform.hosts import find_host
 from gradconform.plan import Settings, known_dtypes, present_devices
@@ -21,6 +22,7 @@ from gradconform.report.coverage import coverage_lines
 from gradconform.report.failure import story, summary
 from gradconform.report.lines import Line, plain
 from gradconform.session import Session
+from gradconform.settings import Isolation
 from gradconform.spec.dtypes import differentiable
 
 SHOWN = 10
@@ -39,6 +41,7 @@ class Asked:
     jobs: int
     finds: Path | None
     resume: bool
+    isolation: Isolation
 
 
 def explore_command(target: str, asked: Asked) -> int:
@@ -74,8 +77,8 @@ def _explorer(target: str, asked: Asked) -> Explorer:
     if others or absent:
         raise UsageError(f"--device {asked.device}: name one device")
     wanted = Wanted(asked.seed, asked.programs, asked.minutes, asked.dtypes, device)
-    host = find_host(target)
-    folder = asked.finds or Path("gradconform-finds") / target.replace(":", "-")
+    host = find_host(target, asked.isolation)
+    folder = asked.finds or Path("gradconform-finds") / re.sub(r"[^\w.@+-]+", "-", target)
     database = Database(folder)
     progress = Progress()
     if asked.resume:
@@ -83,7 +86,8 @@ def _explorer(target: str, asked: Asked) -> Explorer:
         if state is None:
             raise UsageError(f"--resume: {folder} holds no exploration that was begun")
         progress = from_form(state, wanted)
-    return Explorer(target, Session(host, Settings(seed=asked.seed)), wanted, database, progress)
+    session = Session(host, Settings(seed=asked.seed))
+    return Explorer(target, session, wanted, database, progress, isolation=asked.isolation)
 
 
 def _replayed(explorer: Explorer) -> Iterator[str]:
@@ -138,5 +142,7 @@ def _find(find: Find, explorer: Explorer) -> Iterator[Line]:
     yield from story(find.case, explorer.session.host.name)
     stem = explorer.database.folder / find.id
     yield Line(
-        f"as a scenario: {stem}.gradconform.yaml; as scripts: {stem}.torch.py, {stem}.engine.py", whole=True
+        f"as a scenario: {stem}.gradconform.yaml; as scripts: {stem}.torch.py, "
+        f"{stem}{suffix_for(explorer.target)}",
+        whole=True,
     )

@@ -21,8 +21,11 @@ from gradconform.randomize.direct import DirectChooser
 from gradconform.randomize.explore.generate import Written, write
 from gradconform.randomize.explore.writer import Feature, Profile, verb_of, words_of
 from gradconform.session import Session
-from gradconform.verdict import Conforms, Crashed, Declared, Diverges, Unsupporting, Verdict
+from gradconform.verdict import Conforms, Crashed, Declared, Diverges, TimedOut, Unsupporting, Verdict
 from gradconform.volume import Pair
+
+FAILING = Diverges | Crashed | TimedOut
+"""The verdicts that are finds."""
 
 _RAISED = re.compile(r"\b[A-Z]\w*(Error|Exit|Exception|Interrupt)\b")
 """The class of an exception in the reason of a crash."""
@@ -102,7 +105,10 @@ def run_batch(session: Session, profile: Profile, seed: int, numbers: Iterable[i
             case Unsupporting(feature):
                 batch.lacking[feature] += 1
                 batch.banned |= lacking_words(engine, written.program, device) if engine else {_word(feature)}
-            case Diverges() | Crashed():
+            case Crashed() | TimedOut():  # once more would cost the engine's process once more
+                cause = cause_of(written.program, verdict)
+                batch.failing.append(Failing(number, chooser.choices, cause))
+            case Diverges():
                 located = judged(session, written.program, device, Detail.STEPS, hasty=True)
                 cause = cause_of(written.program, located if isinstance(located, Diverges) else verdict)
                 batch.failing.append(Failing(number, chooser.choices, cause))

@@ -16,7 +16,7 @@ from gradconform.cases import CaseResult
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import EngineError
 from gradconform.execution.host import InProcess
-from gradconform.exploration.batches import Batch, Failing, judged, run_batch
+from gradconform.exploration.batches import FAILING, Batch, Failing, judged, run_batch
 from gradconform.exploration.finds import Database, Find
 from gradconform.exploration.rounds import LARGEST, Progress, Wanted, to_form
 from gradconform.exploration.scenarios import scenario_text
@@ -28,7 +28,8 @@ from gradconform.randomize.explore.table import rows
 from gradconform.randomize.explore.writer import Profile
 from gradconform.report.failure import summary
 from gradconform.session import Session, make_example
-from gradconform.verdict import Conforms, Crashed, Diverges, Verdict
+from gradconform.settings import Isolation
+from gradconform.verdict import Conforms, Diverges, Verdict
 
 Tell = Callable[[str], None]
 RunBatches = Callable[[Profile, list[range]], Iterator[Batch]]
@@ -41,8 +42,8 @@ LEVEL = 6
 
 @dataclass(slots=True)
 class Explorer:
-    """Explores one engine. target: what names it. finds: those of this exploration and of earlier ones, by
-    signature. gone: the earlier ones that do not diverge any more."""
+    """Explores one engine. target: what names it. isolation: how it runs. finds: those of this exploration and
+    of earlier ones, by signature. gone: the earlier ones that do not diverge any more."""
 
     target: str
     session: Session
@@ -53,6 +54,7 @@ class Explorer:
     new: list[Find] = field(default_factory=list)
     gone: list[Find] = field(default_factory=list)
     unsteady: int = 0
+    isolation: Isolation = field(default_factory=Isolation)
 
     def replay(self) -> None:
         """Runs the finds of the database again."""
@@ -63,7 +65,7 @@ class Explorer:
             verdict = judged(self.session, example.program, find.case.device)
             if isinstance(verdict, Diverges):
                 verdict = self.session.located(example.program, verdict, find.case.device)
-            if isinstance(verdict, Diverges | Crashed):
+            if isinstance(verdict, FAILING):
                 self.finds[find.signature] = replace(find, case=replace(find.case, verdict=verdict))
             else:
                 self.gone.append(replace(find, case=replace(find.case, verdict=verdict)))
@@ -163,7 +165,7 @@ def batches_here(explorer: Explorer) -> Iterator[RunBatches]:
 def batches_in(jobs: int, explorer: Explorer) -> Iterator[RunBatches]:
     """Runs batches in so many processes, with results in the order of the batches."""
     wanted = explorer.wanted
-    with Processes(jobs, _start, explorer.target) as processes:
+    with Processes(jobs, _start, explorer.target, explorer.isolation) as processes:
 
         def run(profile: Profile, batches: list[range]) -> Iterator[Batch]:
             futures = [
@@ -184,10 +186,10 @@ def batches_in(jobs: int, explorer: Explorer) -> Iterator[RunBatches]:
 _session: Session
 
 
-def _start(target: str) -> None:
+def _start(target: str, isolation: Isolation) -> None:
     """What a worker makes first."""
     global _session  # noqa: PLW0603 - a worker process has one session
-    _session = Session(find_host(target), Settings())
+    _session = Session(find_host(target, isolation), Settings())
     get_ready()
 
 

@@ -2,7 +2,8 @@
 
     0a1b2c3d.json       the find: program, verdict, and how it was come upon
     0a1b2c3d.torch.py   the program for plain torch, with what the engine answers instead
-    0a1b2c3d.engine.py  the program against the engine's adapter
+    0a1b2c3d.engine.py  the program against the engine's adapter; of a worker, what it is told:
+                        0a1b2c3d.worker.jsonl is for its standard input
     0a1b2c3d.gradconform.yaml   the program as a scenario, to be committed to a corpus of one's own
 
 Whoever wants a find to be forgotten removes its JSON document.
@@ -20,8 +21,10 @@ from typing import Any
 
 from gradconform.cases import CaseResult
 from gradconform.errors import GradconformError
+from gradconform.hosts import WORKER
 from gradconform.program.adapter_script import adapter_script
 from gradconform.program.library import learn_shipped
+from gradconform.protocol.messages import dialogue
 from gradconform.results import case_form, read_case
 
 VERSION = 1
@@ -96,10 +99,13 @@ class Database:
             raise FindsError(f"find {find.id} has no program")
         self.folder.mkdir(parents=True, exist_ok=True)
         stem = self.folder / find.id
-        script = adapter_script(example.program, target, find.case.device, _shown(find.case))
+        if target.startswith(WORKER):
+            script = dialogue(example.program, find.case.device)
+        else:
+            script = adapter_script(example.program, target, find.case.device, _shown(find.case))
         for suffix, text in (
             (".torch.py", example.script),
-            (".engine.py", script),
+            (suffix_for(target), script),
             (".gradconform.yaml", scenario),
         ):
             stem.with_suffix(suffix).write_text(text, encoding="utf-8")
@@ -122,6 +128,11 @@ class Database:
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(state) + "\n", encoding="utf-8")
         draft.replace(path)
+
+
+def suffix_for(target: str) -> str:
+    """The end of the name of what runs a find on the engine that `target` names."""
+    return ".worker.jsonl" if target.startswith(WORKER) else ".engine.py"
 
 
 STATE = "explored.json"

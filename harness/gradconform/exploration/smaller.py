@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
 
-from gradconform.exploration.batches import Failing, cause_of, judged
+from gradconform.exploration.batches import FAILING, Failing, cause_of, judged
 from gradconform.program.check import check
 from gradconform.program.names import is_temporary, targets
 from gradconform.program.steps import Apply, Backward, Grad, Program, Ref, Step, flatten
@@ -20,13 +20,16 @@ from gradconform.randomize.explore.generate import write
 from gradconform.randomize.explore.writer import Profile, words_of
 from gradconform.randomize.reduce import reduce, without_unused_inputs
 from gradconform.session import Failed, Session
-from gradconform.verdict import Crashed, Diverges, Verdict
+from gradconform.verdict import Crashed, Diverges, TimedOut, Verdict
 
 SHRINKS = 150
 """Runs of a program that hypothesis may take."""
 
 REDUCTIONS = 800
 """Runs that leaving out steps may take."""
+
+DEAR = 10
+"""So many times fewer runs where each failure costs the engine's process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ def smallest(session: Session, profile: Profile, failing: Failing, device: str) 
     """The smallest program that fails like this one; None where it does not fail when it is written again.
 
     The search asks for no second opinion on numbers that no rounding explains, which is ten times as fast;
-    where the full verdict on what it found is another, the search is made again with all opinions.
+    where the full verdict on what it found is another, the search is made again with all opinions. A program
+    that takes too long stays as it is: each step of the search would take as long.
     """
     for hasty in (True, False):
         found = _Search(session, profile, device, hasty).smallest(failing.choices)
@@ -50,7 +54,7 @@ def smallest(session: Session, profile: Profile, failing: Failing, device: str) 
         verdict = judged(session, found, device)
         if isinstance(verdict, Diverges):
             return Small(found, session.located(found, verdict, device))
-        if isinstance(verdict, Crashed):
+        if isinstance(verdict, Crashed | TimedOut):
             return Small(found, verdict)
     return None
 
@@ -69,10 +73,17 @@ class _Search:
         found = self.failed(choices)
         if found is None:
             return None
+        if isinstance(found.verdict, TimedOut):
+            return found.program
         shorter = _shortest(choices, lambda some: _alike(found, self.failed(some)))
         failure = Failure(shorter, self.failed(shorter) or found)
-        shrunk = with_hypothesis.shrink(self.test, failure, calls=SHRINKS, origin=_origin).exception
+        calls = SHRINKS // self.price(found)
+        shrunk = with_hypothesis.shrink(self.test, failure, calls=calls, origin=_origin).exception
         return self.reduced(shrunk if isinstance(shrunk, Failed) else found)
+
+    def price(self, failed: Failed) -> int:
+        """What a run that fails costs, against one that does not."""
+        return DEAR if isinstance(failed.verdict, Crashed) and self.session.host.engine is None else 1
 
     def verdict(self, program: Program) -> Verdict:
         return judged(self.session, program, self.device, hasty=self.hasty)
@@ -81,7 +92,7 @@ class _Search:
         """Raises Failed where the program that is chosen fails."""
         program = write(chooser, self.profile, self.session.torch, self.device).program
         verdict = self.verdict(program)
-        if isinstance(verdict, Diverges | Crashed):
+        if isinstance(verdict, FAILING):
             raise Failed(program, verdict)
 
     def failed(self, choices: Choices) -> Failed | None:
@@ -98,12 +109,13 @@ class _Search:
 
         def fails(candidate: Program) -> bool:
             verdict = self.verdict(candidate)
-            return isinstance(verdict, Diverges | Crashed) and cause_of(candidate, verdict).what == what
+            return isinstance(verdict, FAILING) and cause_of(candidate, verdict).what == what
 
         used = without_unused_inputs(failed.program)
-        program = reduce(used if fails(used) else failed.program, fails, calls=REDUCTIONS)
+        calls = REDUCTIONS // self.price(failed)
+        program = reduce(used if fails(used) else failed.program, fails, calls=calls)
         plain = _plainer(program, fails)
-        return program if plain is program else reduce(plain, fails, calls=REDUCTIONS)
+        return program if plain is program else reduce(plain, fails, calls=calls)
 
 
 def _origin(error: Exception) -> Hashable:

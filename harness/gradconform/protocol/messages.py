@@ -98,6 +98,12 @@ def run_message(number: int, program: Program, device: str, detail: Detail) -> D
     }
 
 
+def dialogue(program: Program, device: str) -> str:
+    """All that the harness says of one program, as text for a worker's standard input."""
+    said = (hello_message(), run_message(1, program, device, Detail.END), SHUTDOWN)
+    return b"".join(map(line_of, said)).decode("ascii")
+
+
 # what a worker says
 
 
