@@ -172,6 +172,9 @@ def head_of(host: Host, target: str, options: Options, planned: Plan) -> Head:
         select=options.select,
         specs=() if options.corpus == "opinfo" else tuple(map(shown, options.specs)),
         corpus=options.corpus,
+        isolate=options.isolate,
+        timeout=host.seconds,
+        memory=host.memory,
         tasks=len(planned.tasks),
     )
 

@@ -56,7 +56,8 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Head:
     """What was run. engine: its own name; target: the name it was found by (`refgrad`,
-    `package.module:attribute`). tasks: how many (scenario, device, dtype) the run set out to do. absent:
+    `package.module:attribute`, `worker:COMMAND`). isolate: whether an engine of Python had a process of its
+    own. timeout, memory: the seconds and GiB that a program might take; None: there was no limit. tasks: how many (scenario, device, dtype) the run set out to do. absent:
     devices asked for and not there. corpus: the name of what was run, or "none". specs: spec files or folders
     beside it, as they were given."""
 
@@ -73,6 +74,9 @@ class Head:
     select: tuple[str, ...] = ()
     specs: tuple[str, ...] = ()
     corpus: str = "shipped"
+    isolate: bool = False
+    timeout: float | None = None
+    memory: float | None = None
     tasks: int = 0
 
     @property
@@ -82,9 +86,11 @@ class Head:
         cases = f"{self.examples} random draws beside each documented example"
         if self.corpus == "opinfo":
             cases = "PyTorch's own operator samples"
+        alone = f"; in a process of its own, {self.timeout:g} s" if self.timeout is not None else ""
+        alone += f" and {self.memory:g} GiB" if self.memory is not None else ""
         return (
             f"{self.engine}{version} against torch {self.torch} on {', '.join(self.devices)}; "
-            f"seed {self.seed}, {cases}"
+            f"seed {self.seed}, {cases}{alone}"
         )
 
 

@@ -80,7 +80,7 @@ def _start(target: str, options: Options) -> None:
     """What a worker makes first."""
     global _session, _tasks  # noqa: PLW0603 - a worker process has one session
     settings = settings_of(options)
-    _session = Session(find_host(target), settings)
+    _session = Session(find_host(target, options.isolation), settings)
     _tasks = plan(origins_of(options), settings).tasks
 
 

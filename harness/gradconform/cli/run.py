@@ -29,7 +29,7 @@ def run_command(target: str, options: Options) -> int:
     Raises GradconformError for anything that cannot be used as given, and where an adapter breaks its
     contract: then after the report of what ran before.
     """
-    host = find_host(target)
+    host = find_host(target, options.isolation)
     planned = plan(origins_of(options), settings_of(options))
     head = head_of(host, target, options, planned)
     out = output()
@@ -50,8 +50,10 @@ def runner(host: Host, target: str, options: Options, planned: Plan) -> Iterator
     """What runs the tests of a plan: a session in this process, or workers."""
     jobs = jobs_of(options, len(planned.tasks))
     if jobs == 1:
-        yield Session(host, settings_of(options)).run
+        with host:
+            yield Session(host, settings_of(options)).run
     else:
+        host.close()  # each worker process has an engine of its own
         with Workers(target, options, planned, jobs) as workers:
             yield workers.run
 

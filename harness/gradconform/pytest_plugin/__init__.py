@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-OPTIONS = ("device", "dtype", "select", "examples", "seed")
+OPTIONS = ("device", "dtype", "select", "examples", "seed", "isolate", "timeout", "memory")
 """Options that the plugin shares with `gradconform run` and with `[tool.gradconform]` in pyproject.toml."""
 
 
@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--gradconform-engine",
         metavar="NAME",
-        help="hold this engine against PyTorch: a registered name or package.module:attribute",
+        help="hold this engine against PyTorch: a registered name, package.module:attribute or worker:COMMAND",
     )
     for name, text in (
         ("device", "devices: cpu, cuda, cuda:1, all"),
@@ -34,6 +34,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("seed", "the same seed gives the same results (default: 0)"),
     ):
         group.addoption(f"--gradconform-{name}", type=int, default=None, metavar="N", help=text)
+    group.addoption(
+        "--gradconform-isolate",
+        action="store_const",
+        const=True,
+        default=None,
+        help="run a Python engine in a process of its own",
+    )
+    for name, unit, text in (
+        ("timeout", "SECONDS", "for a process: seconds that a program may take (default: 60)"),
+        ("memory", "GIB", "for a process: GiB that it may hold (default: 4)"),
+    ):
+        group.addoption(f"--gradconform-{name}", type=float, default=None, metavar=unit, help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:

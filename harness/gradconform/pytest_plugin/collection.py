@@ -42,7 +42,7 @@ class Collection:
         self.config = config
         try:
             self.options = _options(config, given)
-            host = find_host(target)
+            host = find_host(target, self.options.isolation)
             settings = settings_of(self.options)
             known_dtypes(settings.dtypes)
             devices, absent = present_devices(settings.devices)
@@ -94,6 +94,10 @@ class Collection:
         self.taken += chosen
         return tasks_of(chosen, self.settings.devices, self.settings.dtypes)
 
+    def pytest_unconfigure(self) -> None:
+        """Ends the engine's process, if it has one."""
+        self.session.host.close()
+
     def pytest_report_header(self) -> list[str]:
         """What is compared with what."""
         lines = [self.head.compared, *(f"not run: device {reason}" for reason in self.head.absent)]
@@ -137,6 +141,10 @@ def _options(config: pytest.Config, given: Mapping[str, Any]) -> Options:
     examples = given.get("examples")
     if examples is not None and examples < 0:
         raise UsageError(f"--gradconform-examples is 0 or more, got {examples}")
+    for name in ("timeout", "memory"):
+        amount = given.get(name)
+        if amount is not None and not 0 < amount < float("inf"):
+            raise UsageError(f"--gradconform-{name} is a number above 0, got {amount}")
     return options(config.rootpath, found)
 
 

@@ -12,6 +12,7 @@ from gradconform.cases import CaseResult
 from gradconform.report.folding import fold
 from gradconform.report.lines import Line
 from gradconform.report.listing import listing, statement_of
+from gradconform.protocol.pipes import Limits
 from gradconform.results import Head, ScenarioNote
 from gradconform.settings import Options
 from gradconform.verdict import (
@@ -109,6 +110,13 @@ def rerun(head: Head, scenario: str, device: str, dtype: str) -> str:
         parts += ["--specs", path]
     if head.corpus == "none":
         parts.append("--no-corpus")
+    if head.isolate:
+        parts.append("--isolate")
+    limits = Limits()
+    if head.timeout not in {None, limits.seconds}:
+        parts += ["--timeout", f"{head.timeout:g}"]
+    if head.memory not in {None, limits.memory}:
+        parts += ["--memory", f"{head.memory:g}"]
     return shlex.join(parts)
 
 
