@@ -57,7 +57,8 @@ T = TypeVar("T")
 class Head:
     """What was run. engine: its own name; target: the name it was found by (`refgrad`,
     `package.module:attribute`, `worker:COMMAND`). isolate: whether an engine of Python had a process of its
-    own. timeout, memory: the seconds and GiB that a program might take; None: there was no limit. tasks: how many (scenario, device, dtype) the run set out to do. absent:
+    own. timeout, memory: the seconds and GiB that a program might take; None: there was no limit. tasks: how
+    many (scenario, device, dtype) the run set out to do. absent:
     devices asked for and not there. corpus: the name of what was run, or "none". specs: spec files or folders
     beside it, as they were given."""
 

@@ -120,8 +120,8 @@ def _isolation_options(command: Command) -> Command:
         click.option(
             "--isolate/--no-isolate",
             default=None,
-            help="Runs a Python engine in a process of its own, as a worker always is: one that dies or hangs "
-            "costs one case.",
+            help="Runs a Python engine in a process of its own, where a worker always runs: one that dies or "
+            "hangs costs one case.",
         ),
     ):
         command = option(command)

@@ -42,8 +42,8 @@ LEVEL = 6
 
 @dataclass(slots=True)
 class Explorer:
-    """Explores one engine. target: what names it. isolation: how it runs. finds: those of this exploration and
-    of earlier ones, by signature. gone: the earlier ones that do not diverge any more."""
+    """Explores one engine. target: what names it. isolation: how it runs. finds: those of this exploration
+    and of earlier ones, by signature. gone: the earlier ones that do not diverge any more."""
 
     target: str
     session: Session

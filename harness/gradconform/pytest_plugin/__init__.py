@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--gradconform-engine",
         metavar="NAME",
-        help="hold this engine against PyTorch: a registered name, package.module:attribute or worker:COMMAND",
+        help="hold this engine against PyTorch: a registered name, package.module:attribute, worker:COMMAND",
     )
     for name, text in (
         ("device", "devices: cpu, cuda, cuda:1, all"),

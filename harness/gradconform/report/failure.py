@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gradconform.cases import CaseResult
+from gradconform.protocol.pipes import Limits
 from gradconform.report.folding import fold
 from gradconform.report.lines import Line
 from gradconform.report.listing import listing, statement_of
-from gradconform.protocol.pipes import Limits
 from gradconform.results import Head, ScenarioNote
 from gradconform.settings import Options
 from gradconform.verdict import (
