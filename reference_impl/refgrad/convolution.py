@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from .arrangement import resolve_conj
 from .ops import apply
 from .optional import optional
 from .shapes import squeeze, unsqueeze
@@ -64,7 +65,7 @@ def _of_parts(
     given = [input, weight] if bias is None else [input, weight, bias]
     for what, tensor in zip(("input", "weight", "bias"), given, strict=False):
         _check_type(what, tensor, input)
-    parts = [(tensor.real, tensor.imag) for tensor in given]
+    parts = [(tensor.real, tensor.imag) for tensor in map(resolve_conj, given)]
     (x_real, x_imag), (w_real, w_imag) = parts[:2]
     b_real, b_imag = parts[2] if bias is not None else (None, None)
     a = convolve(x_real, w_real, b_real)

@@ -215,12 +215,13 @@ def _batch_norm(  # noqa: PLR0917 - torch's signature
         raise RuntimeError("batch_norm: expected at least one dimension, but got a number")
     running_mean, running_var = known
     given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    channels = input.shape[1] if input.ndim > 1 else 0
     for what, tensor in given.items():
         if tensor is None:
             if not training and what.startswith("running"):
                 raise RuntimeError(f"{what} must be defined in evaluation mode")
-        elif tensor.numel() != input.shape[1]:
-            raise RuntimeError(f"{what} should contain {input.shape[1]} elements not {tensor.numel()}")
+        elif tensor.numel() != channels:
+            raise RuntimeError(f"{what} should contain {channels} elements not {tensor.numel()}")
     geometry = Geometry(
         tuple(input.shape),
         (0, *range(2, input.ndim)),

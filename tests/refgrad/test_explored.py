@@ -99,6 +99,39 @@ PROGRAMS = {
         x.conj().backward(c); print(x.grad); x.conj().backward(c)
         attempt(lambda: y.sum().backward())
         """,
+    "what the backward of a kernel saves": """
+        def unary(f): return lambda x, _: f(x)
+        functions = [unary(getattr(F, name)) for name in (
+            "celu", "elu", "gelu", "glu", "hardshrink", "hardswish", "hardtanh", "leaky_relu", "logsigmoid",
+            "mish", "relu6", "selu", "silu", "softplus", "softshrink")]
+        functions += [unary(torch.atanh)]
+        functions += [getattr(F, name) for name in ("mse_loss", "smooth_l1_loss", "huber_loss")]
+        for f in functions:
+            for written in range(3):
+                for given in (None, leaf(1.)):
+                    tensors = [leaf([0.25, -0.5]).clone(), leaf([0.5, 0.75]).clone()]
+                    y = f(*tensors)
+                    c = (torch.ones_like(y) if given is None else given.expand(y.shape)).clone()
+                    first, *_ = grad(y, tensors, c, create_graph=True, allow_unused=True)
+                    [*tensors, c][written].detach().mul_(1)
+                    if first.requires_grad:
+                        attempt(lambda: grad(first.sum(), tensors, allow_unused=True))
+                    else: print("constant")
+        """,
+    "parts of what is only noted to be conjugated": """
+        x = leaf([[[1 + 2j, 3.]]]); v = x.clone().conj(); w = leaf([[[1j]]]).clone().conj()
+        y = F.conv1d(v, w); v.detach().zero_(); w.detach().zero_()
+        y.backward(torch.ones_like(y)); print(x.grad)
+        """,
+    "normalized numbers without channels": """
+        for given in (torch.ones(1), torch.ones(3)):
+            attempt(lambda: F.batch_norm(torch.ones(3), given, given))
+        """,
+    "zeros that lie like the cotangent": """
+        x = torch.zeros(0, 2, 2, requires_grad=True)
+        for f in (torch.sign, torch.floor, torch.round):
+            g, = grad(f(x).sum(), x); print(g.stride())
+        """,
     "quantiles along the last dimension": """
         x = torch.tensor([[3., 1., 2.], [0., 5., 4.]], requires_grad=True)
         for q in (0.25, torch.tensor([0.25, 0.5])):

@@ -32,6 +32,20 @@ rule(
     closed=NON_DIFFERENTIABLE,
     saves="self closed",
     elementwise=True,
+    joint=True,
+)
+# What torch computes in one kernel, and formulas here, is nevertheless recorded as saving both operands.
+kernel("saving", lambda value, *_: value)
+rule(
+    "saving",
+    grad_fn="AliasBackward0",
+    tensors="value grad_output self",
+    forward="saving(value, grad_output, self)",
+    value="grad",
+    grad_output=NON_DIFFERENTIABLE,
+    self=NON_DIFFERENTIABLE,
+    saves="grad_output self",
+    kept="grad_output self",
 )
 
 
@@ -120,7 +134,7 @@ def exponential_slope_from(result: T, alpha: float, scale: float, steep: float) 
 
 # scale * x where x is positive, and scale * alpha * (exp(steep * x) - 1) elsewhere, 0 included: celu divides
 # x by alpha, and selu has two constants of its own.
-_ELU = "where({0} <= 0, grad * {1}({0}, alpha, scale, steep), grad * scale)"
+_ELU = "saving(where({0} <= 0, grad * {1}({0}, alpha, scale, steep), grad * scale), grad, {0})"
 _activation("elu", _aten.elu.default, _ELU.format("self", "exponential_slope"), "alpha scale steep")
 _in_place("elu", _ELU.format("result", "exponential_slope_from"), "alpha scale steep")
 _activation("celu", _aten.elu.default, _ELU.format("self", "exponential_slope"), "alpha scale steep")
@@ -248,7 +262,7 @@ rule(
 _activation(
     "mish", _nn.mish, "(wide(grad) * mish_slope(wide(self), softplus(wide(self), 1.0, 20.0))).to(self_dtype)"
 )
-_activation("log_sigmoid", _nn.logsigmoid, "grad * (-self).sigmoid()")
+_activation("log_sigmoid", _nn.logsigmoid, "saving(grad * (-self).sigmoid(), grad, self)")
 
 # --- piecewise linear and quadratic ones ---
 
@@ -268,7 +282,8 @@ _activation("hardtanh", _nn.hardtanh, "gate(grad, self, (self <= low) | (self >=
 _activation(
     "hardswish",
     _nn.hardswish,
-    "where(self < 3, (wide(grad) * (wide(self) / 3 + 0.5)).to(grad.dtype), grad).masked_fill(self <= -3, 0)",
+    "saving(where(self < 3, (wide(grad) * (wide(self) / 3 + 0.5)).to(grad.dtype), grad)"
+    ".masked_fill(self <= -3, 0), grad, self)",
 )
 _activation(
     "hardsigmoid",
@@ -302,9 +317,10 @@ rule(
     args="dim",
     forward="glu(self, dim)",
     self=(
+        "saving("
         "slice_backward(grad * half(self, dim, 1).sigmoid(), self_shape, dim, 0, grad.shape[dim], 1) + "
         "slice_backward(grad * half(self, dim, 0) * sigmoid_slope(half(self, dim, 1)), self_shape, dim, "
-        "grad.shape[dim], None, 1)"
+        "grad.shape[dim], None, 1), grad, self)"
     ),
     saves="self",
 )

@@ -45,8 +45,10 @@ def common_dtype(one: T, other: T) -> torch.dtype:
 
 
 def zeros_like(value: T) -> T:
-    """Return zeros of the shape, dtype and device of `value`, without history."""
-    return value.new_zeros(value.shape)
+    """Return zeros of the shape, dtype and device of `value`, laid out like it, without history."""
+    if isinstance(value, torch.Tensor):
+        return torch.zeros_like(value)
+    return value._like(torch.zeros_like(value._data))
 
 
 def unsqueeze_dims(grad: T, shape: tuple[int, ...], dims: Any) -> T:

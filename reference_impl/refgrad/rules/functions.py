@@ -74,7 +74,8 @@ _function("acosh", "grad * conj(acosh_slope(self))", "self")
 _function("asin", "grad * conj((1 - self * self).rsqrt())", "self")
 _function("asinh", "grad * conj((self * self + 1).rsqrt())", "self")
 _function("atan", "grad / conj(self * self + 1)", "self")
-_function("atanh", "grad / conj(1 - self * self)", "self")
+# Multiplied by 1 as torch has it, and so not saved itself.
+_function("atanh", "grad * 1 / conj(1 - self * self)", "self")
 # torch's table declares the in-place forms of these without a derivative.
 for _name in ("acosh", "asinh", "atanh"):
     rule(

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from .formulas import divide, formula, kernel
+from .formulas import divide, formula, kernel, operation
 from .registry import NON_DIFFERENTIABLE, rule
 
 T = Any
@@ -140,10 +140,26 @@ rule(
 
 # --- functions of the difference ---
 
+# torch's backward of a loss saves both operands, whatever its derivative needs of them.
+kernel("difference", torch.sub)
+rule(
+    "difference",
+    grad_fn="SubBackward0",
+    tensors="self target",
+    forward="difference(self, target)",
+    self="grad",
+    target="-grad",
+    saves="self target",
+    kept="self target",
+    elementwise=True,
+)
 kernel(
     "mse_loss",
     lambda value, target, reduction: _nn.mse_loss(value, target, reduction=reduction),
 )
+
+
+_difference = operation("difference")
 
 
 @formula
@@ -153,7 +169,7 @@ def squared_error_slope(value: T, target: T, reduction: str) -> T:
     The factor is rounded to the dtype before it multiplies, as in torch's kernel.
     """
     count = math.prod(value.shape) if reduction == "mean" else 1
-    return (value - target) * value.new_full((), 2 / count if count else math.inf)
+    return _difference(value, target) * value.new_full((), 2 / count if count else math.inf)
 
 
 rule(
@@ -184,17 +200,18 @@ kernel(
     lambda value, target, reduction, delta: _nn.huber_loss(value, target, reduction=reduction, delta=delta),
 )
 for _name, _title, _bound, _slope in (
-    ("smooth_l1_loss", "SmoothL1Loss", "beta", "clipped(self - target, beta) / beta"),
-    ("huber_loss", "HuberLoss", "delta", "clipped(self - target, delta)"),
+    ("smooth_l1_loss", "SmoothL1Loss", "beta", "clipped(difference(self, target), beta) / beta"),
+    ("huber_loss", "HuberLoss", "delta", "clipped(difference(self, target), delta)"),
 ):
+    _gradient = f"saving(of_each(grad, self_shape, reduction) * ({_slope}), grad, self)"
     rule(
         _name,
         grad_fn=f"{_title}Backward0",
         tensors="self target",
         args=f"reduction {_bound}",
         forward=f"{_name}(self, target, reduction, {_bound})",
-        self=f"of_each(grad, self_shape, reduction) * ({_slope})",
-        target=f"-of_each(grad, self_shape, reduction) * ({_slope})",
+        self=_gradient,
+        target=f"-{_gradient}",
         saves="self target",
         forward_mode=_FORWARD_MODE,
     )
