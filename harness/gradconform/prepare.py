@@ -176,7 +176,23 @@ def head_of(host: Host, target: str, options: Options, planned: Plan) -> Head:
         timeout=host.seconds,
         memory=host.memory,
         tasks=len(planned.tasks),
+        digest=_digest(planned),
     )
+
+
+def _digest(planned: Plan) -> str:
+    """Of the bytes of the spec files that the tests come from; "" where they come from none."""
+    import hashlib
+
+    from gradconform.program.parse import Template
+
+    files = dict.fromkeys(
+        task.origin.scenario.place.file for task in planned.tasks if isinstance(task.origin, Template)
+    )
+    found = hashlib.sha256()
+    for file in files:
+        found.update(Path(file).read_bytes())
+    return found.hexdigest()[:16] if files else ""
 
 
 def shown(path: Path) -> str:

@@ -60,7 +60,7 @@ class Head:
     own. timeout, memory: the seconds and GiB that a program might take; None: there was no limit. tasks: how
     many (scenario, device, dtype) the run set out to do. absent:
     devices asked for and not there. corpus: the name of what was run, or "none". specs: spec files or folders
-    beside it, as they were given."""
+    beside it, as they were given. digest: of the spec files that the tests come from."""
 
     gradconform: str
     torch: str
@@ -79,6 +79,7 @@ class Head:
     timeout: float | None = None
     memory: float | None = None
     tasks: int = 0
+    digest: str = ""
 
     @property
     def compared(self) -> str:
@@ -160,13 +161,16 @@ def end_of(cases: Iterable[CaseResult], *, tasks: int, interrupted: bool = False
 class ResultsWriter:
     """Writes a results file line by line, each one flushed. A context manager; it closes the file.
 
+    keep: so many bytes of what the file holds stay in it, and lines are written behind them.
     Raises UsageError where the file cannot be written, at once or later (a full disk).
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keep: int = 0) -> None:
         self.path = path
         try:
-            self._file: TextIO = path.open("w", encoding="ascii", newline="\n")
+            self._file: TextIO = path.open("a" if keep else "w", encoding="ascii", newline="\n")
+            if keep:
+                self._file.truncate(keep)
         except OSError as error:
             raise self._failed(error) from None
 

@@ -37,13 +37,15 @@ class Workers:
     """Runs tests as a session does, in other processes, all of them at once from the start.
 
     target: the engine as `find_engine` takes it. planned: the plan that `options` give here and in the
-    workers alike.
+    workers alike. over: so many of its tests are over, the first ones, and are not run.
     """
 
-    def __init__(self, target: str, options: Options, planned: Plan, jobs: int) -> None:
+    def __init__(self, target: str, options: Options, planned: Plan, jobs: int, over: int = 0) -> None:
         self._processes = Processes(jobs, _start, target, options)
         self._futures: dict[str, Future[bytes]] = {
-            task.id: self._processes.submit(_run, number) for number, task in enumerate(planned.tasks)
+            task.id: self._processes.submit(_run, number)
+            for number, task in enumerate(planned.tasks)
+            if number >= over
         }
 
     def __enter__(self) -> Self:

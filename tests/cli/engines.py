@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from typing import Any
 
 import torch
@@ -68,3 +69,11 @@ class Dies(Named):
 
     def backward(self, *arguments: Any, **options: Any) -> None:
         os._exit(9)
+
+
+class Slow(Forgets):
+    """Takes so long that a run can be killed in the middle. It forgets, so that there are failures."""
+
+    def backward(self, *arguments: Any, **options: Any) -> None:
+        time.sleep(0.003)
+        super().backward(*arguments, **options)

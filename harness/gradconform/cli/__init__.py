@@ -175,11 +175,14 @@ _jobs_option = click.option(
     metavar="FILE.jsonl",
     help="Write each verdict to this file as it comes.",
 )
+@click.option(
+    "--resume", is_flag=True, help="Goes on with the run that was writing the results file when it ended."
+)
 @click.option("--fail-fast/--no-fail-fast", default=None, help="Stop at the first failure.")
 @_jobs_option
 @_isolation_options
 @_spec_options
-def run(engine: str, **given: Any) -> int:
+def run(engine: str, *, resume: bool, **given: Any) -> int:
     """Holds ENGINE against PyTorch.
 
     ENGINE is a registered name (refgrad, torch), package.module:attribute, an engine or a callable that
@@ -190,7 +193,7 @@ def run(engine: str, **given: Any) -> int:
         _without(given, "specs", "examples")
     from gradconform.cli.run import run_command
 
-    return run_command(engine, found)
+    return run_command(engine, found, resume=resume)
 
 
 @main.command()

@@ -9,32 +9,40 @@ from dataclasses import dataclass, field
 from gradconform.cases import CaseResult
 from gradconform.cli.group import INTERRUPTED, USAGE
 from gradconform.cli.progress import Output, output
-from gradconform.errors import GradconformError
+from gradconform.errors import GradconformError, UsageError
 from gradconform.execution.host import Host
 from gradconform.hosts import find_host
 from gradconform.plan import Plan, Task, plan
 from gradconform.prepare import head_of, origins_of, settings_of
 from gradconform.report.failure import is_failure, summary
-from gradconform.report.terminal import run_report
+from gradconform.report.lines import Line
+from gradconform.report.terminal import closing_line, run_report
 from gradconform.results import Head, Results, ResultsWriter, end_of, note_of
+from gradconform.resuming import Begun, begun
 from gradconform.session import Session
 from gradconform.settings import Options
 from gradconform.verdict import OracleDisputed
 from gradconform.workers import Workers, jobs_of
 
 
-def run_command(target: str, options: Options) -> int:
+def run_command(target: str, options: Options, *, resume: bool = False) -> int:
     """Runs the engine that `target` names. Returns the exit code.
 
-    Raises GradconformError for anything that cannot be used as given, and where an adapter breaks its
-    contract: then after the report of what ran before.
+    resume: goes on with the run that the results file tells of. Raises GradconformError for anything that
+    cannot be used as given, and where an adapter breaks its contract: then after the report of what ran
+    before.
     """
     host = find_host(target, options.isolation)
     planned = plan(origins_of(options), settings_of(options))
     head = head_of(host, target, options, planned)
     out = output()
-    with runner(host, target, options, planned) as run:
-        campaign = Campaign(run, head, planned.tasks, options)
+    before = _begun(options, head, planned) if resume else Begun()
+    if before.whole is not None:
+        done = Line(f"{options.results} is complete: there is nothing left to run")
+        out.lines([done, closing_line(before.whole)])
+        return exit_code(before.whole)
+    with runner(host, target, options, planned, before.tests) as run:
+        campaign = Campaign(run, head, planned.tasks, options, before)
         try:
             results = campaign.run(out)
         except GradconformError:
@@ -45,16 +53,24 @@ def run_command(target: str, options: Options) -> int:
     return exit_code(results)
 
 
+def _begun(options: Options, head: Head, planned: Plan) -> Begun:
+    """What the results file holds already. Raises UsageError where that is of another run."""
+    if options.results is None:
+        raise UsageError("--resume needs --results FILE.jsonl, the file that the run was writing")
+    tests = [task.id for task in planned.tasks]
+    return begun(options.results, head, tests, fail_fast=options.fail_fast)
+
+
 @contextmanager
-def runner(host: Host, target: str, options: Options, planned: Plan) -> Iterator[Run]:
-    """What runs the tests of a plan: a session in this process, or workers."""
-    jobs = jobs_of(options, len(planned.tasks))
+def runner(host: Host, target: str, options: Options, planned: Plan, over: int = 0) -> Iterator[Run]:
+    """What runs the tests of a plan, but for the first `over` ones: a session in this process, or workers."""
+    jobs = jobs_of(options, len(planned.tasks) - over)
     if jobs == 1:
         with host:
             yield Session(host, settings_of(options)).run
     else:
         host.close()  # each worker process has an engine of its own
-        with Workers(target, options, planned, jobs) as workers:
+        with Workers(target, options, planned, jobs, over) as workers:
             yield workers.run
 
 
@@ -79,26 +95,31 @@ class _EnoughError(Exception):
 
 @dataclass(slots=True)
 class Campaign:
-    """The tests of one run, and what has come of them so far."""
+    """The tests of one run, and what has come of them so far. begun: what came of them when the run was begun
+    and killed."""
 
     run_task: Run
     head: Head
     tasks: tuple[Task, ...]
     options: Options
-    cases: list[CaseResult] = field(default_factory=list)
-    finished: int = 0
+    begun: Begun = field(default_factory=Begun)
+    cases: list[CaseResult] = field(init=False)
+    finished: int = field(init=False)
     interrupted: bool = False
+
+    def __post_init__(self) -> None:
+        self.cases = list(self.begun.cases)
+        self.finished = self.begun.tests
 
     def run(self, out: Output) -> Results:
         """Runs the tests in order; Ctrl-C ends it early, with the results so far."""
         with ExitStack() as stack:
-            writer = (
-                stack.enter_context(ResultsWriter(self.options.results)) if self.options.results else None
-            )
-            if writer:
+            path, kept = self.options.results, self.begun.size
+            writer = stack.enter_context(ResultsWriter(path, kept)) if path else None
+            if writer and not kept:
                 writer.head(self.head)
             stack.enter_context(out)
-            out.start(len(self.tasks))
+            out.start(len(self.tasks) - self.finished)
             try:
                 self.each(out, writer)
             except KeyboardInterrupt:
@@ -109,8 +130,9 @@ class Campaign:
         return results
 
     def each(self, out: Output, writer: ResultsWriter | None) -> None:
-        noted = ""
-        for task in self.tasks:
+        over, left = self.tasks[: self.finished], self.tasks[self.finished :]
+        noted = over[-1].origin.id if over else ""
+        for task in left:
             out.task(task)
             if writer and task.origin.id != noted:
                 noted = task.origin.id
