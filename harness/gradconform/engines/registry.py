@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from inspect import signature
 from typing import Any
 
@@ -29,6 +29,7 @@ def find_engine(name: str) -> Engine:
     Raises EngineError where there is none or its import fails, AdapterError where what is found is no engine.
     """
     target, *device = name.split("@", 1)
+    extra = ""
     if ":" not in target:
         points = [point for point in entry_points(group=GROUP) if point.name == target]
         if not points:
@@ -37,13 +38,21 @@ def find_engine(name: str) -> Engine:
             raise EngineError(
                 f"no engine is registered as '{target}'; {hint}; or name one as package.module:attribute"
             )
+        extra = _extra(points[0])
         target = points[0].value
-    return _make(target, name, *device)
+    return _make(target, name, extra, *device)
 
 
-def _make(target: str, name: str, *device: str) -> Engine:
+def _extra(point: EntryPoint) -> str:
+    """The extra of its distribution that has an engine's name, which installs what it needs; or ""."""
+    if point.dist is None or point.name not in (point.dist.metadata.get_all("Provides-Extra") or ()):
+        return ""
+    return f"{point.dist.name}[{point.name}]"
+
+
+def _make(target: str, name: str, extra: str, *device: str) -> Engine:
     module_name, _, attribute = target.partition(":")
-    found: Any = _import(module_name, name)
+    found: Any = _import(module_name, name, extra)
     for part in filter(None, attribute.split(".")):
         found = _attribute(found, part, module_name, name)
     if device and (isinstance(found, Engine) or not _takes(found, *device)):
@@ -98,7 +107,7 @@ def _attribute(owner: Any, part: str, module_name: str, name: str) -> Any:
         raise EngineError(message) from error
 
 
-def _import(module_name: str, name: str) -> Any:
+def _import(module_name: str, name: str, extra: str) -> Any:
     try:
         if ":" not in name:
             return import_module(module_name)
@@ -107,8 +116,9 @@ def _import(module_name: str, name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise EngineError(f"engine '{name}': there is no module '{error.name}' to import") from error
+        hint = f"; pip install '{extra}'" if extra else ""
         raise EngineError(
-            f"engine '{name}' needs the module '{error.name}', which is not installed"
+            f"engine '{name}' needs the module '{error.name}', which is not installed{hint}"
         ) from error
     except KeyboardInterrupt:
         raise
