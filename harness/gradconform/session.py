@@ -15,6 +15,7 @@ from gradconform.engines.torch import TorchEngine
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.host import Host, Lost, OutOfTime
 from gradconform.execution.interpreter import Detail, run
+from gradconform.oracle.declared import Declarations
 from gradconform.oracle.judge import judge
 from gradconform.plan import Settings, Task
 from gradconform.program.bind import bind
@@ -82,6 +83,7 @@ class Session:
         self.host = host
         self.settings = settings
         self.torch = TorchEngine()
+        self.declarations = Declarations(host.name, host.policies)
 
     def check(self, task: Task) -> Iterator[CaseResult]:
         """As `run`, with the results when all of them are there."""
@@ -225,7 +227,11 @@ class Session:
             return Crashed(lost.reason)
         except OutOfTime as limit:
             return TimedOut(limit.seconds)
-        return judge(program, expected, got, device=device, torch_errors=self.host.torch_errors, hasty=hasty)
+        errors = self.host.torch_errors
+        verdict = judge(program, expected, got, device=device, torch_errors=errors, hasty=hasty)
+        return self.declarations.verdict(
+            verdict, program, expected, got, device=device, detail=detail, torch_errors=errors, hasty=hasty
+        )
 
     def seed(self, task: Task) -> int:
         """A seed for a task that does not depend on which other tasks run."""

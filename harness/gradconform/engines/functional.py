@@ -201,8 +201,8 @@ class FunctionalEngine(Engine):
             if call_of is not None:
                 try:
                     call_of.bind(*given, **named)
-                except TypeError as error:
-                    raise Unsupported(f"operator {word} ({error})") from None
+                except TypeError:
+                    raise Unsupported(f"operator {word} (these arguments)") from None
             try:
                 result = self._asked(node.run, _array)
             except Unsupported as lack:

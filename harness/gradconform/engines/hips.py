@@ -36,8 +36,9 @@ class Hips(FunctionalEngine):
             version=version("autograd"),
             operators={
                 **operators(*modules, dtypes=DTYPES),
-                "sigmoid": lambda input: autograd.scipy.special.expit(input),
-                "relu": lambda input: autograd.numpy.maximum(input, 0),
+                "sigmoid": autograd.scipy.special.expit,
+                "relu": _relu,
+                "nn.functional.relu": _relu,
             },
             composed={"relu": "maximum(input, 0)"},
             dtypes=DTYPES,
@@ -62,7 +63,24 @@ class Hips(FunctionalEngine):
         return tuple(gradients)
 
 
-POLICIES: dict[str, str] = {}
+def _relu(input: Array) -> Array:
+    return autograd.numpy.maximum(input, 0)
+
+
+POLICIES = {
+    "abs-at-nan": "nan",
+    "atan2-at-the-origin": "nan",
+    "clamp-at-bounds": "zero",
+    "clamp-at-nan": "one",
+    "nan-between-tensors": "none",
+    "norm-at-zero": "nan",
+    "relu-at-nan": "zero",
+    "relu-at-zero": "half",
+    "spread-of-equal-values": "nan",
+    "ties-along-a-dimension": "share",
+    "unreached-inputs": "zero",
+    "views": "copies",
+}
 
 
 def engine() -> Hips:

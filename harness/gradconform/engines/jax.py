@@ -34,6 +34,7 @@ class Jax(FunctionalEngine):
             version=jax.__version__,
             operators={
                 **operators(jnp, jax.nn, jax.scipy.special, jax.lax, dtypes=DTYPES),
+                "nn.functional.softsign": jax.nn.soft_sign,
                 "complex": lambda real, imag: jax.lax.complex(real, imag),
                 "nn.functional.gelu": lambda input, approximate="none": jax.nn.gelu(
                     input, approximate=approximate == "tanh"
@@ -67,7 +68,22 @@ class Jax(FunctionalEngine):
         return pull(list(cotangents))  # type: ignore[no-any-return]
 
 
-POLICIES: dict[str, str] = {}
+POLICIES = {
+    "abs-at-nan": "minus-one",
+    "abs-at-zero": "one",
+    "atan2-at-the-origin": "nan",
+    "clamp-at-bounds": "half",
+    "leaky-relu-at-zero": "one",
+    "median-of-an-even-count": "mean",
+    "nan-between-tensors": "none",
+    "norm-at-zero": "nan",
+    "relu-at-nan": "zero",
+    "spread-of-equal-values": "nan",
+    "ties-along-a-dimension": "share",
+    "unreached-inputs": "zero",
+    "views": "copies",
+    "zero-to-the-zero": "nan",
+}
 
 
 def engine() -> Jax:

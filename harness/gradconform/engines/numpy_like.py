@@ -58,8 +58,28 @@ UNARY = {
     "resolve_conj": "positive",
     "detach": "stop_gradient",
     "corrcoef": "corrcoef",
+    "special.expit": "sigmoid",
+    "special.erf": "erf",
+    "special.erfinv": "erfinv",
+    "erfc": "erfc",
+    "lgamma": "gammaln",
+    "digamma": "digamma",
+    "special.ndtri": "ndtri",
+    "special.log_ndtr": "log_ndtr",
+    "special.entr": "entr",
+    "special.i0e": "i0e",
+    "special.i1": "i1",
+    "special.i1e": "i1e",
+    "logit": "logit",
+    "relu": "relu",
     "nn.functional.relu": "relu",
-    "nn.functional.sigmoid": "sigmoid",
+    "nn.functional.relu6": "relu6",
+    "nn.functional.selu": "selu",
+    "nn.functional.silu": "silu",
+    "nn.functional.mish": "mish",
+    "nn.functional.softplus": "softplus",
+    "nn.functional.softsign": "softsign",
+    "nn.functional.logsigmoid": "log_sigmoid",
 }
 """Operators of one tensor by their names in numpy's manner."""
 
@@ -124,6 +144,10 @@ class Names:
         self._modules = modules
 
     def __getattr__(self, path: str) -> Any:
+        return self.at(path)
+
+    def at(self, path: str) -> Any:
+        """As `find`. Raises Unsupported where none has it."""
         found = self.find(path)
         if found is None:
             raise Unsupported(f"function {path}")
@@ -154,7 +178,8 @@ def operators(*modules: Any, dtypes: Mapping[str, Any]) -> Operators:
         if found := np.find(f"fft.{name}"):
             table[f"fft.{name}"] = _fourier(found)
     table |= {name: partial(_cast, dtypes, wanted) for name, wanted in CASTS.items()}
-    return table | _shapes(np) | _places(np) | _reductions(np) | _made(np)
+    table["to"] = partial(_to, tuple(dtypes.values()))
+    return table | _shapes(np) | _places(np) | _reductions(np) | _networks(np) | _made(np)
 
 
 def _unary(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -181,6 +206,12 @@ def _cast(dtypes: Mapping[str, Any], name: str, input: Array) -> Array:
     if name not in dtypes:
         raise Unsupported(f"dtype {name}")
     return input.astype(dtypes[name])
+
+
+def _to(dtypes: tuple[Any, ...], input: Array, dtype: Any, *, copy: bool = False) -> Array:  # noqa: ARG001 - memory is not shown
+    if not any(dtype is own for own in dtypes):
+        raise Unsupported("another tensor or a device")
+    return input.astype(dtype)
 
 
 def _axis(dim: Any) -> Any:
@@ -252,17 +283,22 @@ def _shapes(np: Names) -> Operators:
         "split_with_sizes": lambda input, split_sizes, dim=0: np.split(
             input, [sum(split_sizes[: end + 1]) for end in range(len(split_sizes) - 1)], axis=dim
         ),
+        "split": lambda input, split_size, dim=0: np.split(
+            input, _cuts(input.shape[dim], split_size), axis=dim
+        ),
+        "chunk": lambda input, chunks, dim=0: np.split(
+            input, _cuts(input.shape[dim], -(-input.shape[dim] // chunks)), axis=dim
+        ),
+        "broadcast_tensors": lambda *tensors: np.broadcast_arrays(*tensors),
         "atleast_1d": lambda input: np.atleast_1d(input),
         "atleast_2d": lambda input: np.atleast_2d(input),
         "clone": lambda input: np.copy(input),
-        "to": _to,
     }
 
 
-def _to(input: Array, dtype: Any, *, copy: bool = False) -> Array:  # noqa: ARG001 - memory is not shown
-    if isinstance(dtype, str) or hasattr(dtype, "shape"):
-        raise Unsupported("to(device) and to(other)")
-    return input.astype(dtype)
+def _cuts(length: int, size: int) -> list[int]:
+    """Where numpy's split cuts for parts of this size, the last of which may be smaller."""
+    return list(range(size, length, size))
 
 
 def _places(np: Names) -> Operators:
@@ -295,9 +331,8 @@ def _places(np: Names) -> Operators:
         "take": lambda input, index: np.take(input, index),
         "where": lambda condition, input, other: np.where(condition, input, other),
         "clamp": lambda input, min=None, max=None: np.clip(input, min, max),
-        "nan_to_num": lambda input, nan=0.0, posinf=None, neginf=None: np.nan_to_num(
-            input, nan=nan, posinf=posinf, neginf=neginf
-        ),
+        "masked_select": lambda input, mask: python.getitem(input, mask),
+        "nan_to_num": lambda input, **replaced: np.nan_to_num(input, **replaced),
     }
 
 
@@ -330,11 +365,11 @@ def _reductions(np: Names) -> Operators:
 
     def norm(input: Array, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Array:
         if p in {"fro", 2} and dim is None and not keepdim:
-            return np.find("linalg.norm")(input)
+            return np.at("linalg.norm")(input)
         axis = _axis(dim)
         if input.ndim != 1 and not isinstance(axis, int):
             raise Unsupported("norms over several dimensions")
-        return np.find("linalg.norm")(input, ord=2 if p == "fro" else p, axis=axis, keepdims=keepdim)
+        return np.at("linalg.norm")(input, ord=2 if p == "fro" else p, axis=axis, keepdims=keepdim)
 
     def vector_norm(x: Array, ord: Any = 2, dim: Any = None, keepdim: bool = False) -> Array:
         return norm(x, ord, dim, keepdim)
@@ -356,11 +391,21 @@ def _reductions(np: Names) -> Operators:
         "tensordot": lambda a, b, dims=2: np.tensordot(a, b, dims),
         "cross": lambda input, other, dim=-1: np.cross(input, other, axis=dim),
         "linalg.cross": lambda input, other, *, dim=-1: np.cross(input, other, axis=dim),
-        "linalg.matrix_power": lambda A, n: np.find("linalg.matrix_power")(A, n),  # noqa: N803 - torch's name
+        "linalg.matrix_power": lambda A, n: np.at("linalg.matrix_power")(A, n),  # noqa: N803 - torch's name
     }
     if np.find("linalg.norm"):
         found |= {"norm": norm, "linalg.vector_norm": vector_norm, "linalg.norm": vector_norm}
     return found
+
+
+def _networks(np: Names) -> Operators:
+    """Activations with options of their own, where the engine has them under these names."""
+    table: Operators = {
+        "leaky_relu": lambda input, negative_slope=0.01: np.leaky_relu(input, negative_slope),
+        "elu": lambda input, alpha=1.0: np.elu(input, alpha),
+        "celu": lambda input, alpha=1.0: np.celu(input, alpha),
+    }
+    return {f"nn.functional.{name}": function for name, function in table.items() if np.find(name)}
 
 
 def _made(np: Names) -> Operators:

@@ -6,6 +6,7 @@ A session knows nothing of an engine but what its host tells: the trace of a pro
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from traceback import extract_tb
 from typing import Self
 
@@ -42,6 +43,8 @@ class Host(ABC):
     raise torch's exception classes. engine: the engine itself where it lives in this process, for what wants
     to run it without looking. details: how often it can look at a run; at its end always. seconds, memory:
     what a program may take, and the GiB that it may hold; None: there is no limit.
+    policies: the conventions that it declares. composed: the operators that its adapter makes of others, and
+    of which (as `Engine` has both).
     """
 
     name: str
@@ -51,6 +54,8 @@ class Host(ABC):
     details: tuple[Detail, ...] = tuple(Detail)
     seconds: float | None = None
     memory: float | None = None
+    policies: Mapping[str, str] = {}
+    composed: Mapping[str, str] = {}
 
     def detail(self, wanted: Detail) -> Detail:
         """How often a run is looked at, on torch too, where it is wanted so often."""
@@ -83,6 +88,7 @@ class InProcess(Host):
         self.engine = engine
         self.name = engine.name
         self.torch_errors = engine.torch_errors
+        self.policies, self.composed = engine.policies, engine.composed
         found = getattr(engine, "version", None) or getattr(
             getattr(engine, "module", None), "__version__", None
         )

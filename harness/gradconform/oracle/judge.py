@@ -24,7 +24,7 @@ import torch
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.interpreter import Detail, run
 from gradconform.oracle.compare import Comparison, compare
-from gradconform.oracle.facts import check
+from gradconform.oracle.facts import Facts, check
 from gradconform.oracle.failures import describe_error
 from gradconform.oracle.opinions import Rerun
 from gradconform.oracle.policy import Decision, Haste, Policy
@@ -55,16 +55,18 @@ def judge(
     torch_errors: bool = True,
     rerun: Rerun | None = None,
     hasty: bool = False,
+    stated: bool = True,
 ) -> Verdict:
     """The verdict on an engine's trace.
 
     expected: torch's trace of the program, on the same device, looked at after the same steps. torch_errors:
     whether the engine means to raise torch's exception classes. rerun: runs a program on torch for the second
     opinions; by default the interpreter's, on `device`. hasty: asks for no second opinion (`policy.Haste`).
+    stated: whether the facts of the program are asked.
     Where all that is seen agrees, and a fact asks about what the engine does not show, it is unsupported.
     Raises AdapterError where the engine's trace stops short without an error.
     """
-    disputed = _dispute(program, expected)
+    disputed = _dispute(program, expected) if stated else None
     if disputed:
         return disputed
     comparison = compare(expected, got, torch_errors=torch_errors)
@@ -80,7 +82,7 @@ def judge(
         for spot, (miss, decision) in refused.items()
     ]
     told = {difference.what for difference in (*differences, *others)}
-    facts = check(program, got, torch_errors=torch_errors)
+    facts = check(program, got, torch_errors=torch_errors) if stated else Facts()
     broken = [*facts.broken, *(() if numbers.last in ("anchor", "spread") else facts.apart)]
     # What a `raises` block misses, the comparison with torch tells already, at the step that did not raise.
     others += [fact for fact in broken if fact.what not in told]
