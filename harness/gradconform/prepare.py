@@ -177,6 +177,8 @@ def head_of(host: Host, target: str, options: Options, planned: Plan) -> Head:
         memory=host.memory,
         tasks=len(planned.tasks),
         digest=_digest(planned),
+        declares=tuple(f"{name}: {option}" for name, option in sorted(host.policies.items())),
+        composed=tuple(f"{name} = {text}" for name, text in sorted(host.composed.items())),
     )
 
 

@@ -56,11 +56,12 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Head:
     """What was run. engine: its own name; target: the name it was found by (`refgrad`,
-    `package.module:attribute`, `worker:COMMAND`). isolate: whether an engine of Python had a process of its
-    own. timeout, memory: the seconds and GiB that a program might take; None: there was no limit. tasks: how
-    many (scenario, device, dtype) the run set out to do. absent:
-    devices asked for and not there. corpus: the name of what was run, or "none". specs: spec files or folders
-    beside it, as they were given. digest: of the spec files that the tests come from."""
+    `package.module:attribute`, `worker:COMMAND`). declares: the conventions that the engine declares, as
+    `relu-at-zero: half`. composed: operators that its adapter makes of others, as `relu = maximum(input, 0)`.
+    isolate: whether an engine of Python had a process of its own. timeout, memory: the seconds and GiB that a
+    program might take; None: there was no limit. tasks: how many (scenario, device, dtype) the run set out to
+    do. absent: devices asked for and not there. corpus: the name of what was run, or "none". specs: spec files
+    or folders beside it, as they were given. digest: of the spec files that the tests come from."""
 
     gradconform: str
     torch: str
@@ -80,6 +81,8 @@ class Head:
     memory: float | None = None
     tasks: int = 0
     digest: str = ""
+    declares: tuple[str, ...] = ()
+    composed: tuple[str, ...] = ()
 
     @property
     def compared(self) -> str:

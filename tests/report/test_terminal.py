@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -137,7 +138,10 @@ def test_what_is_declared_and_what_the_shim_provides_are_told_apart(case: Make) 
         Unsupporting("accumulation", shim=True),
         Unsupporting("accumulation", shim=True),
     ]
-    text = plain(run_report(results([case(kind) for kind in kinds])))
+    found = results([case(kind) for kind in kinds])
+    head = replace(found.head, declares=("relu-at-zero: half",), composed=("relu = maximum(input, 0)",))
+    text = plain(run_report(replace(found, head=head)))
+    assert "declares: relu-at-zero: half\nmade by the adapter: relu = maximum(input, 0)\n" in text
     assert "as declared: relu-at-zero: half (2 cases), complex: conjugate (1 case)\n" in text
     assert "unsupported: operator sqrt (1 case)\n" in text
     assert "provided by the shim: accumulation (2 cases)\n" in text

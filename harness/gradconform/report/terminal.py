@@ -130,6 +130,10 @@ def _notes(results: Results) -> Iterator[Line]:
     verdicts = [case.verdict for case in results.cases]
     lacks = [verdict for verdict in verdicts if isinstance(verdict, Unsupporting)]
     declared = [verdict for verdict in verdicts if isinstance(verdict, Declared)]
+    if head.declares:
+        yield Line(f"declares: {', '.join(head.declares)}")
+    if head.composed:
+        yield Line(f"made by the adapter: {', '.join(head.composed)}")
     yield from _counted("as declared", (policy for verdict in declared for policy in verdict.policies))
     yield from _counted("unsupported", (verdict.feature for verdict in lacks if not verdict.shim))
     yield from _counted("provided by the shim", (verdict.feature for verdict in lacks if verdict.shim))
