@@ -28,8 +28,9 @@ SHRINKS = 150
 REDUCTIONS = 800
 """Runs that leaving out steps may take."""
 
-DEAR = 10
-"""So many times fewer runs where each failure costs the engine's process."""
+DEAR = 12
+"""So many smaller programs may fail where each failure costs the engine's process; hypothesis, which runs what
+fails again and again, is not asked at all then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +76,14 @@ class _Search:
             return None
         if isinstance(found.verdict, TimedOut):
             return found.program
+        dear = isinstance(found.verdict, Crashed) and self.session.host.engine is None
         shorter = _shortest(choices, lambda some: _alike(found, self.failed(some)))
-        failure = Failure(shorter, self.failed(shorter) or found)
-        calls = SHRINKS // self.price(found)
-        shrunk = with_hypothesis.shrink(self.test, failure, calls=calls, origin=_origin).exception
+        shortest = self.failed(shorter) or found
+        if dear:
+            return self.reduced(shortest, most=DEAR)
+        failure = Failure(shorter, shortest)
+        shrunk = with_hypothesis.shrink(self.test, failure, calls=SHRINKS, origin=_origin).exception
         return self.reduced(shrunk if isinstance(shrunk, Failed) else found)
-
-    def price(self, failed: Failed) -> int:
-        """What a run that fails costs, against one that does not."""
-        return DEAR if isinstance(failed.verdict, Crashed) and self.session.host.engine is None else 1
 
     def verdict(self, program: Program) -> Verdict:
         return judged(self.session, program, self.device, hasty=self.hasty)
@@ -103,19 +103,25 @@ class _Search:
             return found
         return None
 
-    def reduced(self, failed: Failed) -> Program:
-        """The program with fewer steps, and in the plainest form."""
+    def reduced(self, failed: Failed, most: int = REDUCTIONS) -> Program:
+        """The program with fewer steps, and in the plainest form. most: smaller programs that may fail."""
         what = cause_of(failed.program, failed.verdict).what
 
+        left = most
+
         def fails(candidate: Program) -> bool:
+            nonlocal left
+            if not left:
+                return False
             verdict = self.verdict(candidate)
-            return isinstance(verdict, FAILING) and cause_of(candidate, verdict).what == what
+            alike = isinstance(verdict, FAILING) and cause_of(candidate, verdict).what == what
+            left -= alike
+            return alike
 
         used = without_unused_inputs(failed.program)
-        calls = REDUCTIONS // self.price(failed)
-        program = reduce(used if fails(used) else failed.program, fails, calls=calls)
+        program = reduce(used if fails(used) else failed.program, fails, calls=REDUCTIONS)
         plain = _plainer(program, fails)
-        return program if plain is program else reduce(plain, fails, calls=calls)
+        return program if plain is program else reduce(plain, fails, calls=REDUCTIONS)
 
 
 def _origin(error: Exception) -> Hashable:
