@@ -16,11 +16,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from inspect import Signature, signature
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakValueDictionary
 
 from gradconform.engines.base import Handle
+from gradconform.engines.method_like import form_of
 from gradconform.engines.torch_like import IN_PLACE, TorchLikeEngine
 from gradconform.errors import Unsupported
 from gradconform.program.vocabulary import ATTRIBUTES, OPERATORS, WRITABLE
@@ -134,7 +134,7 @@ class TableEngine(TorchLikeEngine):
         function = self.operators.get(row.word, PLAIN.get(name))
         if function is None:
             return self._on_others(name)
-        form, declares = _form(function), "requires_grad" in row.call.parameters
+        form, declares = form_of(function), "requires_grad" in row.call.parameters
 
         def call(*arguments: Any, **options: Any) -> Any:
             requires_grad = options.pop("requires_grad", False) if declares else False
@@ -266,11 +266,3 @@ class TableEngine(TorchLikeEngine):
     def _name_of(self, dtype: Any) -> str:
         """Torch's name for one of the engine's dtypes; the engine's own where torch has none."""
         return next((name for name, own in self.dtypes.items() if own == dtype), str(dtype))
-
-
-def _form(function: Callable[..., Any]) -> Signature:
-    """The signature of a function; any, for those of Python that do not tell theirs."""
-    try:
-        return signature(function)
-    except ValueError:
-        return signature(lambda *arguments, **options: None)  # noqa: ARG005 - takes all of them

@@ -8,7 +8,7 @@ What the class does not have is not in the table, and nothing is put together fr
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import signature
+from inspect import Signature, signature
 from typing import Any
 
 from gradconform.engines.torch_like import IN_PLACE, SYMBOLS
@@ -66,6 +66,14 @@ OTHERWISE = {
 """Words that have another method's name."""
 
 
+def form_of(function: Callable[..., Any]) -> Signature:
+    """The signature of a function; one that takes anything for those of C that do not tell theirs."""
+    try:
+        return signature(function)
+    except ValueError:
+        return signature(lambda *arguments, **options: None)  # noqa: ARG005 - takes all of them
+
+
 def renamed(function: Callable[..., Any], **names: str) -> Callable[..., Any]:
     """A function with torch's names for its parameters: `renamed(Tensor.sum, dim="axis")`."""
     own = {theirs: torchs for torchs, theirs in names.items()}
@@ -93,7 +101,7 @@ def methods(kind: type, *, dim: str = "dim") -> Operators:
     for name, word in words.items():
         method = getattr(kind, word, None)
         if method is not None:
-            table[name] = renamed(method, dim=dim) if dim in signature(method).parameters else method
+            table[name] = renamed(method, dim=dim) if dim in form_of(method).parameters else method
     return {
         **SYMBOLS,
         **IN_PLACE,

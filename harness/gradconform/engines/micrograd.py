@@ -61,6 +61,9 @@ class Micrograd(TableEngine):
             raise Unsupported("cotangents other than one")
         root.backward()
 
+    def lacks(self, error: Exception) -> bool:
+        return "only supporting" in str(error)
+
     def identity(self, handle: Handle) -> int | Unseen:  # noqa: ARG002 - a gradient is no object
         return UNSEEN
 

@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-import torch
-
-os.environ.setdefault("DEV", "PYTHON")  # read when tinygrad is imported
-
 import tinygrad
+import torch
 from tinygrad import Device, Tensor, dtypes
+from tinygrad.helpers import DEV
 
 from gradconform.engines.base import Handle
 from gradconform.engines.by_table import TableEngine
@@ -53,6 +51,7 @@ class Tinygrad(TableEngine):
     """tinygrad's tensors. Nothing says which of them require grad: a backward gives all of them one."""
 
     def __init__(self) -> None:
+        DEV.value = os.environ.setdefault("DEV", "PYTHON")
         super().__init__(
             tinygrad,
             tensor=Tensor,

@@ -1,0 +1,159 @@
+"""mygrad, tinygrad and micrograd, as they are installed: what is known to be wrong, or otherwise, is found."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from gradconform.engines import Engine, Unsupported
+from gradconform.engines.registry import find_engine
+from gradconform.execution.host import InProcess
+from gradconform.execution.interpreter import run
+from gradconform.plan import Settings
+from gradconform.program.steps import Input, Program
+from gradconform.session import Session
+from gradconform.verdict import Diverges, Unsupporting, Verdict
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeProgram
+    from tests.engines.conftest import Examples
+
+
+def installed(name: str) -> Engine:
+    """An engine, where its extra is installed."""
+    if find_spec(name) is None:
+        pytest.skip(f"needs the extra {name}")
+    return find_engine(name)
+
+
+def judge_on(engine: Engine, program: Program) -> Verdict:
+    """The verdict on a program."""
+    return Session(InProcess(engine), Settings()).judge(program, "cpu")
+
+
+def found(verdict: Verdict) -> tuple[str, str, str]:
+    """What differs first: the property, the place, and what the engine has there."""
+    assert isinstance(verdict, Diverges), verdict
+    first = verdict.divergences[0]
+    return first.what, first.where, first.got
+
+
+def assert_as_expected(verdicts: dict[str, Verdict], expected: dict[str, tuple[str, str, str] | str]) -> None:
+    """expected: the kind of each verdict; of a divergence, what `found` gives; of a lack, what it is."""
+    got: dict[str, tuple[str, str, str] | str] = {}
+    for scenario, verdict in verdicts.items():
+        match verdict:
+            case Diverges():
+                got[scenario] = found(verdict)
+            case Unsupporting(feature):
+                got[scenario] = feature
+            case _:
+                got[scenario] = verdict.kind
+    assert got == expected
+
+
+MYGRAD: dict[str, tuple[str, str, str] | str] = {
+    "backward/elementary-functions": "conforms",
+    "broadcasting/missing-dimensions": "conforms",
+    "operators/tanh/gradients": "conforms",
+    "operators/matmul/vectors-gradients": "conforms",
+    # gradients do not add up, and a graph is gone after its first backward
+    "accumulation/same-root-again": ("value", "x.grad", "[1.0, 1.0, 1.0]"),
+    "operators/maximum": ("value", "x.grad", "[0.0, 0.0, 1.0]"),
+    "points/max-of-all-with-ties": ("value", "x.grad", "[0.0, 1.0, 0.0]"),
+    "points/clamp-from-below-at-the-bound": ("value", "x.grad", "[0.0]"),
+    "points/leaky-relu-at-zero": ("value", "x.grad", "[0.0, 0.0]"),
+    "points/norm-of-order-two-at-zero": ("value", "x.grad", "[nan, nan]"),
+    "points/std-of-equal-values": ("value", "x.grad", "[nan, nan]"),
+    "points/std-of-one-value": (
+        "unexpected error",
+        "y.backward(ones_like(y))",
+        "ZeroDivisionError: float division by zero (backward)",
+    ),
+    "kinks/steps": "<ufunc 'floor'> cannot involve non-constant mygrad tensors.",
+    "create-graph/third-derivative": "create_graph",
+}
+
+
+def test_mygrad(examples: Examples) -> None:
+    installed("mygrad")
+    assert_as_expected(examples("mygrad", *MYGRAD), MYGRAD)
+
+
+TINYGRAD: dict[str, tuple[str, str, str] | str] = {
+    "backward/elementary-functions": "conforms",
+    "create-graph/third-derivative": "conforms",
+    "operators/tanh/gradients": "conforms",
+    # derivatives at zero
+    "operators/asin/gradients": ("value", "x.grad", "[2.3094008, 0.25819883, 0.0]"),
+    "operators/acos/gradients": ("value", "x.grad", "[-1.2091993, -1.8832781, 0.0]"),
+    "operators/atan/gradients": ("value", "x.grad", "[0.0, 0.125, 0.17500001]"),
+    "operators/erf/gradients": ("value", "x.grad", "[1.757565, 0.26500377, 0.0]"),
+    "points/elu-at-zero": ("value", "x.grad", "[0.0]"),
+    # a number is no leaf
+    "graph/item-is-a-constant": ("grad is None", "x.grad", "None"),
+    # a second backward writes into the cotangent of the first
+    "operators/difference-and-negation": ("value", "v", "[6.0]"),
+    "points/leaky-relu-at-zero": ("value", "x.grad", "[1.0, 1.0]"),
+    "points/power-infinity": (
+        "unexpected error",
+        'y = x ** float("inf")',
+        "OverflowError: cannot convert float infinity to integer (forward)",
+    ),
+    "graph/value-of-a-tensor-decides": "__bool__ on Tensor is not defined",
+    "graph/leaf-flags": "showing is_leaf",
+}
+
+
+def test_tinygrad(examples: Examples) -> None:
+    installed("tinygrad")
+    assert_as_expected(examples("tinygrad", *TINYGRAD, dtype="float32"), TINYGRAD)
+
+
+def test_tinygrad_s_numbers_cross_in_every_dtype() -> None:
+    engine = installed("tinygrad")
+    for dtype in (torch.float16, torch.float32, torch.float64, torch.int64, torch.int32, torch.bool):
+        for data in (torch.tensor([[1, 0], [2, 3]]).t(), torch.tensor(1), torch.zeros(0, 2)):
+            tensor = data.to(dtype)
+            back = engine.to_torch(engine.from_torch(tensor))
+            assert back.dtype == dtype
+            assert torch.equal(back, tensor)
+
+
+NUMBER = Input("x", torch.tensor(3.0, dtype=torch.float64), True)
+
+
+def test_micrograd_differentiates_numbers(program: MakeProgram) -> None:
+    engine = installed("micrograd")
+    text = "y = (x * 2 + 1).relu() / x - x ** 3\ny.backward(ones_like(y))"
+    verdict = judge_on(engine, program(text, NUMBER))
+    assert verdict.kind == "conforms"
+
+
+def test_micrograd_counts_a_second_backward_double(program: MakeProgram) -> None:
+    text = "y = x * 2\nz = y * 3\nz.backward(retain_graph=True)\nz.backward(retain_graph=True)"
+    assert found(judge_on(installed("micrograd"), program(text, NUMBER))) == ("value", "x.grad", "18.0")
+
+
+def test_micrograd_gives_a_leaf_that_nothing_reaches_zero(program: MakeProgram) -> None:
+    got = found(judge_on(installed("micrograd"), program("y = x * 2", NUMBER)))
+    assert got == ("grad is not None", "x.grad", "0.0 (float64)")
+
+
+@pytest.mark.parametrize(
+    ("text", "feature"),
+    [
+        ("y = x ** x", "only supporting int/float powers for now"),
+        ("y = exp(x)", "operator exp"),
+        ("(x * 2).backward(x)", "cotangents other than one"),
+        ("y = tensor([1.0, 2.0], dtype=float64)", "tensors with dimensions"),
+        ("x += 1", "operator add_"),
+    ],
+)
+def test_micrograd_lacks(program: MakeProgram, text: str, feature: str) -> None:
+    with pytest.raises(Unsupported) as lack:
+        run(program(text, NUMBER), installed("micrograd"))
+    assert str(lack.value) == feature
