@@ -1,4 +1,4 @@
-"""mygrad, tinygrad and micrograd, as they are installed: what is known to be wrong, or otherwise, is found."""
+"""mygrad, tinygrad and micrograd, as installed: what is known to be wrong, or otherwise, is found."""
 
 from __future__ import annotations
 
