@@ -1,4 +1,4 @@
-"""The little engine beside these tests, found as a user's own would be, and runs of the corpus on real ones."""
+"""The little engine beside these tests, found as a user's own is, and runs of the corpus on real ones."""
 
 from __future__ import annotations
 
