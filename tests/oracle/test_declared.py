@@ -176,10 +176,16 @@ GRADIENTS: dict[tuple[str, str], tuple[str, tuple[torch.Tensor, ...], tuple[list
         (torch.tensor([[3.0, 3.0], [1.0, 2.0]]),),
         ([[1.0, 1.0], [1.0, 0.0]],),
     ),
+    ("extremes-of-nan", "nan"): (
+        "x.max(0)",
+        (torch.tensor([[1.0, 1.0], [NAN, 2.0]]),),
+        ([[NAN, 0.0], [NAN, 1.0]],),
+    ),
     ("clamp-at-bounds", "zero"): ("x.clamp(0, 1)", (X[:2],), ([0.0, 0.0],)),
     ("clamp-at-bounds", "half"): ("x.clamp(w)", (X[:2], W[:2]), ([0.5, 0.0], [0.5, 1.0])),
     ("clamp-at-nan", "one"): ("x.clamp(0, 5)", (X,), ([1.0, 1.0, 1.0],)),
     ("zero-to-the-zero", "nan"): ("x ** w", (X[:2], W[:2]), ([NAN, 2.0], [0.0, 0.0])),
+    ("zero-to-the-zero", "nan-of-floats"): ("x ** w + x ** 0", (X[:2], W[:2]), ([NAN, 2.0], [0.0, 0.0])),
     ("norm-at-zero", "nan"): ("x.norm()", (torch.zeros(2),), ([NAN, NAN],)),
     ("spread-of-equal-values", "nan"): (
         "x.std(1)",

@@ -67,6 +67,7 @@ def test_what_is_no_message_is_refused(line: bytes, message: str) -> None:
     [
         Hello("mine"),
         Hello("mine", "1.0", "Rust", torch_errors=True),
+        Hello("mine", policies={"relu-at-zero": "half"}, composed={"relu": "maximum(input, 0)"}),
         Hello("mine", capabilities=Capabilities(frozenset({"sin"}), frozenset(), None, (Detail.END,))),
     ],
 )
@@ -89,6 +90,7 @@ def test_a_hello_needs_a_version_and_a_name_alone() -> None:
         ({"engine": "a\nb"}, "the worker's hello: engine: an engine has a name of printable characters"),
         ({"engine": " "}, "an engine has a name of printable characters"),
         ({"version": 1}, "the worker's hello: version: expected a string, not a number"),
+        ({"policies": {"relu-at-zero": 1}}, "the worker's hello: policies.relu-at-zero: "),
         ({"torch_errors": "no"}, "the worker's hello: torch_errors: expected true or false, not a string"),
         ({"capabilities": []}, "the worker's hello: capabilities: expected an object, not a list"),
         ({"capabilities": {"operators": "sin"}}, "capabilities.operators: expected a list, not a string"),

@@ -72,6 +72,7 @@ POLICIES = {
     "atan2-at-the-origin": "nan",
     "clamp-at-bounds": "zero",
     "clamp-at-nan": "one",
+    "extremes-of-nan": "nan",
     "nan-between-tensors": "none",
     "norm-at-zero": "nan",
     "relu-at-nan": "zero",

@@ -75,6 +75,7 @@ POLICIES = {
     "clamp-at-bounds": "half",
     "leaky-relu-at-zero": "one",
     "median-of-an-even-count": "mean",
+    "extremes-of-nan": "nan",
     "nan-between-tensors": "none",
     "norm-at-zero": "nan",
     "relu-at-nan": "zero",
@@ -82,7 +83,7 @@ POLICIES = {
     "ties-along-a-dimension": "share",
     "unreached-inputs": "zero",
     "views": "copies",
-    "zero-to-the-zero": "nan",
+    "zero-to-the-zero": "nan-of-floats",
 }
 
 

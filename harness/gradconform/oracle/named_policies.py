@@ -54,12 +54,20 @@ def _zero(input: Any, *_: Any, **__: Any) -> Any:
     return torch.as_tensor(input) == 0
 
 
+def _real_zero(input: Any, *_: Any, **__: Any) -> Any:
+    return (input == 0) & (not input.is_complex())
+
+
 def _nan(input: Any, *_: Any, **__: Any) -> Any:
     return torch.isnan(torch.as_tensor(input))
 
 
 def _both_zero(input: Any, other: Any, *_: Any, **__: Any) -> Any:
     return (torch.as_tensor(input) == 0) & (torch.as_tensor(other) == 0)
+
+
+def _both_zero_of_floats(input: Any, exponent: Any) -> Any:
+    return False if isinstance(exponent, int) else _both_zero(input, exponent)
 
 
 def _tied(input: Any, other: Any = None, *_: Any, **__: Any) -> Any:
@@ -104,6 +112,10 @@ def _first_of_ties(input: torch.Tensor, value: torch.Tensor, dims: tuple[int, ..
 def _shared_ties(input: torch.Tensor, value: torch.Tensor, dims: tuple[int, ...]) -> tuple[Any, Any]:
     met, equal = _ties(input, value, dims)
     return met, equal / equal.sum(dims, keepdim=True)
+
+
+def _nan_where_nan(input: torch.Tensor, value: torch.Tensor, _dims: tuple[int, ...]) -> tuple[Any, Any]:
+    return torch.isnan(value), torch.full_like(input, NAN)
 
 
 def _is_a_root(given: Mapping[str, Any]) -> bool:
@@ -167,11 +179,11 @@ POLICIES = {
         ),
         Policy(
             "abs-at-zero",
-            "the slope of abs at 0",
+            "the slope of abs at 0, of real numbers",
             "0",
             {
-                "one": Option("1", _each(("abs",), at(_zero, 1.0))),
-                "minus-one": Option("-1", _each(("abs",), at(_zero, -1.0))),
+                "one": Option("1", _each(("abs",), at(_real_zero, 1.0))),
+                "minus-one": Option("-1", _each(("abs",), at(_real_zero, -1.0))),
             },
         ),
         Policy(
@@ -220,6 +232,12 @@ POLICIES = {
             },
         ),
         Policy(
+            "extremes-of-nan",
+            "the gradient of max and min where they are nan",
+            "what is nan shares the cotangent, or has it for its index",
+            {"nan": Option("nan for all elements", _each(("max", "min"), reducing(_nan_where_nan)))},
+        ),
+        Policy(
             "clamp-at-bounds",
             "what part of the cotangent clamp hands on at a bound",
             "all of it",
@@ -238,7 +256,13 @@ POLICIES = {
             "zero-to-the-zero",
             "the gradient of x ** 0 at 0, by x",
             "0",
-            {"nan": Option("nan", _each(("pow",), at(_both_zero, NAN)))},
+            {
+                "nan": Option("nan", _each(("pow",), at(_both_zero, NAN))),
+                "nan-of-floats": Option(
+                    "nan, but for an exponent that is a Python integer",
+                    _each(("pow",), at(_both_zero_of_floats, NAN)),
+                ),
+            },
         ),
         Policy(
             "norm-at-zero",

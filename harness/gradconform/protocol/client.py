@@ -93,6 +93,7 @@ class WorkerHost(Host):
         self.name, self.version = self.hello.engine, self.hello.version
         self.torch_errors = self.hello.torch_errors
         self.details = self.hello.capabilities.details
+        self.policies, self.composed = self.hello.policies, self.hello.composed
 
     def run(self, program: Program, device: str, detail: Detail) -> Trace:
         """As `Host.run`. Raises EngineError where the worker cannot be started again, too."""

@@ -44,13 +44,15 @@ class Capabilities:
 @dataclass(frozen=True, slots=True)
 class Hello:
     """How a worker introduces itself. engine, version, language: names for reports. torch_errors: whether the
-    engine means to raise torch's exception classes."""
+    engine means to raise torch's exception classes. policies, composed: as `Engine` has them."""
 
     engine: str
     version: str | None = None
     language: str = ""
     torch_errors: bool = False
     capabilities: Capabilities = field(default_factory=Capabilities)
+    policies: Mapping[str, str] = field(default_factory=dict)
+    composed: Mapping[str, str] = field(default_factory=dict)
 
 
 # lines
@@ -110,6 +112,7 @@ def dialogue(program: Program, device: str) -> str:
 def worker_hello(hello: Hello) -> Document:
     """The document of a worker's hello."""
     known = hello.capabilities
+    told = {"policies": dict(hello.policies), "composed": dict(hello.composed)}
     sets = {"operators": known.operators, "dtypes": known.dtypes, "devices": known.devices}
     return {
         "type": "hello",
@@ -122,6 +125,7 @@ def worker_hello(hello: Hello) -> Document:
             **{name: sorted(words) for name, words in sets.items() if words is not None},
             "details": [detail.value for detail in known.details],
         },
+        **{name: words for name, words in told.items() if words},
     }
 
 
@@ -153,6 +157,8 @@ def read_hello(document: Document) -> Hello:
             text(document.get("language", ""), at / "language"),
             truth(document.get("torch_errors", False), at / "torch_errors"),
             _read_capabilities(document.get("capabilities", {}), at / "capabilities"),
+            _texts(document.get("policies", {}), at / "policies"),
+            _texts(document.get("composed", {}), at / "composed"),
         )
     except ProtocolError:
         raise
@@ -178,6 +184,10 @@ def _read_capabilities(value: object, at: At) -> Capabilities:
 
 def _words(value: object, at: At) -> frozenset[str] | None:
     return None if value is None else frozenset(text(item, place) for item, place in items(value, at))
+
+
+def _texts(value: object, at: At) -> Mapping[str, str]:
+    return {name: text(item, at / name) for name, item in fields(value, at, None).items()}
 
 
 ANSWERS = ("trace", "unsupported", "error")

@@ -56,7 +56,15 @@ def serve(host: Host, questions: BinaryIO, answers: BinaryIO) -> None:
         match message.get("type"):
             case "hello":
                 known = Capabilities(details=host.details)
-                hello = Hello(host.name, host.version, "Python", host.torch_errors, known)
+                hello = Hello(
+                    host.name,
+                    host.version,
+                    "Python",
+                    host.torch_errors,
+                    known,
+                    host.policies,
+                    host.composed,
+                )
                 answer = worker_hello(hello)
             case "run":
                 answer = _answer(host, message)
