@@ -295,9 +295,19 @@ def validate(paths: Paths, **given: Any) -> int:
 
 
 @main.command()
-def schema() -> int:
-    """Prints the JSON Schema of spec files, for editors."""
+@click.argument("what", type=click.Choice(("specs", "operators", "points", "protocol")), default="specs")
+def schema(what: str) -> int:
+    """Prints a JSON Schema: that of spec files, operator tables or tables of points, for editors; or that of
+    the messages of the worker protocol.
+
+    Without an argument it is that of spec files.
+    """
+    if what == "protocol":
+        from gradconform.protocol.schema import schema_text as protocol_schema
+
+        click.echo(protocol_schema(), nl=False)
+        return 0
     from gradconform.spec.schema import schema_text
 
-    click.echo(schema_text(), nl=False)
+    click.echo(schema_text("" if what == "specs" else what), nl=False)
     return 0

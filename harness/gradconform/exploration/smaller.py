@@ -29,8 +29,8 @@ REDUCTIONS = 800
 """Runs that leaving out steps may take."""
 
 DEAR = 12
-"""So many smaller programs may fail where each failure costs the engine's process; hypothesis, which runs what
-fails again and again, is not asked at all then."""
+"""So many smaller programs may fail where each failure costs the engine's process; hypothesis, which runs
+what fails again and again, is not asked at all then."""
 
 
 @dataclass(frozen=True, slots=True)

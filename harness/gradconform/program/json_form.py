@@ -80,10 +80,12 @@ MAX_DEPTH = 64
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How one field of a step is written and read."""
+    """How one field of a step is written and read. schema: its JSON Schema, where `argument`, `steps` and the
+    like are definitions."""
 
     write: Callable[[Any], object]
     read: Callable[[object, At], Any]
+    schema: Mapping[str, Any]
 
 
 def to_json(program: Program) -> dict[str, Any]:
@@ -207,17 +209,33 @@ def _read_places(value: object, at: At) -> tuple[Place, ...]:
     return tuple(places)
 
 
-_TEXT = _Form(str, text)
-_TRUTH = _Form(bool, truth)
-_TARGET = _Form(lambda target: list(target) if isinstance(target, tuple) else target, _read_target)
-_NAMES = _Form(list, _read_names)
-_ARGUMENT = _Form(encode_argument, decode_argument)
+def _defined(name: str) -> dict[str, str]:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _several(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": schema}
+
+
+_STRING = {"type": "string"}
+_TEXT = _Form(str, text, _STRING)
+_TRUTH = _Form(bool, truth, {"type": "boolean"})
+_TARGET = _Form(
+    lambda target: list(target) if isinstance(target, tuple) else target,
+    _read_target,
+    {"anyOf": [_STRING, _several(_STRING)]},
+)
+_NAMES = _Form(list, _read_names, _several(_STRING))
+_ARGUMENT = _Form(encode_argument, decode_argument, _defined("argument"))
 _ARGUMENTS = _Form(
     lambda arguments: [encode_argument(argument) for argument in arguments],
     lambda value, at: tuple(decode_argument(item, place) for item, place in items(value, at)),
+    _several(_defined("argument")),
 )
-_OPTIONS = _Form(_write_options, _read_options)
-_BODY = _Form(_write_steps, _read_steps)
+_OPTIONS = _Form(
+    _write_options, _read_options, {"type": "object", "additionalProperties": _defined("argument")}
+)
+_BODY = _Form(_write_steps, _read_steps, _several(_defined("step")))
 
 
 def _write_decorators(decorators: tuple[Decorator, ...]) -> list[dict[str, object]]:
@@ -268,17 +286,26 @@ _FORMS: dict[type[Step], dict[str, _Form]] = {
         "target": _TEXT,
         "body": _BODY,
     },
-    Expect: {"error": _TEXT, "phase": _Form(lambda phase: phase, _read_phase), "match": _TEXT, "body": _BODY},
+    Expect: {
+        "error": _TEXT,
+        "phase": _Form(lambda phase: phase, _read_phase, {"type": ["string", "null"]}),
+        "match": _TEXT,
+        "body": _BODY,
+    },
     Warns: {"category": _TEXT, "match": _TEXT, "body": _BODY},
     Define: {
         "target": _TEXT,
         "parameters": _NAMES,
         "variadic": _TEXT,
         "defaults": _OPTIONS,
-        "decorators": _Form(_write_decorators, _read_decorators),
+        "decorators": _Form(_write_decorators, _read_decorators, _several(_defined("decorator"))),
         "body": _BODY,
     },
-    Class: {"target": _TEXT, "base": _TEXT, "methods": _Form(_write_steps, _read_methods)},
+    Class: {
+        "target": _TEXT,
+        "base": _TEXT,
+        "methods": _Form(_write_steps, _read_methods, _several(_defined("step"))),
+    },
     Return: {"value": _ARGUMENT},
     Yield: {"target": _TEXT, "value": _ARGUMENT},
     Record: {"value": _ARGUMENT},
@@ -286,8 +313,8 @@ _FORMS: dict[type[Step], dict[str, _Form]] = {
     Fail: {"error": _TEXT},
     Fact: {
         "law": _TRUTH,
-        "places": _Form(_write_places, _read_places),
-        "expression": _Form(encode_expression, decode_expression),
+        "places": _Form(_write_places, _read_places, _several(_defined("place"))),
+        "expression": _Form(encode_expression, decode_expression, _defined("expression")),
         "text": _TEXT,
     },
 }
@@ -295,3 +322,29 @@ _FORMS: dict[type[Step], dict[str, _Form]] = {
 
 _VERBS = {kind: kind.__name__.lower() for kind in _FORMS}
 _TYPES = {verb: kind for kind, verb in _VERBS.items()}
+
+
+def step_schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schemas of steps by verb, and that of a decorator under `decorator`. They refer to the
+    definitions `argument`, `step`, `decorator`, `place` and `expression`."""
+    found = {
+        _VERBS[kind]: _closed(
+            {"do": {"const": _VERBS[kind]}, **_schemas(forms), "line": {"type": "integer"}},
+            " ".join((kind.__doc__ or "").split()),
+        )
+        for kind, forms in _FORMS.items()
+    }
+    return {**found, "decorator": _closed(_schemas(_DECORATOR), "What stands above a definition.")}
+
+
+def _schemas(forms: Mapping[str, _Form]) -> dict[str, Any]:
+    return {name: form.schema for name, form in forms.items()}
+
+
+def _closed(properties: dict[str, Any], description: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "required": list(properties),
+    }

@@ -1,0 +1,234 @@
+"""Whole runs of workers that fail in every way: nothing is lost, and nothing is left."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gradconform.results import Results, read_results
+from gradconform.verdict import Crashed, TimedOut
+
+Ends = Callable[[int], bool]
+
+WORKERS = Path(__file__).parent / "workers"
+FAULTY = f"worker:{shlex.join((sys.executable, str(WORKERS / 'faulty.py')))}"
+
+SCENARIO = """
+- id: faults/{name}
+  says: The worker has its own idea of this one.
+  source: {{docs: torch.Tensor.backward}}
+  let:
+    x: {{tensor: "[2]", values: dyadic, example: [1.0, 2.0], requires_grad: true}}
+  program: |
+    y = (x * x).sum()
+    y.backward()
+    assert close(x.grad, 2 * x)
+"""
+
+FAULTS = (
+    "segfault",
+    "exit-code",
+    "garbage",
+    "hang",
+    "wrong-id",
+    "dies-after",
+    "flood-lines",
+    "closes-stdout",
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a spec file: a fault, a program without one, a fault, ..."""
+    names = [name for fault in FAULTS for name in (fault, f"after-{fault}")]
+    scenarios = "".join(SCENARIO.format(name=name) for name in names)
+    (tmp_path / "faults.yaml").write_text(
+        f"schema: 1\nfeature: faults\nabout: Faults.\nscenarios:\n{scenarios}"
+    )
+    return tmp_path
+
+
+def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    script = "from gradconform.cli import main; main(prog_name='gradconform')"
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        cwd=folder,
+        env={**os.environ, "GRADCONFORM_CACHE": str(folder / "cache")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def campaign(folder: Path, *more: str, target: str = FAULTY) -> tuple[int, Results, str]:
+    process = started(
+        folder,
+        *("run", target, "--specs", "faults.yaml", "--no-corpus", "--examples", "0", "--results", "r.jsonl"),
+        *("--timeout", "2", "--dtype", "float32", *more),
+    )
+    out, err = process.communicate(timeout=300)
+    assert "Traceback" not in err, err
+    return process.returncode, read_results(folder / "r.jsonl"), out
+
+
+def workers() -> set[int]:
+    """The processes of this test that run a worker."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if any(word.endswith(b"/faulty.py") and str(WORKERS).encode() in word for word in words):
+            found.add(int(path.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_each_fault_costs_one_case_and_the_run_goes_on(folder: Path, jobs: str) -> None:
+    code, results, out = campaign(folder, "--jobs", jobs)
+    assert code == 1
+    assert results.end is not None
+    verdicts = {case.scenario.removeprefix("faults/"): case.verdict for case in results.cases}
+    assert list(verdicts) == [name for fault in FAULTS for name in (fault, f"after-{fault}")]
+    assert verdicts["hang"] == TimedOut(2.0)
+    lost = {name for name, verdict in verdicts.items() if isinstance(verdict, Crashed)}
+    # What a worker that dies between two programs costs is the next one that it would have run.
+    elsewhere = {"dies-after"}
+    assert lost >= {*FAULTS} - {"hang"} - elsewhere
+    assert results.end.counts["timed out"] == 1
+    assert results.end.counts["crashed"] == len(FAULTS) - 1
+    assert results.end.counts["conforms"] == len(FAULTS)
+    assert results.head.target == FAULTY
+    assert (results.head.timeout, results.head.memory, results.head.isolate) == (2.0, 4.0, False)
+    assert "in a process of its own, 2 s and 4 GiB" in out
+    assert all(case.example for case in results.cases if case.verdict.kind != "conforms")
+    again = re.search(r"gradconform run 'worker:.*--timeout 2", out)
+    assert again is not None
+
+
+def test_the_same_bytes_come_of_the_same_faults(folder: Path) -> None:
+    campaign(folder, "--jobs", "1")
+    first = (folder / "r.jsonl").read_bytes()
+    campaign(folder, "--jobs", "1")
+    assert (folder / "r.jsonl").read_bytes() == first
+
+
+def hanging(folder: Path, *more: str) -> tuple[subprocess.Popen[str], set[int]]:
+    """A run in the middle of a program that does not end, and its workers."""
+    before = workers()
+    process = started(
+        folder,
+        *(
+            "run",
+            FAULTY,
+            "--specs",
+            "faults.yaml",
+            "--no-corpus",
+            "--examples",
+            "0",
+            "--select",
+            "faults/hang",
+        ),
+        *("--dtype", "float32", "--jobs", "1", *more),
+    )
+    end = time.monotonic() + 120
+    while not (mine := {each for each in workers() - before if busy(each)}):
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.05)
+    return process, mine
+
+
+def busy(process: int) -> bool:
+    """Whether a process has computed for half a second."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    return int(fields[11]) > os.sysconf("SC_CLK_TCK") / 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_worker_outlives_the_harness(folder: Path, ends: Ends, how: signal.Signals) -> None:
+    process, mine = hanging(folder)
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    assert process.returncode == (130 if how is signal.SIGINT else -how)
+    assert all(map(ends, mine))
+
+
+ENGINES = """
+import os
+import torch
+from gradconform.engines import TorchLikeEngine
+
+class Dies(TorchLikeEngine):
+    def __init__(self):
+        super().__init__(torch, name="dies")
+
+    def operation(self, name):
+        if name == "mul":
+            os.abort()
+        return super().operation(name)
+"""
+
+
+def test_a_python_engine_that_dies_costs_cases_and_not_the_run(folder: Path) -> None:
+    (folder / "own_engines.py").write_text(ENGINES)
+    chosen = ("--select", "faults/hang,faults/garbage", "--jobs", "1")
+    code, results, out = campaign(folder, "--isolate", *chosen, target="own_engines:Dies")
+    assert code == 1
+    assert [case.verdict.kind for case in results.cases] == ["crashed", "crashed"]
+    assert "SIGABRT" in out
+    assert results.head.isolate
+    assert "--isolate --timeout 2" in out
+
+
+def test_verdicts_do_not_depend_on_where_the_engine_runs(folder: Path) -> None:
+    arguments = (
+        *("run", "refgrad", "--corpus", "documented", "--select", "accumulation,hooks,retain-graph"),
+        *("--dtype", "float32", "--examples", "1", "--jobs", "1", "--results"),
+    )
+    lines = []
+    for name, more in (("here.jsonl", ()), ("there.jsonl", ("--isolate",))):
+        process = started(folder, *arguments, name, *more)
+        process.communicate(timeout=600)
+        lines.append((folder / name).read_text().splitlines())
+    here, there = lines
+    assert here[1:] == there[1:]  # the head says how it ran
+    assert len(here) > 20
+
+
+def test_an_exploration_goes_on_after_a_crash_and_tells_of_it(folder: Path) -> None:
+    (folder / "own_engines.py").write_text(ENGINES.replace('"mul"', '"tanh"'))
+    process = started(
+        folder,
+        *(
+            "explore",
+            "own_engines:Dies",
+            "--isolate",
+            "--programs",
+            "60",
+            "--dtype",
+            "float32",
+            "--jobs",
+            "1",
+        ),
+    )
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 1, err
+    assert "60 programs" in out
+    assert re.search(r"find \w+, from program", out)
+    assert "SIGABRT" in out
+    assert "tanh" in out
