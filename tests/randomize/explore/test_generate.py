@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+import torch
 
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.interpreter import Detail, run
 from gradconform.program.check import check
 from gradconform.program.json_form import from_json, to_json
-from gradconform.program.steps import Expect, flatten
+from gradconform.program.steps import Expect, Ref, flatten
 from gradconform.randomize.chooser import Chooser
 from gradconform.randomize.direct import DirectChooser, ReplayChooser
 from gradconform.randomize.explore.faults import FAULTS
 from gradconform.randomize.explore.generate import MOVES, Written, write
+from gradconform.randomize.explore.memory import settled
 from gradconform.randomize.explore.table import rows
 from gradconform.randomize.explore.writer import Feature, Profile, Writer, verb_of, words_of
 from gradconform.volume import Pair
@@ -151,3 +153,29 @@ def test_what_is_banned_is_never_written() -> None:
 def test_verbs_have_names() -> None:
     program = written(3).program
     assert all(verb_of(step) for step in flatten(program.steps))
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_no_write_to_a_view_whose_answer_depends_on_whether_somebody_looked(looked: bool) -> None:
+    """A view whose base joined the graph refuses a write, unless its node was read before."""
+    writer = Writer(DirectChooser(0), Profile(), TORCH)
+    base = writer.input(torch.ones(2), requires_grad=False)
+    source = writer.apply("neg", Ref(writer.input(torch.ones(2), requires_grad=True)))
+    view = writer.apply("view", Ref(base), 2)
+    assert settled(writer)(writer[view])
+    writer.write("copy_", Ref(base), Ref(source))
+    assert not settled(writer)(writer[view])
+    if looked:
+        assert not writer[view].is_leaf
+    assert writer.write("mul_", Ref(view), 2) == looked
+
+
+def test_no_write_to_memory_of_a_view_that_was_cut_from_the_graph_at_its_base() -> None:
+    """Torch takes such a view again, and finds that there is no node to give it."""
+    writer = Writer(DirectChooser(0), Profile(), TORCH)
+    base = writer.input(torch.ones(2, dtype=torch.complex64), requires_grad=True)
+    view = writer.apply("conj", Ref(base))
+    writer.write("detach_", Ref(base))
+    assert not settled(writer)(writer[base])
+    writer.write("mul_", Ref(base), 2)
+    assert not writer.apply("sum", Ref(view))

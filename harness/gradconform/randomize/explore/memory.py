@@ -115,10 +115,10 @@ def write(writer: Writer) -> None:
 
     Leaves that require grad are left to `faults` and to blocks without grad.
     """
-    recording, settled = torch.is_grad_enabled(), _settled(writer)
+    recording, alike = torch.is_grad_enabled(), settled(writer)
 
     def allowed(tensor: torch.Tensor) -> bool:
-        if not is_inexact(tensor) or overlaps(tensor) or not settled(tensor):
+        if not is_inexact(tensor) or overlaps(tensor) or not alike(tensor):
             return False
         return not (recording and _of_a_leaf(tensor))
 
@@ -205,19 +205,33 @@ def _of_a_leaf(tensor: torch.Tensor) -> bool:
     return base is not None and is_leaf(base) and base.requires_grad
 
 
-def _settled(writer: Writer) -> Callable[[torch.Tensor], bool]:
+def settled(writer: Writer) -> Callable[[torch.Tensor], bool]:
     """Which tensors torch treats alike whether or not somebody looks at them in between: not the views of
-    what no name stands for, nor those that are yet to learn that their base requires grad, nor the later ones
-    of several results."""
-    bases = {id(tensor) for _, tensor in writer.run.tensors()}
+    what no name stands for, nor those whose base has joined the graph since, nor the later ones of several
+    results, nor memory of which there is a view that requires grad other than its base: once its base was cut
+    from the graph."""
+    tensors = list(writer.run.tensors())
+    bases = {id(tensor) for _, tensor in tensors}
+    joined = {id(tensor) for name, tensor in tensors if name in writer.constants and tensor.requires_grad}
+    torn = {_memory(tensor) for _, tensor in tensors if _differs_from_base(tensor)}
 
-    def settled(tensor: torch.Tensor) -> bool:
+    def alike(tensor: torch.Tensor) -> bool:
+        if _memory(tensor) in torn:
+            return False
         if not tensor._is_view():
             return tensor.output_nr == 0
-        base = tensor._base
-        return base is not None and id(base) in bases and base.requires_grad == tensor.requires_grad
+        return id(tensor._base) in bases and id(tensor) not in joined
 
-    return settled
+    return alike
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def _differs_from_base(tensor: torch.Tensor) -> bool:
+    base = tensor._base
+    return base is not None and base.requires_grad != tensor.requires_grad
 
 
 def detached(writer: Writer) -> None:
@@ -227,7 +241,7 @@ def detached(writer: Writer) -> None:
     tensor = writer[name]
     if how == "get":
         writer.do(Get(writer.new(), name, "data"))
-    elif how == "requires_grad_" and not tensor.requires_grad and _settled(writer)(tensor):
+    elif how == "requires_grad_" and not tensor.requires_grad and settled(writer)(tensor):
         writer.write("requires_grad_", Ref(name))
     elif how == "detach_" and not tensor._is_view():
         writer.write("detach_", Ref(name))

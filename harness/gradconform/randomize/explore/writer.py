@@ -64,7 +64,10 @@ class Profile:
 
 
 class Writer:
-    """Writes one program. Raises Unsupported where torch itself lacks something."""
+    """Writes one program. Raises Unsupported where torch itself lacks something.
+
+    constants: the names of tensors that did not require grad when they were made.
+    """
 
     def __init__(self, chooser: Chooser, profile: Profile, engine: TorchEngine, device: str = "cpu") -> None:
         self.chooser = chooser
@@ -75,6 +78,7 @@ class Writer:
         self.features: set[Feature] = set()
         self.spent: set[str] = set()
         self.made_by: dict[str, str] = {}
+        self.constants: set[str] = set()
         self.uses: Counter[str] = Counter()
         self.depths: dict[str, int] = {}
         self._numbers: Counter[str] = Counter()
@@ -187,6 +191,8 @@ class Writer:
             for name in targets(step):
                 self.made_by[name] = verb
                 self.depths[name] = depth + 1
+                if not getattr(self.run.environment.get(name), "requires_grad", True):
+                    self.constants.add(name)
         if error is not None:
             self.features.add(("error", verb_of(list(steps)[-1]), type(error).__name__))
 
