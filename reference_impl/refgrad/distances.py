@@ -113,9 +113,9 @@ def cosine_embedding_loss(  # noqa: PLR0917 - torch's signature
             f"{dim}D target tensor expects {dim + 1}D input tensors, but found inputs with sizes "
             f"{list(input1.shape)} and {list(input2.shape)}."
         )
-    squares = (total(one * one, dim) + _LITTLE for one in (input1, input2))
-    left, right = squares
-    cosine = total(input1 * input2, dim) / root(left * right)
+    product = total(input1 * input2, dim)
+    left, right = (total(one * one, dim) + _LITTLE for one in (input1, input2))
+    cosine = product / root(left * right)
     near = where(target == 1, 1 - cosine, 0)
     apart = where(target == -1, clamp_min(cosine - margin, 0), 0)
     return reduced(near + apart, reduction)

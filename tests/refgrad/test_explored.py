@@ -32,6 +32,13 @@ PROGRAMS = {
             torch.stack([leaves[4], leaves[1], leaves[0], leaves[2], leaves[3]]).sum().backward()
             print("-")
         """,
+    "the order in which a loss reaches its inputs": """
+        for f in (F.cosine_embedding_loss, F.margin_ranking_loss):
+            x, y = leaf([[1., 2.], [3., 1.]]), leaf([[2., 1.], [1., 1.]])
+            for x1, x2 in ((x, y), (y, x)):
+                x1.register_hook(lambda g: print(1, g)); x2.register_hook(lambda g: print(2, g))
+                attempt(lambda: f(x1, x2, torch.tensor([1., -1.])).backward())
+        """,
     "a view of a tensor that was cut from the graph": """
         takes = torch.view_as_real, torch.conj, lambda x: x.t().conj()[0], lambda x: x.real, lambda x: x[0]
         for take in takes:
