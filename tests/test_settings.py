@@ -125,7 +125,7 @@ def test_words_are_split_at_commas() -> None:
 
 
 def test_each_setting_is_an_option_of_run_and_the_other_way_round(project: Path) -> None:
-    named = {parameter.name for parameter in run.params} - {"engine", "no_corpus"}
+    named = {parameter.name for parameter in run.params} - {"engine", "no_corpus", "resume"}
     assert named == {each.name for each in fields(Options)}
     project.write_text(table("nothing = 1"))
     with pytest.raises(UsageError) as caught:

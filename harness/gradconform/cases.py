@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from gradconform.program.steps import Program
@@ -20,12 +20,27 @@ class Example:
     script: str
 
 
+Standing = Literal["fails as known", "conforms", "fails otherwise"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How the pinned program of a known failure stands: as its entry says, or not. entry: the entry's id.
+    expected: how it says that the program fails, in words. reason, link: what its author says about it."""
+
+    entry: str
+    standing: Standing
+    expected: str
+    reason: str = ""
+    link: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class CaseResult:
     """One case: scenario x device x dtype x draw. Draw 0 is the documented example; the others count up from
     1. Of samples, draws are their numbers from 0, and `part` says which program of the sample it is.
     derivation: the name of the rewrite that the program went through, if any; that of the documented example,
-    which is counted with the draws.
+    which is counted with the draws. known: of the pinned program of a known failure, which has draw 0.
 
     `example` stands with every verdict but `conforms` and `unsupported`, unless the program has more numbers
     than can be written out.
@@ -41,6 +56,12 @@ class CaseResult:
     example: Example | None = None
     part: str = ""
     derivation: str = ""
+    known: Known | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is a failure that is known, and neither a pass nor a failure of the run."""
+        return self.known is not None and self.known.standing == "fails as known"
 
     @property
     def id(self) -> str:

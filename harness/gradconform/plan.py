@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gradconform.engines.devices import absence, device_of
 from gradconform.errors import UsageError, did_you_mean
+from gradconform.known_failures.entries import Pin
 from gradconform.program.parse import Template
 from gradconform.sources import Samples, Subject
 from gradconform.spec.dtypes import DTYPES
@@ -45,11 +46,13 @@ AnyOrigin = TypeVar("AnyOrigin", bound=Origin)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A scenario, or samples, on one device in one dtype; its draws share one seed."""
+    """A scenario, or samples, on one device in one dtype; its draws share one seed. pin: the program of a
+    known failure, which it replays in place of its draws."""
 
     origin: Origin
     device: str
     dtype: str
+    pin: Pin | None = None
 
     @property
     def subject(self) -> Subject:
@@ -63,10 +66,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The tasks of a run in corpus order, and the devices that were asked for and are not here."""
+    """The tasks of a run in corpus order, and the devices that were asked for and are not here. known,
+    unreached, expired: as in the head of the results."""
 
     tasks: tuple[Task, ...]
     absent: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    unreached: int = 0
+    expired: tuple[str, ...] = ()
 
 
 def plan(origins: Iterable[Origin], settings: Settings) -> Plan:

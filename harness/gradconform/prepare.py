@@ -86,10 +86,15 @@ def _rows(files: tuple[Path, ...]) -> Iterator[Row]:
     from gradconform.program.library import load_library
 
     for template in load_library(files):
-        one = template.scenario
-        yield Row(
-            one.id, one.feature, one.level, one.says, one.place.file, one.place.line, one.aliases, one.dtypes
-        )
+        yield row_of(template)
+
+
+def row_of(template: Template) -> Row:
+    """What the index has of a scenario."""
+    one = template.scenario
+    return Row(
+        one.id, one.feature, one.level, one.says, one.place.file, one.place.line, one.aliases, one.dtypes
+    )
 
 
 def files_for(options: Options, select: tuple[str, ...]) -> tuple[Path, ...]:
@@ -179,11 +184,15 @@ def head_of(host: Host, target: str, options: Options, planned: Plan) -> Head:
         digest=_digest(planned),
         declares=tuple(f"{name}: {option}" for name, option in sorted(host.policies.items())),
         composed=tuple(f"{name} = {text}" for name, text in sorted(host.composed.items())),
+        known=planned.known,
+        unreached=planned.unreached,
+        expired=planned.expired,
     )
 
 
 def _digest(planned: Plan) -> str:
-    """Of the bytes of the spec files that the tests come from; "" where they come from none."""
+    """Of the bytes of the spec files that the tests come from, and of the known failures; "" where the tests
+    come from no file."""
     import hashlib
 
     from gradconform.program.parse import Template
@@ -192,7 +201,7 @@ def _digest(planned: Plan) -> str:
         task.origin.scenario.place.file for task in planned.tasks if isinstance(task.origin, Template)
     )
     found = hashlib.sha256()
-    for file in files:
+    for file in (*files, *planned.known):
         found.update(Path(file).read_bytes())
     return found.hexdigest()[:16] if files else ""
 

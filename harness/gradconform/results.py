@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO, TypeVar
 
-from gradconform.cases import CaseResult, Example
+from gradconform.cases import CaseResult, Example, Known
 from gradconform.errors import GradconformError, UsageError, did_you_mean
 from gradconform.program.json_form import from_json, to_json
 from gradconform.program.library import learn_shipped
@@ -58,10 +58,13 @@ class Head:
     """What was run. engine: its own name; target: the name it was found by (`refgrad`,
     `package.module:attribute`, `worker:COMMAND`). declares: the conventions that the engine declares, as
     `relu-at-zero: half`. composed: operators that its adapter makes of others, as `relu = maximum(input, 0)`.
-    isolate: whether an engine of Python had a process of its own. timeout, memory: the seconds and GiB that a
-    program might take; None: there was no limit. tasks: how many (scenario, device, dtype) the run set out to
-    do. absent: devices asked for and not there. corpus: the name of what was run, or "none". specs: spec files
-    or folders beside it, as they were given. digest: of the spec files that the tests come from."""
+    isolate: whether an engine of Python had a process of its own. timeout, memory: the seconds and GiB
+    that a program might take; None: there was no limit. tasks: how many (scenario, device, dtype) the run
+    set out to do. absent: devices asked for and not there. corpus: the name of what was run, or "none".
+    specs: spec files or folders beside it, as they were given. digest: of the spec files that the tests
+    come from, and of the known failures. known: the files of these that are of this engine. unreached:
+    entries of which no test was selected. expired: the ids of the others whose day was over when the run
+    began."""
 
     gradconform: str
     torch: str
@@ -83,6 +86,9 @@ class Head:
     digest: str = ""
     declares: tuple[str, ...] = ()
     composed: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    unreached: int = 0
+    expired: tuple[str, ...] = ()
 
     @property
     def compared(self) -> str:
@@ -113,12 +119,14 @@ class ScenarioNote:
 @dataclass(frozen=True, slots=True)
 class End:
     """How a run ended. tasks: those that were finished; fewer than the head's where it was interrupted or
-    stopped at its first failure. counts: cases by kind of verdict, all kinds."""
+    stopped at its first failure. counts: cases by kind of verdict, all kinds, but for the failures that are
+    known; known: those."""
 
     tasks: int
     cases: int
     counts: Mapping[str, int]
     interrupted: bool = False
+    known: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +164,10 @@ def _source(source: Source) -> Iterator[str]:
 
 def end_of(cases: Iterable[CaseResult], *, tasks: int, interrupted: bool = False) -> End:
     """The end of a run with these cases."""
-    found = Counter(case.verdict.kind for case in cases)
+    told = tuple(cases)
+    found = Counter(case.verdict.kind for case in told if not case.is_known)
     counts = {kind: found[kind] for kind in KINDS}  # type: ignore[index]
-    return End(tasks, sum(counts.values()), counts, interrupted)
+    return End(tasks, len(told), counts, interrupted, sum(case.is_known for case in told))
 
 
 class ResultsWriter:
@@ -296,6 +305,8 @@ def case_form(case: CaseResult) -> dict[str, Any]:
         "verdict": _verdict_form(case.verdict),
     }
     document |= {name: value for name in ("part", "derivation") if (value := getattr(case, name))}
+    if case.known is not None:
+        document["known"] = asdict(case.known)
     if case.example is not None:
         example = case.example
         document["example"] = {
@@ -310,6 +321,8 @@ def read_case(document: Mapping[str, Any]) -> CaseResult:
     """A case from its JSON document. Raises GradconformError for one that is no case."""
     found = {name: value for name, value in document.items() if name != "id"}
     found["verdict"] = _read_verdict(found.get("verdict"))
+    if "known" in found:
+        found["known"] = _value(Known, found["known"])
     example = found.get("example")
     if example is not None:
         if not isinstance(example, Mapping) or not {"program", "text", "script"} <= example.keys():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gradconform.cases import CaseResult
 from gradconform.errors import UsageError
-from gradconform.report.failure import is_failure
+from gradconform.report.failure import fails
 from gradconform.results import Head, Results, ResultsError, read_results
 
 CASE, SCENARIO = b'{"type": "case"', b'{"type": "scenario"'
@@ -56,7 +56,7 @@ def begun(path: Path, head: Head, tests: Sequence[str], *, fail_fast: bool) -> B
         raise UsageError(f"--resume: {path} holds tests that this run has not, or in another order")
     over = ids[:-1]
     cases = tuple(found.cases[: sum(case.id != ids[-1] for case in found.cases)])
-    if fail_fast and any(is_failure(case.verdict) for case in cases):
+    if fail_fast and any(fails(case) for case in cases):
         raise UsageError(f"--resume: {path} is of a run without --fail-fast, and holds failures")
     return Begun(cases, len(over), _size(path, data, len(cases), len(found.cases)))
 

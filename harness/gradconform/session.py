@@ -15,6 +15,8 @@ from gradconform.engines.torch import TorchEngine
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.host import Host, Lost, OutOfTime
 from gradconform.execution.interpreter import Detail, run
+from gradconform.known_failures.entries import Pin
+from gradconform.known_failures.replay import replay
 from gradconform.oracle.declared import Declarations
 from gradconform.oracle.judge import judge
 from gradconform.plan import Settings, Task
@@ -112,10 +114,24 @@ class Session:
             raise AdapterError(f"{error} (in {task.id})") from error
 
     def _run(self, task: Task, report: Callable[[CaseResult], None]) -> None:
+        if task.pin is not None and self._replayed(task, task.pin, report):
+            return
         if isinstance(task.origin, Template):
             self._drawn(task, task.origin, report)
         else:
             self._given(task, task.origin, report)
+
+    def _replayed(self, task: Task, pin: Pin, report: Callable[[CaseResult], None]) -> bool:
+        """Runs the program of a known failure once. Returns whether it still fails: where it does not, the
+        rest of the test tells what will come of it without the entry."""
+        case = self.replay(task, pin)
+        report(case)
+        return case.known is None or case.known.standing != "conforms"
+
+    def replay(self, task: Task, pin: Pin) -> CaseResult:
+        """The result of the program of a known failure, and how it stands to its entry."""
+        verdict, known = replay(pin, lambda program, detail: self.judge(program, task.device, detail))
+        return replace(self._result(task, 0, pin.program, verdict), known=known)
 
     def _given(self, task: Task, samples: Samples, report: Callable[[CaseResult], None]) -> None:
         """Every program, whatever comes of those before it: where the adapter fails, that one has crashed."""

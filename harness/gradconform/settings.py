@@ -42,9 +42,9 @@ class Options:
     """The settings of a run; each field is an option of `gradconform run` and a key of `[tool.gradconform]`.
 
     specs: spec files or folders to run beside the corpus. corpus: which corpus to run, one of CORPORA, or
-    "none". results: where to write the results (JSON lines). jobs: how many processes run the tests; 0: as
-    many as there are cores, and one for few tests. isolate, timeout, memory: as in Isolation. The rest is as
-    in `gradconform.plan.Settings`.
+    "none". known: files of known failures. results: where to write the results (JSON lines). jobs: how
+    many processes run the tests; 0: as many as there are cores, and one for few tests. isolate, timeout,
+    memory: as in Isolation. The rest is as in `gradconform.plan.Settings`.
     """
 
     device: tuple[str, ...] = ("cpu",)
@@ -54,6 +54,7 @@ class Options:
     seed: int = 0
     specs: tuple[Path, ...] = ()
     corpus: str = "shipped"
+    known: tuple[Path, ...] = ()
     results: Path | None = None
     fail_fast: bool = False
     jobs: int = 0
@@ -228,6 +229,7 @@ _READERS: dict[str, tuple[str, Callable[[object, Path], Any]]] = {
     "seed": ("an integer", _integer),
     "specs": ("a path or a list of paths, relative to this file", _paths),
     "corpus": ("true, false or the name of a corpus", _corpus),
+    "known": ("a path or a list of paths, relative to this file", _paths),
     "results": ("a path, relative to this file", _path),
     "fail-fast": ("true or false", _flag),
     "jobs": ("a number of processes, or 0 for as many as there are cores", _count),

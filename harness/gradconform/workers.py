@@ -16,6 +16,7 @@ from typing import Self
 from gradconform.cases import CaseResult
 from gradconform.errors import EngineError, GradconformError
 from gradconform.hosts import find_host
+from gradconform.pinning import knowns_of
 from gradconform.plan import Plan, Task, plan
 from gradconform.prepare import origins_of, settings_of
 from gradconform.processes import Processes, cores
@@ -82,8 +83,9 @@ def _start(target: str, options: Options) -> None:
     """What a worker makes first."""
     global _session, _tasks  # noqa: PLW0603 - a worker process has one session
     settings = settings_of(options)
-    _session = Session(find_host(target, options.isolation), settings)
-    _tasks = plan(origins_of(options), settings).tasks
+    host = find_host(target, options.isolation)
+    _session = Session(host, settings)
+    _tasks = knowns_of(options, host.name).pinned(plan(origins_of(options), settings).tasks)
 
 
 def _run(number: int) -> tuple[list[CaseResult], str | None]:

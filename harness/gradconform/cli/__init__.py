@@ -1,4 +1,4 @@
-"""The command line: `gradconform run | explore | list | show | validate | schema`.
+"""The command line: `gradconform run | known | explore | list | show | validate | schema`.
 
 Start-up is part of the product: this module imports click and next to nothing else, and each command imports
 what it needs when it runs.
@@ -137,6 +137,15 @@ _jobs_option = click.option(
 )
 
 
+_known_option = click.option(
+    "--known",
+    multiple=True,
+    type=FilePath(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Known failures of the engine. Repeatable.",
+)
+
+
 @main.command()
 @click.argument("engine")
 @click.option(
@@ -175,6 +184,7 @@ _jobs_option = click.option(
     metavar="FILE.jsonl",
     help="Write each verdict to this file as it comes.",
 )
+@_known_option
 @click.option(
     "--resume", is_flag=True, help="Goes on with the run that was writing the results file when it ended."
 )
@@ -194,6 +204,40 @@ def run(engine: str, *, resume: bool, **given: Any) -> int:
     from gradconform.cli.run import run_command
 
     return run_command(engine, found, resume=resume)
+
+
+@main.command()
+@click.argument("engine")
+@click.option(
+    "--update", is_flag=True, help="Writes the file: adds what fails, drops what does not any more."
+)
+@click.option(
+    "--from",
+    "source",
+    type=FilePath(dir_okay=False, path_type=Path),
+    metavar="FILE.jsonl",
+    help="The results of a whole run to update from, in place of a run now.",
+)
+@click.option("--device", multiple=True, callback=_split, metavar="NAMES")
+@click.option("--dtype", multiple=True, callback=_split, metavar="NAMES")
+@click.option("--examples", type=click.IntRange(min=0), metavar="N")
+@click.option("--seed", type=int, metavar="N")
+@_known_option
+@_jobs_option
+@_isolation_options
+@_spec_options
+def known(engine: str, *, update: bool, source: Path | None, **given: Any) -> int:
+    """Lists the known failures of ENGINE and how they stand, or updates their file.
+
+    The file is that of --known or of pyproject.toml, or gradconform-known.yaml. Exits with 1 where an entry
+    does not stand as it says.
+    """
+    if source is not None and not update:
+        raise UsageError("--from is for --update, which reads the results; add --update")
+    found = _options(given)
+    from gradconform.cli.known import known_command
+
+    return known_command(engine, found, update=update, source=source)
 
 
 @main.command()
@@ -249,6 +293,26 @@ def explore(engine: str, **given: Any) -> int:
         isolation=Isolation(bool(given["isolate"]), given["timeout"], given["memory"]),
     )
     return explore_command(engine, asked)
+
+
+@main.command()
+@click.argument("command")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="What the worker may take for an answer.  [default: 60]",
+)
+def smoke(command: str, timeout: float | None) -> int:
+    """Checks that the worker which COMMAND starts keeps gradconform's protocol.
+
+    What its engine computes is not judged: `gradconform run worker:COMMAND` does. Exits with 1 where a check
+    fails, and with 2 where the worker cannot be started.
+    """
+    _here()
+    from gradconform.cli.smoke import smoke_command
+
+    return smoke_command(command, Isolation(timeout=timeout))
 
 
 @main.command("list")

@@ -12,9 +12,10 @@ from gradconform.cli.progress import Output, output
 from gradconform.errors import GradconformError, UsageError
 from gradconform.execution.host import Host
 from gradconform.hosts import find_host
+from gradconform.pinning import knowns_of, pinned, refuse_unknown
 from gradconform.plan import Plan, Task, plan
 from gradconform.prepare import head_of, origins_of, settings_of
-from gradconform.report.failure import is_failure, summary
+from gradconform.report.failure import fails, outcome
 from gradconform.report.lines import Line
 from gradconform.report.terminal import closing_line, run_report
 from gradconform.results import Head, Results, ResultsWriter, end_of, note_of
@@ -33,7 +34,9 @@ def run_command(target: str, options: Options, *, resume: bool = False) -> int:
     before.
     """
     host = find_host(target, options.isolation)
-    planned = plan(origins_of(options), settings_of(options))
+    knowns = knowns_of(options, host.name)
+    refuse_unknown(knowns, options)
+    planned = pinned(plan(origins_of(options), settings_of(options)), knowns)
     head = head_of(host, target, options, planned)
     out = output()
     before = _begun(options, head, planned) if resume else Begun()
@@ -75,12 +78,13 @@ def runner(host: Host, target: str, options: Options, planned: Plan, over: int =
 
 
 def exit_code(results: Results) -> int:
-    """0 nothing diverges, 1 the engine fails somewhere, 2 torch breaks a spec, 130 interrupted; the last two
+    """0 nothing diverges, 1 the engine fails somewhere or a known failure has expired, 2 torch breaks a spec,
+    130 interrupted; the last two
     only where nothing else does, and in this order."""
     if results.end is not None and results.end.interrupted:
         return INTERRUPTED
-    failing = [case.verdict for case in results.cases if is_failure(case.verdict)]
-    if any(not isinstance(verdict, OracleDisputed) for verdict in failing):
+    failing = [case.verdict for case in results.cases if fails(case)]
+    if results.head.expired or any(not isinstance(verdict, OracleDisputed) for verdict in failing):
         return 1
     return USAGE if failing else 0
 
@@ -154,9 +158,9 @@ class Campaign:
             if writer:
                 writer.case(case)
             self.cases.append(case)
-            if is_failure(case.verdict) and not failed:
+            if fails(case) and not failed:
                 failed = True
-                out.failed(f"{case.id} {summary(case.verdict)}")
+                out.failed(f"{case.id} {outcome(case)}")
             if failed and self.options.fail_fast:
                 raise _EnoughError
 

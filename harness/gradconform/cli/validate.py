@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gradconform.cli.progress import output
 from gradconform.cli.run import Campaign, runner
 from gradconform.engines.torch import TorchEngine
@@ -19,6 +21,7 @@ def validate_command(options: Options) -> int:
 
     Raises SpecError where a file cannot be used.
     """
+    options = replace(options, known=())  # those of engines: torch is held against the specs alone
     planned = plan(templates_of(options), settings_of(options))
     host = InProcess(TorchEngine())
     head = head_of(host, "torch", options, planned)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-OPTIONS = ("device", "dtype", "select", "examples", "seed", "isolate", "timeout", "memory")
+OPTIONS = ("device", "dtype", "select", "known", "examples", "seed", "isolate", "timeout", "memory")
 """Options that the plugin shares with `gradconform run` and with `[tool.gradconform]` in pyproject.toml."""
 
 
@@ -29,6 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("select", "ids, globs, features or levels (level:1-3), separated by commas"),
     ):
         group.addoption(f"--gradconform-{name}", action="append", default=[], metavar=name.upper(), help=text)
+    group.addoption(
+        "--gradconform-known",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="known failures, which are expected to fail",
+    )
     for name, text in (
         ("examples", "random draws of each test beside the documented example (default: 20)"),
         ("seed", "the same seed gives the same results (default: 0)"),

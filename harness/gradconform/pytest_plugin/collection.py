@@ -18,14 +18,16 @@ import pytest
 
 from gradconform.errors import GradconformError, Place, Problem, SpecError, UsageError, did_you_mean
 from gradconform.hosts import find_host
+from gradconform.pinning import knowns_of, refuse_unknown
 from gradconform.plan import Plan, Task, known_dtypes, nothing_in_dtype, present_devices, select, tasks_of
-from gradconform.prepare import files_for, head_of, settings_of, shown
+from gradconform.prepare import files_for, head_of, row_of, settings_of, shown
 from gradconform.program.library import load_library
 from gradconform.program.parse import Template
 from gradconform.pytest_plugin.item import ScenarioItem
 from gradconform.results import Head
 from gradconform.session import Session
 from gradconform.settings import Options, options, words
+from gradconform.spec.index import Row
 
 NODE = "gradconform"
 """The node that holds the corpus; the ids of its tests start with it."""
@@ -46,11 +48,16 @@ class Collection:
             settings = settings_of(self.options)
             known_dtypes(settings.dtypes)
             devices, absent = present_devices(settings.devices)
+            knowns = knowns_of(self.options, host.name)
         except GradconformError as error:
             raise pytest.UsageError(str(error)) from None
         self.settings = replace(settings, devices=devices)
         self.session = Session(host, self.settings)
-        self.head = replace(head_of(host, target, self.options, Plan((), absent)), devices=devices)
+        self.knowns = knowns
+        files_known = tuple(shown(Path(file.path)) for file in knowns.files)
+        head = head_of(host, target, self.options, Plan((), absent, known=files_known))
+        self.head = replace(head, devices=devices)
+        self.rows: list[Row] = []
         self.matched: set[str] = set()
         self.taken: list[Template] = []
         self.places: dict[str, Place] = {}
@@ -69,6 +76,7 @@ class Collection:
         """The scenarios of some files. Raises SpecError with every problem in them; an id that stands in
         another file too is one, as it is where all files are read at once."""
         templates = load_library(files)
+        self.rows += map(row_of, templates)
         problems = []
         for scenario in (template.scenario for template in templates):
             place = replace(scenario.place, file=str(Path(scenario.place.file).resolve()))
@@ -85,14 +93,14 @@ class Collection:
 
     def tasks(self, templates: tuple[Template, ...]) -> tuple[Task, ...]:
         """The tests of some scenarios. A selector that takes none of these may take some of another
-        file's."""
+        file's. Raises SpecError for known failures whose programs are none."""
         mine = tuple(word for word in self.settings.select if _takes(word, templates))
         self.matched.update(mine)
         if self.settings.select and not mine:
             return ()
         chosen = select(templates, mine)
         self.taken += chosen
-        return tasks_of(chosen, self.settings.devices, self.settings.dtypes)
+        return self.knowns.pinned(tasks_of(chosen, self.settings.devices, self.settings.dtypes))
 
     def pytest_unconfigure(self) -> None:
         """Ends the engine's process, if it has one."""
@@ -122,7 +130,8 @@ class Collection:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self) -> None:
-        """Refuses selectors and dtypes that took nothing anywhere. Raises pytest.UsageError."""
+        """Refuses selectors and dtypes that took nothing anywhere, and known failures of no scenario. Raises
+        pytest.UsageError."""
         for word in self.settings.select:
             if word not in self.matched:
                 raise pytest.UsageError(
@@ -131,13 +140,19 @@ class Collection:
         for dtype in self.settings.dtypes if self.taken else ():
             if not any(dtype in template.scenario.dtypes for template in self.taken):
                 raise pytest.UsageError(nothing_in_dtype(dtype, self.taken))
+        if self.config.args_source is not pytest.Config.ArgsSource.ARGS:  # or other files have the scenarios
+            try:
+                refuse_unknown(self.knowns, self.options, self.rows)
+            except GradconformError as error:
+                raise pytest.UsageError(str(error)) from None
 
 
 def _options(config: pytest.Config, given: Mapping[str, Any]) -> Options:
-    found = {
+    found: dict[str, Any] = {
         name: tuple(word for text in value for word in words(text)) if isinstance(value, list) else value
         for name, value in given.items()
     }
+    found["known"] = tuple(config.invocation_params.dir / path for path in given["known"])
     examples = given.get("examples")
     if examples is not None and examples < 0:
         raise UsageError(f"--gradconform-examples is 0 or more, got {examples}")
@@ -174,9 +189,9 @@ class Corpus(pytest.Collector):
             # With ids, what is set for select may leave tests of theirs out, and must take some somewhere.
             files = files_for(self.collection.options, (*ids, *self.collection.settings.select))
             templates = self.collection.load(files)
+            tasks = self.collection.tasks(templates)
         except GradconformError as error:
             raise self.CollectError(str(error)) from None
-        tasks = self.collection.tasks(templates)
         ids = self.collection.ids
         known = {name for task in tasks for name in (task.id, task.origin.id)}
         for unknown in (name for name in ids if name not in known):
@@ -203,7 +218,7 @@ class SpecFile(pytest.File):
     def collect(self) -> Iterable[pytest.Item]:
         """One test a scenario, device and dtype. Raises CollectError with every problem of the file."""
         try:
-            templates = self.collection.load([self.path])
+            tasks = self.collection.tasks(self.collection.load([self.path]))
         except GradconformError as error:
             raise self.CollectError(str(error)) from None
         head = self.collection.head
@@ -211,7 +226,7 @@ class SpecFile(pytest.File):
             mine := shown(self.path)
         ) not in head.specs:  # the command that runs it again has to name the file
             head = replace(head, specs=(*head.specs, mine))
-        return list(_items(self, self.collection.tasks(templates), head))
+        return list(_items(self, tasks, head))
 
 
 def _items(parent: Corpus | SpecFile, tasks: Iterable[Task], head: Head) -> Iterator[ScenarioItem]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from gradconform.cases import CaseResult
 from gradconform.errors import GradconformError
+from gradconform.known_failures.entries import Pin
 from gradconform.plan import Task
 from gradconform.program.parse import Template
 from gradconform.report.failure import failures, report, summary
@@ -23,7 +25,8 @@ class ScenarioFailed(Exception):  # noqa: N818 - carries a finding, and is no er
 
 
 class ScenarioItem(pytest.Item):
-    """Passes where every case conforms; fails with the report of the first that does not; is skipped, with
+    """Passes where every case conforms; fails with the report of the first that does not; is an expected
+    failure where that is known, and fails where what is known does not fail so; is skipped, with
     the reason, where the engine lacks something, differs as it declares, or nothing could be decided: none of
     these is a pass."""
 
@@ -40,15 +43,30 @@ class ScenarioItem(pytest.Item):
         return item
 
     def runtest(self) -> None:
-        """Runs the draws. Raises ScenarioFailed, or pytest's exception for a skip."""
+        """Runs the draws. Raises ScenarioFailed, or pytest's exception for a skip or an expected failure."""
         cases = tuple(self.checks.check(self.task))
         found = failures(cases)
         if found:
             note = note_of(self.task.subject)
             raise ScenarioFailed(plain(report(found[0], self.head, {note.id: note})))
+        pin = self.task.pin
+        if pin is not None:
+            self.known(pin)
         reason = _undecided(cases)
         if reason:
             pytest.skip(reason)
+
+    def known(self, pin: Pin) -> NoReturn:
+        """Ends a test whose failure is known as `xfail(strict=True)` does; one that does not fail so any more
+        has failed before. Raises pytest's exception for it; ScenarioFailed where the entry has expired."""
+        entry = pin.entry
+        if entry.expired:
+            raise ScenarioFailed(
+                f"the known failure {entry.id} has expired; mend it, or give its entry another day"
+            )
+        told = f"known failure: {entry.manner}" + (f" ({entry.reason})" if entry.reason else "")
+        pytest.xfail(told)
+        raise ScenarioFailed(told)  # under --runxfail
 
     def repr_failure(  # type: ignore[override]
         self, excinfo: pytest.ExceptionInfo[BaseException]

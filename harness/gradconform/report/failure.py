@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from gradconform.cases import CaseResult
+from gradconform.cases import CaseResult, Known
 from gradconform.protocol.pipes import Limits
 from gradconform.report.folding import fold
 from gradconform.report.lines import Line
@@ -59,11 +59,17 @@ def is_failure(verdict: Verdict) -> bool:
     return not isinstance(verdict, Conforms | Declared | Unsupporting | Inconclusive)
 
 
+def fails(case: CaseResult) -> bool:
+    """Whether a case is a failure of the run: of those that entries of known failures speak of, those that do
+    not stand as their entries say."""
+    return is_failure(case.verdict) if case.known is None else not case.is_known
+
+
 def failures(cases: Iterable[CaseResult]) -> tuple[Failure, ...]:
     """The failures among these cases, one for each scenario, in their order."""
     by_scenario: dict[str, list[CaseResult]] = {}
     for case in cases:
-        if is_failure(case.verdict):
+        if fails(case):
             by_scenario.setdefault(case.scenario, []).append(case)
     return tuple(_group(found) for found in by_scenario.values())
 
@@ -120,6 +126,41 @@ def rerun(head: Head, scenario: str, device: str, dtype: str) -> str:
     return shlex.join(parts)
 
 
+def outcome(case: CaseResult) -> str:
+    """How a case ended, in one line."""
+    told = summary(case.verdict)
+    match case.known:
+        case Known(standing="conforms"):
+            return "conforms now: remove its entry from the known failures"
+        case Known(standing="fails otherwise", expected=expected):
+            return f"{told}; it is known to fail otherwise: {expected}"
+        case _:
+            return told
+
+
+def _title(case: CaseResult) -> str:
+    if case.known is None:
+        return TITLES[case.verdict.kind]
+    return {"conforms": "CONFORMS NOW", "unsupported": "UNSUPPORTED NOW"}.get(
+        case.verdict.kind, "FAILS OTHERWISE"
+    )
+
+
+def _known(known: Known, head: Head) -> Iterator[Line]:
+    """What the entry of a known failure says, and what is to be done about it."""
+    reason = f" ({known.reason})" if known.reason else ""
+    files = " or ".join(head.known)
+    yield Line(f"  known failure {known.entry}: {known.expected}{reason}")
+    if known.link:
+        yield Line(f"  {known.link}", whole=True)
+    if known.standing == "conforms":
+        yield Line(f"  its program conforms now: remove the entry from {files}", "title")
+    else:
+        yield Line(
+            f"  its program does not fail so any more: see whether the entry in {files} is still right"
+        )
+
+
 def report(failure: Failure, head: Head, notes: Mapping[str, ScenarioNote]) -> Iterator[Line]:
     """The lines of one failure, without an empty line before or after."""
     case = failure.shown
@@ -129,18 +170,28 @@ def report(failure: Failure, head: Head, notes: Mapping[str, ScenarioNote]) -> I
         draw = f"{case.part}, sample {case.draw}"
     if case.derivation:
         draw = f"the documented example under the derivation {case.derivation}"
-    yield Line(f"{TITLES[case.verdict.kind]} {case.id}, {draw}", "bad")
+    if case.known is not None:
+        draw = "the program of a known failure"
+    yield Line(f"{_title(case)} {case.id}, {draw}", "bad")
     if note is not None:
         yield Line(f"  {note.says}")
         if note.source:
             yield Line(f"  source: {note.source}", "faint")
+    if case.known is not None:
+        yield from _known(case.known, head)
     yield Line("")
-    yield from story(case, head.target if head.engine == "torch" else head.engine)
+    if not isinstance(case.verdict, Conforms):
+        yield from story(case, head.target if head.engine == "torch" else head.engine)
     if failure.alike:
         yield Line(f"fails alike: {', '.join(each.id.removeprefix(case.scenario) for each in failure.alike)}")
     for each in failure.otherwise:
-        yield Line(f"also fails: {each.id.removeprefix(case.scenario)} {summary(each.verdict)}")
-    yield Line(f"run it again: {rerun(head, case.scenario, case.device, case.dtype)}", whole=True)
+        yield Line(f"also fails: {each.id.removeprefix(case.scenario)} {outcome(each)}")
+    again = rerun(head, case.scenario, case.device, case.dtype)
+    if case.known is not None:
+        again = shlex.join(
+            (*shlex.split(again), *(word for path in head.known for word in ("--known", path)))
+        )
+    yield Line(f"run it again: {again}", whole=True)
 
 
 def story(case: CaseResult, engine: str) -> Iterator[Line]:

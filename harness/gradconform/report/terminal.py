@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gradconform.cases import CaseResult
-from gradconform.report.failure import Failure, failures, is_failure, manner, report, size, summary
+from gradconform.report.failure import Failure, fails, failures, manner, outcome, report, size
 from gradconform.report.lines import Line, Role
 from gradconform.report.parts import part_lines
 from gradconform.results import Results
@@ -19,7 +19,6 @@ from gradconform.verdict import (
     Inconclusive,
     Numbers,
     Unsupporting,
-    Verdict,
 )
 
 OTHER = ("crashed", "timed out", "inconclusive", "oracle-disputed")
@@ -28,8 +27,8 @@ OTHER = ("crashed", "timed out", "inconclusive", "oracle-disputed")
 TOLD = 10
 """So many failures are told in full; an engine that is young fails in many places for one reason."""
 
-COLUMNS = ("cases", "conform", "diverge", "declared", "unsupported", "other")
-"""The columns of the table; `declared` is there where any case is."""
+COLUMNS = ("cases", "conform", "diverge", "known", "declared", "unsupported", "other")
+"""The columns of the table; `known` and `declared` are there where any case is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,7 @@ class Row:
     cases: int
     conform: int
     diverge: int
+    known: int
     declared: int
     unsupported: int
     other: int
@@ -49,8 +49,13 @@ def rows(cases: Sequence[CaseResult]) -> tuple[Row, ...]:
     """A row for each feature, in the order of the run."""
     by_feature: dict[str, Counter[str]] = {}
     for case in cases:
-        by_feature.setdefault(case.feature, Counter())[case.verdict.kind] += 1
+        by_feature.setdefault(case.feature, Counter())[_kind(case)] += 1
     return tuple(_row(feature, counts) for feature, counts in by_feature.items())
+
+
+def _kind(case: CaseResult) -> str:
+    """What a case is counted as."""
+    return "known" if case.is_known else case.verdict.kind
 
 
 def _row(feature: str, counts: Counter[str]) -> Row:
@@ -59,6 +64,7 @@ def _row(feature: str, counts: Counter[str]) -> Row:
         counts.total(),
         counts["conforms"],
         counts["diverges"],
+        counts["known"],
         counts["declared"],
         counts["unsupported"],
         sum(counts[kind] for kind in OTHER),
@@ -77,7 +83,7 @@ def run_report(results: Results) -> Iterator[Line]:
             f"{len(found) - TOLD} more scenarios fail; --select one of them to see its report:", "title"
         )
     for failure in found[TOLD:]:
-        yield Line(f"  {failure.shown.id} {summary(failure.shown.verdict)}")
+        yield Line(f"  {failure.shown.id} {outcome(failure.shown)}")
     yield Line("")
     yield from table(results.cases, "operator" if results.head.corpus == "opinfo" else "feature")
     yield Line("")
@@ -102,8 +108,8 @@ def _simplest_first(failures: Iterable[Failure]) -> list[Failure]:
 def table(cases: Sequence[CaseResult], first: str = "feature") -> Iterator[Line]:
     """The table by feature with its totals. first: what stands above the features."""
     found = rows(cases)
-    total = _row("total", Counter(case.verdict.kind for case in cases))
-    columns = tuple(name for name in COLUMNS if name != "declared" or total.declared)
+    total = _row("total", Counter(map(_kind, cases)))
+    columns = tuple(name for name in COLUMNS if name not in {"known", "declared"} or getattr(total, name))
     cells = [
         tuple(map(str, (row.feature, *(getattr(row, name) for name in columns)))) for row in (*found, total)
     ]
@@ -123,7 +129,7 @@ def table(cases: Sequence[CaseResult], first: str = "feature") -> Iterator[Line]
 def _notes(results: Results) -> Iterator[Line]:
     head = results.head
     yield from part_lines(results.cases)
-    counts: Counter[str] = Counter(case.verdict.kind for case in results.cases)
+    counts = Counter(map(_kind, results.cases))
     named = [f"{counts[kind]} {kind}" for kind in OTHER if counts[kind]]
     if named:
         yield Line(f"other: {', '.join(named)}")
@@ -143,6 +149,7 @@ def _notes(results: Results) -> Iterator[Line]:
             reasons.setdefault(case.id, case.verdict.reason)
     yield from (Line(f"inconclusive: {name} {reason}") for name, reason in reasons.items())
     yield from _numbers(results.cases)
+    yield from _known(results)
     yield Line(head.compared)
     for reason in head.absent:
         yield Line(f"not run: device {reason}", "bad")
@@ -154,6 +161,22 @@ def _counted(title: str, names: Iterable[str]) -> Iterator[Line]:
     named = [f"{name} ({count} {'case' if count == 1 else 'cases'})" for name, count in counts.most_common()]
     if named:
         yield Line(f"{title}: {', '.join(named)}")
+
+
+def _known(results: Results) -> Iterator[Line]:
+    """How the known failures stand; nothing where there is no file of them."""
+    head = results.head
+    if not head.known:
+        return
+    found = Counter(case.known.standing for case in results.cases if case.known is not None)
+    parts = [f"{found['fails as known']} fail as known"]
+    parts += [f"{found['conforms']} conform now"] if found["conforms"] else []
+    parts += [f"{found['fails otherwise']} fail otherwise"] if found["fails otherwise"] else []
+    if head.unreached:
+        parts.append(f"{head.unreached} not selected")
+    yield Line(f"known failures in {', '.join(head.known)}: {', '.join(parts)}")
+    for entry in head.expired:
+        yield Line(f"expired: the known failure {entry}; mend it, or give its entry another day", "bad")
 
 
 def _numbers(cases: Iterable[CaseResult]) -> Iterator[Line]:
@@ -174,17 +197,19 @@ def _numbers(cases: Iterable[CaseResult]) -> Iterator[Line]:
     yield Line(f"numbers: {', '.join(parts)}")
 
 
-REST = ("as declared", "unsupported", "provided by the shim", "inconclusive")
+REST = ("known to fail", "as declared", "unsupported", "provided by the shim", "inconclusive")
 """What the closing line counts beside what conforms."""
 
 
-def _told_as(verdict: Verdict) -> str:
-    match verdict:
+def _told_as(case: CaseResult) -> str:
+    if case.is_known:
+        return "known to fail"
+    match case.verdict:
         case Declared():
             return "as declared"
         case Unsupporting(shim=True):
             return "provided by the shim"
-        case _:
+        case verdict:
             return verdict.kind
 
 
@@ -192,10 +217,11 @@ def closing_line(results: Results) -> Line:
     """The outcome in one line."""
     cases = results.cases
     total = len(cases)
-    failing = [case for case in cases if is_failure(case.verdict)]
-    role: Role = "bad" if failing else "good"
+    failing = [case for case in cases if fails(case)]
+    expired = results.head.expired
+    role: Role = "bad" if failing or expired else "good"
     conform = sum(case.verdict.kind == "conforms" for case in cases)
-    counts = Counter(_told_as(case.verdict) for case in cases)
+    counts = Counter(_told_as(case) for case in cases)
     rest = [f"{counts[word]} {word}" for word in REST if counts[word]]
     kept = f"{conform} of {total} cases conform" + "".join(f", {part}" for part in rest)
     if failing:
@@ -205,8 +231,10 @@ def closing_line(results: Results) -> Line:
         word = ("diverge" if diverging else "fail") + ("s" if alone else "")
         shown = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
         text = f"{len(ids)} {'scenario' if alone else 'scenarios'} {word}: {shown}; {kept}"
+    elif expired:
+        text = f"known failures have expired: {', '.join(expired)}; {kept}"
     else:
-        text = f"nothing diverges: {kept}"
+        text = f"nothing diverges{' that is not known' if counts['known to fail'] else ''}: {kept}"
     end = results.end
     if end is not None and end.interrupted:
         text, role = f"interrupted after {end.tasks} of {results.head.tasks} tests; {text}", "bad"
