@@ -26,7 +26,7 @@ METHODS = ("diff",)
 
 def _cut(value: Tensor, dim: int, start: int | None, end: int | None = None) -> Tensor:
     """Return the places from `start` to `end` of one dimension, a view."""
-    return take_slice(value, dim % value.ndim, start, end, None)  # type: ignore[no-any-return]
+    return take_slice(value, wrapped(dim, value.ndim), start, end, None)  # type: ignore[no-any-return]
 
 
 def diff(

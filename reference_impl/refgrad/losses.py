@@ -358,7 +358,8 @@ def margin_ranking_loss(  # noqa: PLR0917 - torch's signature
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
             f"{input1.shape}, input2: {input2.shape}, target: {target.shape} "
         )
-    return reduced(clamp_min(-target * (input1 - input2) + float(margin), 0), reduction)
+    difference = input1 - input2
+    return reduced(clamp_min(-target * difference + float(margin), 0), reduction)
 
 
 def hinge_embedding_loss(  # noqa: PLR0917 - torch's signature

@@ -33,11 +33,12 @@ PROGRAMS = {
             print("-")
         """,
     "the order in which a loss reaches its inputs": """
-        for f in (F.cosine_embedding_loss, F.margin_ranking_loss):
-            x, y = leaf([[1., 2.], [3., 1.]]), leaf([[2., 1.], [1., 1.]])
-            for x1, x2 in ((x, y), (y, x)):
-                x1.register_hook(lambda g: print(1, g)); x2.register_hook(lambda g: print(2, g))
-                attempt(lambda: f(x1, x2, torch.tensor([1., -1.])).backward())
+        x, y, z = leaf([[1., 2.], [3., 1.]]), leaf([[2., 1.], [1., 1.]]), leaf([1., -1.])
+        for number, tensor in enumerate((x, y, z)):
+            tensor.register_hook(lambda g, number=number: print(number, g))
+        F.cosine_embedding_loss(x, y, z.detach()).backward()
+        F.cosine_embedding_loss(y, x, z.detach()).backward()
+        F.margin_ranking_loss(x[0], y[0], z).backward()
         """,
     "a view of a tensor that was cut from the graph": """
         takes = torch.view_as_real, torch.conj, lambda x: x.t().conj()[0], lambda x: x.real, lambda x: x[0]
@@ -151,6 +152,8 @@ PROGRAMS = {
         ones = torch.ones
         attempt(lambda: torch.cdist(ones(2), ones(2)), lambda: torch.cdist(ones(2, 2), ones([])))
         print(torch.view_as_real_copy(leaf([1 + 2j]).conj()))
+        try: torch.cumulative_trapezoid(ones([]), ones([]))
+        except IndexError: print("no dimensions")
         """,
 }
 
