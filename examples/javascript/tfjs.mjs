@@ -1,4 +1,7 @@
 // TensorFlow.js (https://www.tensorflow.org/js): functional, float32.
+//
+// `policies` declares the conventions in which it differs from torch by choice: they are checked, shown in
+// reports, and count neither as differences nor as conforming.
 
 import { serve } from "./worker/serve.mjs"; // first: the engine prints when it is loaded
 import { functional } from "./worker/functional.mjs";
@@ -14,6 +17,17 @@ await serve(
     version: tf.version["tfjs-core"],
     dtypes: ["float32", "bool"],
     operators: table(operators),
+    policies: {
+      "abs-at-zero": "minus-one",
+      "abs-at-nan": "nan",
+      "ties-between-tensors": "first",
+      "nan-between-tensors": "none",
+      "ties-within-a-tensor": "each",
+      "zero-to-the-zero": "nan",
+      "norm-at-zero": "nan",
+      "atan2-at-the-origin": "nan",
+      views: "copies",
+    },
     array: ({ dtype, shape, values }) => tf.tensor(values, shape, dtype),
     numbers: (tensor) => ({ dtype: tensor.dtype, shape: tensor.shape, values: tensor.dataSync() }),
     isArray: (value) => value instanceof tf.Tensor,
