@@ -60,7 +60,7 @@ class Functions(FunctionalEngine):
     def vjp(
         self, function: Callable[..., list[Any]], primals: Sequence[Any], cotangents: Sequence[Any]
     ) -> Sequence[Any]:
-        _, pull = torch.func.vjp(function, *primals)
+        pull = torch.func.vjp(function, *primals)[1]
         if self.conjugates:
             return [*map(conjugated, pull([*map(conjugated, cotangents)]))]
         return pull(list(cotangents))  # type: ignore[no-any-return]

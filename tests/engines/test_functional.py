@@ -157,7 +157,9 @@ def test_an_engine_that_is_wrong_diverges(
     program: MakeProgram, functions: FunctionalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = functions.vjp
-    monkeypatch.setattr(functions, "vjp", lambda *given: [each * 2 for each in own(*given)])
+    monkeypatch.setattr(
+        functions, "vjp", lambda *given: [None if each is None else each * 2 for each in own(*given)]
+    )
     for text in (CONFORMING["a backward"], CONFORMING["second order"]):
         bound = program(text, X, W, V)
         verdict = judge(bound, run(bound, TorchEngine()), run(bound, functions), torch_errors=False)

@@ -174,7 +174,7 @@ def _gradients(program: Program, trace: Trace) -> Iterator[Seen]:
             if name in given:
                 yield from seen if isinstance(seen, tuple) else (seen,)
             if isinstance(seen, TensorSeen):
-                yield seen.grad  # type: ignore[misc]
+                yield seen.grad
 
 
 def _is_complex(seen: Seen) -> bool:

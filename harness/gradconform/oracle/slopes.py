@@ -89,7 +89,7 @@ def reducing(
             value = result[0] if isinstance(result, tuple) else result
             given = order.bind(*arguments, **options).arguments
             operand = arguments[0]
-            dim = given.get("dim")
+            dim: Any = given.get("dim")
             whole = dim is None or dim == ()
             elsewhere = over == ("one" if whole else "all") or not when(given)
             if elsewhere or not value.requires_grad or isinstance(dim, torch.Tensor):
