@@ -99,7 +99,9 @@ _linear(
 )
 
 
-def _view(name: str, grad_fn: str, forward: str, formula: str, args: str = "", **said: bool) -> None:
+def _view(
+    name: str, grad_fn: str, forward: str, formula: str, args: str = "", *, reinterprets: bool = False
+) -> None:
     rule(
         name,
         grad_fn=grad_fn,
@@ -109,7 +111,7 @@ def _view(name: str, grad_fn: str, forward: str, formula: str, args: str = "", *
         self=formula,
         saves="",
         view=True,
-        **said,
+        reinterprets=reinterprets,
     )
 
 

@@ -8,7 +8,9 @@ from .formulas import kernel
 from .registry import NON_DIFFERENTIABLE, rule
 
 
-def _view(name: str, grad_fn: str, forward: str, formula: str, args: str = "", **said: bool) -> None:
+def _view(
+    name: str, grad_fn: str, forward: str, formula: str, args: str = "", *, reinterprets: bool = False
+) -> None:
     rule(
         name,
         grad_fn=grad_fn,
@@ -18,7 +20,7 @@ def _view(name: str, grad_fn: str, forward: str, formula: str, args: str = "", *
         self=formula,
         saves="",
         view=True,
-        **said,
+        reinterprets=reinterprets,
     )
 
 
