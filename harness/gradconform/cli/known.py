@@ -159,19 +159,13 @@ def _require_whole(
         )
     replayed = {case.known.entry: case.known for case in results.cases if case.known is not None}
     for entry in known.entries if known else ():
-        mine = {case.dtype for case in results.cases if case.known and case.known.entry == entry.id}
-        missing = set(dtypes.get(entry.scenario, ())) - mine if entry.id == entry.scenario else set()
-        if entry.id not in replayed:
+        ran = {case.dtype for case in results.cases if case.scenario == entry.scenario}
+        missing = set(dtypes.get(entry.scenario, ())) - ran if entry.id == entry.scenario else set()
+        if entry.id not in replayed or missing:
+            lacking = f" in {', '.join(sorted(missing))}" if entry.id in replayed else ""
             raise UsageError(
-                f"{what} tells nothing of the known failure {entry.id}: run all devices, dtypes and "
+                f"{what} tells nothing of the known failure {entry.id}{lacking}: run all devices, dtypes and "
                 f"scenarios of the entries, with --known {known.path if known else ''}"
-            )
-        if missing and not {
-            f"{entry.id}[{case.device}-{each}]" for case in results.cases for each in missing
-        } & {other.id for other in (known.entries if known else ())}:
-            raise UsageError(
-                f"{what} tells nothing of the known failure {entry.id} in {', '.join(sorted(missing))}: "
-                "run all dtypes of the entries"
             )
     written = {entry.id: str(entry.manner) for entry in (known.entries if known else ())}
     for name, one in replayed.items():
@@ -199,6 +193,5 @@ def _told(path: Path, found: Found, results: Results, known: KnownFile | None) -
     before = [entry for entry in (known.entries if known else ()) if entry.id not in edits.dropped]
     bare = sum(not entry.reason for entry in (*before, *edits.added))
     if bare:
-        yield Line(
-            f'{bare} {"entry has" if bare == 1 else "entries have"} no reason yet: fill in reason: ""', "bad"
-        )
+        count = "entry has" if bare == 1 else "entries have"
+        yield Line(f'{bare} {count} no reason yet: fill in reason: ""', "bad")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from gradconform.cases import CaseResult
 from gradconform.errors import Place
@@ -20,13 +20,14 @@ Failing = tuple[Manner, Pinned]
 """How a test fails, and the program that shows it."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Found:
-    """What a run says of the entries. unknown: tests that fail and of which no program can be kept."""
+    """What a run says of the entries. kept: the ids of those that stay. unwritten: the tests that fail and of
+    which there is no program to keep."""
 
     edits: Edits
-    kept: tuple[str, ...] = ()
-    unwritten: list[str] = field(default_factory=list)
+    kept: tuple[str, ...]
+    unwritten: tuple[str, ...]
 
 
 def compared(
@@ -41,72 +42,49 @@ def compared(
     for case in cases:
         tests.setdefault(case.id, []).append(case)
     entries = {entry.id: entry for entry in (known.entries if known else ())}
-    now: dict[str, dict[str, Failing]] = {}
-    found = Found(Edits())
+    spoken: dict[str, dict[str, Failing | None]] = {}
     fresh: dict[str, list[list[CaseResult]]] = {}
     for test, told in tests.items():
         entry = next((entries[c.known.entry] for c in told if c.known and c.known.entry in entries), None)
-        if entry is None:
-            fresh.setdefault(told[0].scenario, []).append(told)
-            continue
-        failing = _failing(entry, told)
-        now.setdefault(entry.id, {})
-        if failing is not None:
-            now[entry.id][test] = failing
+        # Where the entry's program conforms, what else the test has run is as that of any other.
+        others = [case for case in told if case.known is None] if entry else told
+        if entry is not None:
+            spoken.setdefault(entry.id, {})[test] = _failing(entry, told)
+        if others:
+            fresh.setdefault(told[0].scenario, []).append(others)
     dropped: list[str] = []
+    kept: list[str] = []
     changed: dict[str, Entry] = {}
     added: list[Entry] = []
-    kept: list[str] = []
-    covered = _covered(tests.values())
-    for name, failing in now.items():
+    unwritten: list[str] = []
+    for name, now in spoken.items():
         entry = entries[name]
-        ways = set(map(_key, failing.values()))
-        if len(ways) == 1 and set(failing) == covered[name]:
-            ((manner, pinned), *_) = failing.values()
-            if (manner, pinned) == (entry.manner, entry.pinned):
-                kept.append(name)
-            else:
-                changed[name] = replace(entry, manner=manner, pinned=pinned)
-            continue
-        dropped.append(name)
-        added += (
-            replace(entry, id=test, manner=manner, pinned=pinned)
-            for test, (manner, pinned) in failing.items()
-        )
+        (first, *others) = now.values()
+        if first is None or any(way != first for way in others):  # no longer one thing, if anything
+            dropped.append(name)
+            ways = ((test, way) for test, way in now.items() if way is not None)
+            added += (replace(entry, id=test, manner=way[0], pinned=way[1]) for test, way in ways)
+        elif first == (entry.manner, entry.pinned):
+            kept.append(name)
+        else:
+            changed[name] = replace(entry, manner=first[0], pinned=first[1])
     for scenario, groups in fresh.items():
-        added += _new(scenario, groups, dtypes.get(scenario, ()), found)
-    found.edits = Edits(tuple(dropped), changed, tuple(added))
-    found.kept = tuple(kept)
-    return found
-
-
-def _covered(tests: Iterable[list[CaseResult]]) -> dict[str, set[str]]:
-    """The tests of each entry."""
-    found: dict[str, set[str]] = {}
-    for told in tests:
-        for case in told:
-            if case.known is not None:
-                found.setdefault(case.known.entry, set()).add(case.id)
-    return found
-
-
-def _key(failing: Failing) -> str:
-    return repr(failing)
+        added += _new(scenario, groups, dtypes.get(scenario, ()), unwritten)
+    return Found(Edits(tuple(dropped), changed, tuple(added)), tuple(kept), tuple(unwritten))
 
 
 def _failing(entry: Entry, told: list[CaseResult]) -> Failing | None:
-    """How a test that an entry speaks of fails now; None where it does not."""
-    (first, *others) = told
-    if first.is_known:
-        return entry.manner, entry.pinned
-    manner = manner_of(first.verdict)
-    if manner is not None:
-        return manner, entry.pinned
-    return next(iter(_ways(others, None)), None)
+    """How the program of an entry fails in a test; None where it does not."""
+    case = next(case for case in told if case.known is not None)
+    manner = entry.manner if case.is_known else manner_of(case.verdict)
+    return None if manner is None else (manner, entry.pinned)
 
 
-def _new(scenario: str, groups: list[list[CaseResult]], dtypes: Sequence[str], found: Found) -> list[Entry]:
-    """The entries of a scenario that none speaks of: one, or one for each test that fails."""
+def _new(
+    scenario: str, groups: list[list[CaseResult]], dtypes: Sequence[str], unwritten: list[str]
+) -> list[Entry]:
+    """The entries of a scenario that none speaks of: one, or one for each test that fails. Tests without any
+    are added to `unwritten`."""
     failing = [told for told in groups if any(manner_of(case.verdict) for case in told)]
     if not failing:
         return []
@@ -121,7 +99,7 @@ def _new(scenario: str, groups: list[list[CaseResult]], dtypes: Sequence[str], f
         if ways:
             entries.append(_entry(told[0].id, ways[0]))
         else:
-            found.unwritten.append(told[0].id)
+            unwritten.append(told[0].id)
     return entries
 
 
@@ -135,9 +113,9 @@ def _ways(cases: Iterable[CaseResult], dtype: str | None) -> list[Failing]:
     found = []
     for case in sorted(cases, key=_size):
         manner = manner_of(case.verdict)
-        pinned = _pinned(case.example.program, dtype) if case.example else None
-        if manner is not None and pinned is not None:
-            found.append((manner, pinned))
+        if manner is not None and case.example is not None:
+            pinned = _pinned(case.example.program, dtype)
+            found += [(manner, pinned)] if pinned is not None else []
     return found
 
 

@@ -109,7 +109,8 @@ class _Reader:
         if kind and kind not in FAILING:
             hint = did_you_mean(kind, FAILING) or f"the kinds are {', '.join(FAILING)}"
             self.report.add(self.at(node, "fails"), f"'{kind}' is no kind of failure", hint)
-        if bool(what and where) is not (kind == "diverges") and kind in FAILING:
+        told = (bool(what), bool(where))
+        if kind in FAILING and told != (kind == "diverges", kind == "diverges"):
             message = "'what' differs and 'where' are told of a divergence, and of nothing else"
             self.report.add(self.at(node, "fails"), message)
         return Manner(kind, what, where)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from gradconform.errors import Place, Problem, SpecError
 from gradconform.known_failures.entries import Entry, KnownFile
 from gradconform.known_failures.read import KEYS, read_known
 from gradconform.spec.source import Report, SourceText, read_source
-from gradconform.spec.tree import Field, Node, Scalar, Sequence, Table, parse_yaml
+from gradconform.spec.tree import Field, Node, Scalar, Table, parse_yaml
+from gradconform.spec.tree import Sequence as Items
 
 WRITTEN = ("fails", "what", "where", "inputs", "program", "document")
 """The keys that are the harness's own; the others are people's."""
@@ -57,7 +58,7 @@ def write_known(path: Path, engine: str, known: KnownFile | None, edits: Edits) 
     added = "".join(entry_text(entry) for entry in edits.added)
     draft = path.with_name(f"{path.name}.draft")
     whole = _with(text, added)
-    draft.write_text(whole, encoding="utf-8")
+    draft.write_text(whole, encoding="utf-8", newline="")
     try:
         _require(read_known(draft), known, edits, path)
         draft.replace(path)
@@ -67,11 +68,15 @@ def write_known(path: Path, engine: str, known: KnownFile | None, edits: Edits) 
 
 def entry_text(entry: Entry) -> str:
     """An entry as it is written at first."""
-    lines = [f"- id: {_scalar(entry.id)}", *(f"  {line}" for line in _manner(entry))]
-    lines.append(f"  reason: {_scalar(entry.reason)}")
-    lines += [f"  link: {_scalar(entry.link)}"] if entry.link else []
-    lines += [f"  expires: {entry.expires.isoformat()}"] if entry.expires else []
-    return "".join(f"{line}\n" for line in (*lines, *(f"  {line}" for line in _pinned(entry))))
+    lines = [*_manner(entry), f"reason: {_scalar(entry.reason)}"]
+    lines += [f"link: {_scalar(entry.link)}"] if entry.link else []
+    lines += [f"expires: {entry.expires.isoformat()}"] if entry.expires else []
+    text = (f"- id: {_scalar(entry.id)}", *_indented((*lines, *_pinned(entry)), "  "))
+    return "".join(f"{line}\n" for line in text)
+
+
+def _indented(lines: Iterable[str], indent: str) -> list[str]:
+    return [indent + line if line else "" for line in lines]
 
 
 def _manner(entry: Entry) -> list[str]:
@@ -88,7 +93,7 @@ def _pinned(entry: Entry) -> list[str]:
         return ["document: |", f"  {entry.pinned.document}"]
     inputs = [f"  {_scalar(name)}: {expression}" for name, expression in text.inputs.items()]
     lines = ["inputs:", *inputs] if inputs else []
-    return [*lines, "program: |", *(f"  {line}".rstrip() for line in text.program.split("\n"))]
+    return [*lines, "program: |", *_indented(text.program.split("\n"), "  ")]
 
 
 def _scalar(text: str) -> str:
@@ -101,14 +106,21 @@ def _with(text: str, added: str) -> str:
     """The file's text with further entries behind those that it has."""
     if text and not text.endswith("\n"):
         text += "\n"
-    lines = text.splitlines(keepends=True)
+    lines = text.split("\n")
+    further = _ended(added.split("\n")[:-1], lines)
     entries = _entries_of(text)
     if entries:
-        end = entries[-1].end
-        return "".join((*lines[:end], added, *lines[end:]))
-    at = next(index for index, line in enumerate(lines) if _EMPTY.fullmatch(line.strip("\n")))
-    opened = "failures:\n" if added else "failures: []\n"
-    return "".join((*lines[:at], opened, added, *lines[at + 1 :]))
+        at = entries[-1].end
+        return "\n".join((*lines[:at], *further, *lines[at:]))
+    at = next(index for index, line in enumerate(lines) if _EMPTY.fullmatch(line.rstrip("\r")))
+    opened = _ended(["failures:" if added else "failures: []"], lines)
+    return "\n".join((*lines[:at], *opened, *further, *lines[at + 1 :]))
+
+
+def _ended(lines: Iterable[str], beside: Sequence[str]) -> list[str]:
+    """New lines, ended as those that they come between."""
+    end = "\r" if beside[0].endswith("\r") else ""
+    return [line + end for line in lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +141,7 @@ def _edited(path: Path, edits: Edits) -> str:
     source = read_source(path)
     if isinstance(source, Problem):
         raise SpecError([source])
-    lines = [line.rstrip("\r") for line in source.text.split("\n")]
+    lines = source.text.split("\n")
     for block in reversed(_entries_of(source.text, path)):
         if block.id in edits.dropped:
             del lines[block.above : block.end]
@@ -141,8 +153,8 @@ def _edited(path: Path, edits: Edits) -> str:
 def _changed(lines: list[str], block: _Block, entry: Entry) -> list[str]:
     """The lines of an entry with the harness's own keys written anew, each kind where it stood."""
     indent = " " * (block.indent + 2)
-    manner = [indent + line for line in _manner(entry)]
-    pinned = [indent + line for line in _pinned(entry)]
+    manner = _ended(_indented(_manner(entry), indent), lines)
+    pinned = _ended(_indented(_pinned(entry), indent), lines)
     fields = sorted(block.table.fields.values(), key=lambda one: one.key.place.line)
     starts = [one.key.place.line - 1 for one in fields]
     found: list[str] = []
@@ -177,7 +189,7 @@ def _entries_of(text: str, path: Path | None = None) -> list[_Block]:
     report = Report(SourceText(str(path or ""), text, tuple(lines)), [])
     root = parse_yaml(report)
     failures = root.get("failures") if isinstance(root, Table) else None
-    if not isinstance(root, Table) or not isinstance(failures, Sequence):
+    if not isinstance(root, Table) or not isinstance(failures, Items):
         return []
     after = [one.key.place.line - 1 for one in root.fields.values()]
     blocks: list[_Block] = []
