@@ -61,7 +61,7 @@ class Functions(FunctionalEngine):
         self, function: Callable[..., list[Any]], primals: Sequence[Any], cotangents: Sequence[Any]
     ) -> Sequence[Any]:
         pull = torch.func.vjp(function, *primals)[1]
-        if self.conjugates:
+        if self.conjugate is not None:
             return [*map(conjugated, pull([*map(conjugated, cotangents)]))]
         return pull(list(cotangents))  # type: ignore[no-any-return]
 

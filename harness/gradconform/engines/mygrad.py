@@ -13,7 +13,8 @@ from mygrad import Tensor, nnet
 
 from gradconform.engines.base import Handle
 from gradconform.engines.by_table import TableEngine
-from gradconform.engines.numpy_like import CASTS, operators
+from gradconform.engines.numpy_like import operators
+from gradconform.engines.numpy_words import CASTS
 from gradconform.engines.torch_like import IN_PLACE
 
 DTYPES = {
