@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -211,24 +212,35 @@ def test_verdicts_do_not_depend_on_where_the_engine_runs(folder: Path) -> None:
 
 
 def test_an_exploration_goes_on_after_a_crash_and_tells_of_it(folder: Path) -> None:
-    (folder / "own_engines.py").write_text(ENGINES.replace('"mul"', '"tanh"'))
     process = started(
         folder,
         *(
             "explore",
-            "own_engines:Dies",
-            "--isolate",
+            f"{FAULTY} mul",
             "--programs",
-            "60",
+            "300",
             "--dtype",
             "float32",
             "--jobs",
+            "1",
+            "--seed",
             "1",
         ),
     )
     out, err = process.communicate(timeout=600)
     assert process.returncode == 1, err
-    assert "60 programs" in out
-    assert re.search(r"find \w+, from program", out)
-    assert "SIGABRT" in out
-    assert "tanh" in out
+    assert "\n300 programs" in out
+    (find,) = re.findall(r"^find (\w+), from program", out, re.MULTILINE)
+    assert "SIGSEGV" in out
+    # The smallest program has the one operator, and can be given to the worker by itself.
+    (dialogue,) = (folder / "gradconform-finds").rglob(f"{find}.worker.jsonl")
+    hello, question, shutdown = map(json.loads, dialogue.read_text().splitlines())
+    assert [hello["type"], question["type"], shutdown["type"]] == ["hello", "run", "shutdown"]
+    assert [step["operator"] for step in question["program"]["steps"]] == ["mul"]
+    alone = subprocess.run(
+        [sys.executable, str(WORKERS / "faulty.py"), "mul"],
+        input=dialogue.read_bytes(),
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    assert alone.returncode == -signal.SIGSEGV

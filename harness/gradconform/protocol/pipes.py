@@ -141,6 +141,21 @@ class Pipes:
         told = " / ".join(shortened(line.strip()) for line in lines[-LAST_WORDS:])
         return f"; the last it said: {told}" if told else ""
 
+    def finish(self, farewell: bytes, seconds: float) -> tuple[int | None, bytes]:
+        """Says a last line, or nothing, and closes the pipe. Returns the exit code, or None where the process
+        runs on for so many seconds, and all that it wrote and nobody asked for."""
+        with contextlib.suppress(OSError):
+            os.write(self._in, farewell)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        end = time.monotonic() + seconds
+        while self._writes and (left := end - time.monotonic()) > 0:
+            if not self._wait(min(left, LOOK)) and self.ended:
+                break
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(end - time.monotonic(), 0))
+        return self._process.returncode, bytes(self._read)
+
     def close(self, farewell: bytes = b"") -> None:
         """Ends the process and all that it started. farewell: a line after which it may end by itself."""
         if farewell:

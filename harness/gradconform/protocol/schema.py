@@ -212,15 +212,21 @@ def _messages() -> Schema:
                 "language": STRING,
                 "torch_errors": TRUTH,
                 "capabilities": capabilities,
+                "policies": table(STRING),
+                "composed": table(STRING),
             },
         },
         "refusal": _message("error", "In place of hello: the worker cannot work.", message=STRING),
         "trace-answer": _message("trace", "What the program showed.", id=INTEGER, trace=ref("trace")),
-        "unsupported-answer": _message(
-            "unsupported", "The engine lacks what the program needs.", id=INTEGER, feature=STRING
-        ),
+        "unsupported-answer": _unsupported(),
         "error-answer": _message("error", "The worker itself failed.", id=INTEGER, message=STRING),
     }
+
+
+def _unsupported() -> Schema:
+    says = "The engine lacks what the program needs. shim: the adapter would have to do it in its stead."
+    kind = {"const": "unsupported"}
+    return record(says, {"type": kind, "id": INTEGER, "feature": STRING}, {"shim": TRUTH})
 
 
 def _message(kind: str, says: str, **fields: Schema) -> Schema:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +21,7 @@ from gradconform.execution.host import Host, InProcess, Lost
 from gradconform.execution.interpreter import Detail
 from gradconform.program.json_form import from_json
 from gradconform.program.library import learn_tables
+from gradconform.program.vocabulary import OPERATORS, of_torch
 from gradconform.protocol.messages import (
     Capabilities,
     Hello,
@@ -79,6 +80,9 @@ def serve(host: Host, questions: BinaryIO, answers: BinaryIO) -> None:
 def _answer(host: Host, message: Mapping[str, Any]) -> Mapping[str, Any]:
     number = message["id"]
     try:
+        for operator in _operators(message["program"]):
+            if operator not in OPERATORS and of_torch(operator) is None:
+                raise Unsupported(f"operator {operator}")
         program = from_json(message["program"])
         trace = host.run(program, message["device"], Detail(message["detail"]))
         return trace_message(number, encode_trace(trace))
@@ -88,6 +92,19 @@ def _answer(host: Host, message: Mapping[str, Any]) -> Mapping[str, Any]:
         raise lost.__cause__ or lost from None
     except GradconformError as error:
         return error_message(number, str(error).removeprefix(f"engine {host.name}: "))
+
+
+def _operators(document: Any) -> Iterator[str]:
+    """The operators of the steps of a document, whatever else is wrong with it."""
+    if isinstance(document, dict):
+        operator = document.get("operator")
+        if isinstance(operator, str):
+            yield operator
+        for name in ("steps", "body", "methods"):
+            yield from _operators(document.get(name, ()))
+    elif isinstance(document, list):
+        for item in document:
+            yield from _operators(item)
 
 
 def _apart() -> tuple[BinaryIO, BinaryIO]:

@@ -1,4 +1,6 @@
-"""The worker of scalar.py with faults: each is that of the programs of one scenario, `faults/NAME`."""
+"""The worker of scalar.py with faults: each is that of the programs of one scenario, `faults/NAME`; and those
+with an operator that is named on the command line end the process.
+"""
 
 from __future__ import annotations
 
@@ -144,6 +146,8 @@ def main() -> None:
                 say({**hello(), "engine": "faulty"})
             case "run":
                 name = message["program"]["scenario"].removeprefix("faults/")
+                if {step.get("operator", "") for step in message["program"]["steps"]} & {*sys.argv[1:]}:
+                    segfault(message)
                 if name in FAULTS:
                     FAULTS[name](message)
                     sys.stdout.flush()
