@@ -6,7 +6,8 @@ Usage: python benchmarks/detection.py [--bugs ID ...] [--columns NAME ...] [--jo
 Each bug of tests/meta/zoo/ meets each column in a process of its own, up to the first failure: which program
 notices it, how many were run by then, and how much CPU time that took. Tests that reach nothing of what a bug
 changes are counted and not run. `--write` keeps the cells that were
-measured in docs/detection.jsonl, beside those that are there, and writes docs/detection.md.
+measured in docs/detection.jsonl, beside those that are there, and writes docs/detection.md, which also tells
+the score of docs/mutation.md (mutation.py).
 """
 
 # ruff: noqa: E402 - the path is mended before a package is imported from it
@@ -33,6 +34,7 @@ from detection.columns import Column, First, of_check, of_programs, of_tasks  # 
 from detection.page import COLUMNS, page  # type: ignore[import-not-found]
 from forks import Ended, Tell, several  # type: ignore[import-not-found]
 from mutants.copies import changed, sources  # type: ignore[import-not-found]
+from mutation.page import summary  # type: ignore[import-not-found]
 from reach import Key, touched  # type: ignore[import-not-found]
 from today import CHECKS  # type: ignore[import-not-found]
 from zoo import ALL, BUGS  # type: ignore[import-not-found]
@@ -43,6 +45,7 @@ from gradconform.spec.corpus import all_files
 
 PAGE = ROOT / "docs" / "detection.md"
 CELLS = ROOT / "docs" / "detection.jsonl"
+MUTANTS = ROOT / "docs" / "mutation.md"
 PROGRAMS = 20_000
 
 _TABLES = ("operators/", "points/")
@@ -132,7 +135,8 @@ def main() -> None:
             if options.write:
                 write(CELLS, sorted_cells(merged(known, new)))
     version = torch.__version__.partition("+")[0]
-    text = "\n".join(page(ALL, merged(known, new), version)) + "\n"
+    mutants = summary(MUTANTS.read_text("utf-8"))
+    text = "\n".join(page(ALL, merged(known, new), version, mutants)) + "\n"
     if options.write:
         PAGE.write_text(text, encoding="utf-8")
     else:

@@ -7,9 +7,10 @@ First it is recorded which scenario runs which lines of refgrad, at its document
 mutants is drawn by the seed, and each meets the scenarios that run its line, those that run the fewest lines
 first, at their examples and then with random draws, up to the first that diverges; a mutant that takes its
 process down, or does not end, is caught. The table of derivatives has a benchmark of its own, wrong_rules.py.
-`--write` writes docs/mutation.md. Why a mutant survives is told in docs/mutation.yaml; an explanation of one
-that does not fails the run. `--keep` keeps what was recorded in a file, and reads it where it is there: for
-several runs on one state of refgrad and of the specs. An interrupt ends the run early, with what is known.
+`--write` writes docs/mutation.md, and the score into docs/detection.md. Why a mutant survives is told in
+docs/mutation.yaml; an explanation of one that does not fails the run. `--keep` keeps what was recorded in a
+file, and reads it where it is there: for several runs on one state of refgrad and of the specs. An interrupt
+ends the run early, with what is known.
 """
 
 # ruff: noqa: E402 - the path is mended before a package is imported from it
@@ -35,10 +36,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 import yaml
+from detection.cells import read  # type: ignore[import-not-found]
+from detection.page import page as detection_page  # type: ignore[import-not-found]
 from mutation.hunt import LIMIT, Found, Hunter, all_mutations, lines_of_loading  # type: ignore[import-not-found]
-from mutation.page import page  # type: ignore[import-not-found]
+from mutation.page import page, summary  # type: ignore[import-not-found]
 from reach import Key, recorded_lines  # type: ignore[import-not-found]
 from reach.tests import Record, Test, of_tasks, records  # type: ignore[import-not-found]
+from zoo import ALL  # type: ignore[import-not-found]
 
 from gradconform.plan import Settings, tasks_of
 from gradconform.program.library import load_library
@@ -46,6 +50,8 @@ from gradconform.spec.corpus import all_files
 
 PAGE = ROOT / "docs" / "mutation.md"
 REASONS = ROOT / "docs" / "mutation.yaml"
+DETECTION = ROOT / "docs" / "detection.md"
+CELLS = ROOT / "docs" / "detection.jsonl"
 
 Recorded = tuple[list[Record], frozenset[Key]]
 
@@ -105,6 +111,8 @@ def main() -> None:
     print(f"\n{text}\n{time.monotonic() - start:.0f} s")
     if options.write:
         PAGE.write_text(text, encoding="utf-8")
+        lines = detection_page(ALL, read(CELLS), version, summary(text))
+        DETECTION.write_text("\n".join(lines) + "\n", encoding="utf-8")
     if gone := [str(each.mutation) for each in outcomes if each.by and str(each.mutation) in why]:
         sys.exit(f"{REASONS.relative_to(ROOT)} explains what does not survive: {'; '.join(gone)}")
 

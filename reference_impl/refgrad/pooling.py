@@ -166,20 +166,20 @@ def _adaptive_mean(rank: int) -> Callable[..., Tensor]:
         sizes = _wanted(output_size, input, rank, name)
         if any(size < 0 for size in sizes):
             raise RuntimeError(f"{name}: elements of output_size must not be below 0, got {list(sizes)}")
+        if sizes == (1,) * rank:
+            return mean(input, tuple(range(-1, -rank - 1, -1)), True)
         if input.ndim not in (rank + 1, rank + 2):
             raise RuntimeError(
                 f"{name}(): Expected {rank + 1}D or {rank + 2}D tensor, but got {list(input.shape)}"
             )
-        if sizes == (1,) * rank:
-            return mean(input, tuple(range(-1, -rank - 1, -1)), True)
         return apply(f"_{name}", input, (sizes,))
 
     return _named(
         function,
         name,
         f"Return means over windows that cover the last {rank} dimensions, `output_size` of them in each.\n\n"
-        "A size of None leaves the dimension as it is. Raises RuntimeError for another rank and for a size "
-        "below 0.",
+        "A size of None leaves the dimension as it is. Raises RuntimeError for another rank, unless all "
+        "sizes are 1, and for a size below 0.",
     )
 
 

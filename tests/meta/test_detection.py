@@ -30,6 +30,7 @@ def _load(name: str) -> ModuleType:
 zoo = _load("zoo")
 cells = _load("detection.cells")
 page = _load("detection.page")
+mutation_page = _load("mutation.page")
 forks = _load("forks")
 
 
@@ -39,7 +40,8 @@ def test_the_page_has_the_bugs_of_the_zoo_and_the_cells_that_were_measured() -> 
     assert re.findall(r"^### (.+)$", text, re.MULTILINE) == [bug.id for bug in zoo.ALL]
     version = re.search(r"^torch (\S+),", text, re.MULTILINE)
     assert version
-    assert text == "\n".join(page.page(zoo.ALL, kept, version[1])) + "\n"
+    mutants = mutation_page.summary((ROOT / "docs" / "mutation.md").read_text("utf-8"))
+    assert text == "\n".join(page.page(zoo.ALL, kept, version[1], mutants)) + "\n"
     assert kept
     assert {bug for bug, _ in kept} <= {bug.id for bug in zoo.ALL}
     assert {column for _, column in kept} <= {*page.COLUMNS}
@@ -78,12 +80,12 @@ def test_the_page_lists_what_is_missed() -> None:
     bugs = zoo.ALL[:2]
     first, second = (bug.id for bug in bugs)
     known = {(first, name): _cell(first, name, by="x" if name == "explore" else "") for name in page.COLUMNS}
-    text = "\n".join(page.page(bugs, {**known, (second, "sums"): _cell(second, "sums")}, "2.13.0"))
+    text = "\n".join(page.page(bugs, {**known, (second, "sums"): _cell(second, "sums")}, "2.13.0", []))
     assert f"- documented: {first}\n" in text
     assert "**1 of 2**" in text
     assert "Of 1 bugs that met all columns gradconform catches 1" in text
     assert "1 are caught by gradconform alone,\n0 by those alone." in text
-    assert "No bug has met all columns" in "\n".join(page.page(bugs, {}, "2.13.0"))
+    assert "No bug has met all columns" in "\n".join(page.page(bugs, {}, "2.13.0", []))
 
 
 def _work(item: str, tell: object) -> str:

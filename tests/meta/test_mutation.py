@@ -30,6 +30,7 @@ def _load(name: str) -> ModuleType:
 
 sites = _load("mutation.sites")
 hunt = _load("mutation.hunt")
+page = _load("mutation.page")
 reach = _load("reach")
 tests = _load("reach.tests")
 
@@ -135,10 +136,37 @@ def test_a_mutant_meets_the_tests_that_run_its_line_and_is_caught() -> None:
         assert found.by
 
 
+def test_a_mutant_that_matters_while_refgrad_is_loaded_meets_every_documented_behaviour() -> None:
+    mutation = next(one for one in hunt.all_mutations() if one.function == "_Uncounted.__init__")
+    place = f"{mutation.path}:{mutation.line}"
+    names = [f"a/{number}[{dtype}]" for number in range(5) for dtype in ("cpu-float32", "cpu-float64")]
+    names += [f"operators/{number}[cpu-float32]" for number in range(20)]
+    record = tests.Record(True, frozenset(), 1, 0.0)
+    known = [(tests.Test(name, lambda _: ("", 0)), record) for name in names]
+    met = [test.name for test in hunt.Hunter(known, {}, frozenset({place}), 4).reaching(mutation)]
+    assert [name for name in met if name.startswith("a/")] == [
+        f"a/{number}[cpu-float32]" for number in range(5)
+    ]
+    assert [name for name in met if name.startswith("operators/")] == names[10::5]
+    assert not hunt.Hunter(known, {}, frozenset(), 4).reaching(mutation)
+
+
+def test_the_summary_has_the_score_and_the_survivors_alone() -> None:
+    mutation = next(one for one in hunt.all_mutations() if one.path == "versions.py")
+    found = [
+        hunt.Found(mutation, by, "", 1, reach)
+        for by, reach in (("a/b", 3), ("", 3), ("", 0), ("", 0), ("c", 1))
+    ]
+    lines = page.summary("\n".join(page.page(found, 9, "--seed 0", {}, "2.13.0")))
+    assert "**2 of 3 mutants in these are caught, 66.7 %.**" in lines
+    assert len([line for line in lines if line.startswith(f"| {mutation.path}:")]) == 1
+    assert not [line for line in lines if line.startswith("## ")]
+
+
 def test_explanations_are_of_mutants_that_there_are() -> None:
     why = yaml.safe_load((ROOT / "docs" / "mutation.yaml").read_text("utf-8")) or {}
     assert {*why} <= {str(one) for one in hunt.all_mutations()}
-    page = (ROOT / "docs" / "mutation.md").read_text("utf-8")
-    share = re.search(r"\*\*(\d+) of (\d+) mutants in these are caught", page)
+    text = (ROOT / "docs" / "mutation.md").read_text("utf-8")
+    share = re.search(r"\*\*(\d+) of (\d+) mutants in these are caught", text)
     assert share
     assert int(share[1]) >= 0.85 * int(share[2])

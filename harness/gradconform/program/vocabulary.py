@@ -388,6 +388,7 @@ OPERATORS = _Operators(
             "nn.Linear", "in_features, out_features, bias=True, *, dtype=None", "object", forms="function"
         ),
         Operator("nn.Sequential", "*modules", "object", forms="function"),
+        Operator("nn.ModuleList", "modules", "object", forms="function"),
         Operator("nn.MSELoss", "*, reduction='mean'", "object", forms="function"),
         Operator("nn.LinearCrossEntropyOptions", "allow_retain_graph=False", "object", forms="function"),
         Operator(

@@ -36,8 +36,8 @@ caught by what fails on it and passes on the engine without it."""
 _NOT_CAUGHT = "not caught"
 
 
-def page(bugs: Sequence[Bug], cells: Cells, torch: str) -> Iterator[str]:
-    """The lines of the page. torch: its version."""
+def page(bugs: Sequence[Bug], cells: Cells, torch: str, mutants: Sequence[str]) -> Iterator[str]:
+    """The lines of the page. torch: its version. mutants: what is told of those of refgrad's text."""
     yield "# Which bugs are caught, and by what"
     yield ""
     yield _ABOUT
@@ -63,6 +63,12 @@ def page(bugs: Sequence[Bug], cells: Cells, torch: str) -> Iterator[str]:
     for column in COLUMNS:
         missed = [bug.id for bug in bugs if _missed(cells.get((bug.id, column)))]
         yield f"- {column}: {', '.join(missed) or 'none'}"
+    yield ""
+    yield "## Mutants of refgrad"
+    yield ""
+    yield "Slips in refgrad's own text against the scenarios; all of them are in [mutation.md](mutation.md)."
+    yield ""
+    yield from mutants
     yield ""
     yield "## The bugs"
     for bug in bugs:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from reach.tests import Record, Test  # type: ignore[import-not-found]
 
 LIMIT = 300
-"""So many tests are tried for one mutant, those that reach the fewest lines first."""
+"""So many tests are tried for one mutant, those that reach the fewest lines first; of a line that runs while
+refgrad is loaded, which says nothing of where it matters, one of each documented behaviour too."""
 
 DRAWN = 20
 """So many of them are tried again with random draws, where none noticed the mutant without."""
@@ -28,6 +29,7 @@ CPU = 120
 """Seconds of CPU time that a mutant may take: many times what its tests take without it."""
 
 _TABLE = "rules/"
+_DERIVED = ("operators/", "points/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,26 @@ class Hunter:
         while refgrad is loaded, tests from all over the corpus."""
         return self._running(mutation, mutation.lines)
 
+    def _loads(self, mutation: Mutation) -> bool:
+        return any(f"{mutation.path}:{line}" in self.loading for line in mutation.lines)
+
     def _running(self, mutation: Mutation, numbers: Iterable[int]) -> list[Test]:
         lines = {f"{mutation.path}:{line}" for line in numbers}
         if lines & self.loading:
-            return [test for test, _ in self.tests[:: max(len(self.tests) // self.limit, 1)]]
+            return self._from_everywhere()
         found = [(test, record) for test, record in self.tests if lines & record.reach]
         return [test for test, _ in sorted(found, key=lambda pair: (len(pair[1].reach), pair[0].name))]
+
+    def _from_everywhere(self) -> list[Test]:
+        """One test of each documented behaviour, and up to the limit of those derived from tables."""
+        told: dict[str, Test] = {}
+        derived: list[Test] = []
+        for test, _ in self.tests:
+            if test.name.startswith(_DERIVED):
+                derived.append(test)
+            else:
+                told.setdefault(test.name.partition("[")[0], test)
+        return [*told.values(), *derived[:: max(len(derived) // self.limit, 1)]]
 
     def hunted(self, sample: Sequence[Mutation], jobs: int) -> Iterator[Found]:
         """What becomes of mutants, in the order in which that is known."""
@@ -99,7 +115,8 @@ class Hunter:
         # A draw may come to a line that no example comes to.
         near = reaching or self._running(mutation, mutation.around)
         drawn = [self.drawn[test.name] for test in near[:DRAWN]]
-        for test in (*reaching[: self.limit], *drawn):
+        few = reaching if self._loads(mutation) else reaching[: self.limit]
+        for test in (*few, *drawn):
             tell(test.name)
             tried += 1
             how, _ = test.run(engine)

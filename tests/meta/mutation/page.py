@@ -27,7 +27,7 @@ def page(
     yield f"scenarios reach {len(reached)} of them."
     share = 100 * len(caught) / max(counted, 1)
     yield f"**{len(caught)} of {counted} mutants in these are caught, {share:.1f} %.**"
-    yield f"Another {len(equal)} change nothing that is seen or promised, as told below, and are not counted."
+    yield f"Another {len(equal)} change nothing that is seen or promised, as docs/mutation.yaml tells, and are not counted."
     yield ""
     yield "| slip | made | caught | explained |"
     yield "|---|---|---|---|"
@@ -44,6 +44,15 @@ def page(
         yield f"## {title}"
         yield ""
         yield from _table(part, why if reason else None) if part else ["None."]
+
+
+def summary(text: str) -> list[str]:
+    """What the page of the kill matrix has of the text of this one: the score and the survivors."""
+    lines = text.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("torch "))
+    survivors, explained = lines.index("## Survivors"), lines.index("## Survivors that are explained")
+    told = lines[start : lines.index("", start)]
+    return [*told, "", "Those that survive:", *lines[survivors + 1 : explained - 1]]
 
 
 def _table(found: Sequence[Found], why: Mapping[str, str] | None) -> Iterator[str]:
