@@ -66,7 +66,13 @@ class Mlx(FunctionalEngine):
         return gradients  # type: ignore[no-any-return]
 
 
-_LACKING = ("not implemented", "not yet supported", "cannot index mlx array", "not supported")
+_LACKING = (
+    "not implemented",
+    "not yet supported",
+    "not supported",
+    "cannot index mlx array",
+    "incompatible function arguments",
+)
 
 POLICIES = {
     "atan2-at-the-origin": "nan",

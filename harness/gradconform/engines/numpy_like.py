@@ -113,11 +113,12 @@ def _sizes(given: Sequence[Any]) -> tuple[int, ...]:
 def _shapes(np: Names) -> Operators:
     """What changes shapes and puts tensors together."""
 
-    def squeeze(input: Array, dim: int | None = None) -> Array:
+    def squeeze(input: Array, dim: Any = None) -> Array:
+        if dim is None:
+            return np.squeeze(input)
         # torch lets a dimension of another size than 1 stand; numpy refuses it.
-        if dim is not None and input.shape[dim] != 1:
-            return np.squeeze(input, axis=())
-        return np.squeeze(input, axis=dim)
+        dims = dim if isinstance(dim, tuple | list) else (dim,)
+        return np.squeeze(input, axis=tuple(one for one in dims if input.shape[one] == 1))
 
     def expand(input: Array, *shape: Any) -> Array:
         sizes = _sizes(shape)
@@ -133,6 +134,14 @@ def _shapes(np: Names) -> Operators:
         for size in shape[start : end + 1]:
             length *= size
         return np.reshape(input, (*shape[:start], length, *shape[end + 1 :]))
+
+    def split(input: Array, split_size: Any, dim: int = 0) -> Array:
+        """In parts of one size, of which the last may be smaller, or of these sizes."""
+        if isinstance(split_size, int):
+            cuts = list(range(split_size, input.shape[dim], split_size))
+        else:
+            cuts = [sum(split_size[: end + 1]) for end in range(len(split_size) - 1)]
+        return np.split(input, cuts, axis=dim)
 
     def transpose(input: Array, dim0: int, dim1: int) -> Array:
         return np.swapaxes(input, dim0, dim1)
@@ -164,16 +173,10 @@ def _shapes(np: Names) -> Operators:
         "repeat_interleave": lambda input, repeats, dim=None: np.repeat(input, repeats, axis=dim),
         "roll": lambda input, shifts, dims=None: np.roll(input, shifts, axis=dims),
         "flip": lambda input, *dims: np.flip(input, axis=_sizes(dims)),
-        "rot90": lambda input, k=1, dims=(0, 1): np.rot90(input, k, axes=tuple(dims)),
-        "split_with_sizes": lambda input, split_sizes, dim=0: np.split(
-            input, [sum(split_sizes[: end + 1]) for end in range(len(split_sizes) - 1)], axis=dim
-        ),
-        "split": lambda input, split_size, dim=0: np.split(
-            input, _cuts(input.shape[dim], split_size), axis=dim
-        ),
-        "chunk": lambda input, chunks, dim=0: np.split(
-            input, _cuts(input.shape[dim], -(-input.shape[dim] // chunks)), axis=dim
-        ),
+        "rot90": lambda input, k=1, **dims: np.rot90(input, k, **_named(axes=dims.get("dims"))),
+        "split": split,
+        "split_with_sizes": split,
+        "chunk": lambda input, chunks, dim=0: split(input, -(-input.shape[dim] // chunks), dim),
         "broadcast_tensors": lambda *tensors: np.broadcast_arrays(*tensors),
         "atleast_1d": lambda input: np.atleast_1d(input),
         "atleast_2d": lambda input: np.atleast_2d(input),
@@ -181,9 +184,9 @@ def _shapes(np: Names) -> Operators:
     }
 
 
-def _cuts(length: int, size: int) -> list[int]:
-    """Where numpy's split cuts for parts of this size, the last of which may be smaller."""
-    return list(range(size, length, size))
+def _named(**options: Any) -> dict[str, Any]:
+    """Options that were given; the others are left to the engine."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _places(np: Names) -> Operators:
@@ -194,6 +197,11 @@ def _places(np: Names) -> Operators:
 
     def narrow(input: Array, dim: int, start: int, length: int) -> Array:
         return python.getitem(input, _at(input, dim, slice(start, start + length)))
+
+    def masked_select(input: Array, mask: Array) -> Array:
+        if input.shape != mask.shape:
+            raise Unsupported("a mask that broadcasts")
+        return python.getitem(input, mask)
 
     def indexed(index: Any) -> Any:
         if isinstance(index, tuple):
@@ -216,7 +224,7 @@ def _places(np: Names) -> Operators:
         "take": lambda input, index: np.take(input, index),
         "where": lambda condition, input, other: np.where(condition, input, other),
         "clamp": lambda input, min=None, max=None: np.clip(input, min, max),
-        "masked_select": lambda input, mask: python.getitem(input, mask),
+        "masked_select": masked_select,
         "nan_to_num": lambda input, **replaced: np.nan_to_num(input, **replaced),
     }
 
@@ -307,13 +315,9 @@ def _made(np: Names) -> Operators:
         "arange": arange,
         "eye": lambda n, m=None, *, dtype=None: np.eye(n, m, dtype=dtype),
         "linspace": lambda start, end, steps, *, dtype=None: np.linspace(start, end, steps, dtype=dtype),
-        "zeros_like": lambda input, *, dtype=None: np.zeros_like(input, **_given(dtype)),
-        "ones_like": lambda input, *, dtype=None: np.ones_like(input, **_given(dtype)),
+        "zeros_like": lambda input, *, dtype=None: np.zeros_like(input, **_named(dtype=dtype)),
+        "ones_like": lambda input, *, dtype=None: np.ones_like(input, **_named(dtype=dtype)),
         "full_like": lambda input, fill_value, *, dtype=None: np.full_like(
-            input, fill_value, **_given(dtype)
+            input, fill_value, **_named(dtype=dtype)
         ),
     }
-
-
-def _given(dtype: Any) -> dict[str, Any]:
-    return {} if dtype is None else {"dtype": dtype}
