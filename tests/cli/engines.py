@@ -77,3 +77,19 @@ class Slow(Forgets):
     def backward(self, *arguments: Any, **options: Any) -> None:
         time.sleep(0.003)
         super().backward(*arguments, **options)
+
+
+class Changing(Named):
+    """An engine that is worked on: $WAY says how its backward passes go today."""
+
+    def backward(self, *arguments: Any, **options: Any) -> None:
+        way = os.environ.get("WAY", "forgets")
+        if way == "exits":
+            sys.exit(3)
+        if way == "lacks":
+            raise Unsupported("backward")
+        super().backward(*arguments, **options)
+        for node, _ in arguments[0].grad_fn.next_functions:
+            if way in {"forgets", "doubles"} and hasattr(node, "variable"):
+                gradient = node.variable.grad
+                node.variable.grad = None if way == "forgets" else gradient * 2

@@ -115,7 +115,7 @@ def _file(options: Options, engine: str) -> tuple[Path, KnownFile | None]:
         return mine[0], there[mine[0]]
     if not mine and len(new) == 1:
         return new[0], None
-    names = ", ".join(map(str, mine or new or options.known))
+    names = ", ".join(map(shown, mine or new or options.known))
     why = "are all for it" if mine else "could be for it" if new else f"are of {_engines(there)}"
     raise UsageError(f"which file holds the known failures of {engine}? {names} {why}; name one with --known")
 
@@ -165,7 +165,7 @@ def _require_whole(
             lacking = f" in {', '.join(sorted(missing))}" if entry.id in replayed else ""
             raise UsageError(
                 f"{what} tells nothing of the known failure {entry.id}{lacking}: run all devices, dtypes and "
-                f"scenarios of the entries, with --known {known.path if known else ''}"
+                f"scenarios of the entries, with --known {shown(Path(known.path)) if known else ''}"
             )
     written = {entry.id: str(entry.manner) for entry in (known.entries if known else ())}
     for name, one in replayed.items():
@@ -189,7 +189,7 @@ def _told(path: Path, found: Found, results: Results, known: KnownFile | None) -
     for scenario in sorted(disputed):
         yield Line(f"not added, since the engine is not to blame: {scenario}")
     count = f"{len(found.kept)} kept, {len(edits.changed)} changed"
-    yield Line(f"{path}: {len(edits.added)} added, {len(edits.dropped)} dropped, {count}")
+    yield Line(f"{shown(path)}: {len(edits.added)} added, {len(edits.dropped)} dropped, {count}")
     before = [entry for entry in (known.entries if known else ()) if entry.id not in edits.dropped]
     bare = sum(not entry.reason for entry in (*before, *edits.added))
     if bare:
