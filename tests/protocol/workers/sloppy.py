@@ -49,7 +49,7 @@ def flawed(message: Any) -> dict[str, Any]:
             state["step"] = 0
         case "counts" if "y" in state["live"]:
             state["live"]["y"]["identity"] = next(COUNT)
-        case "large" if program["inputs"][0]["shape"] == [1_000_000]:
+        case "large" if program["inputs"][0]["shape"] == [20_000]:
             os._exit(1)
         case "differs" if "y" in state["live"]:
             state["live"]["y"]["values"] = 6.0
