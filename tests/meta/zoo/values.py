@@ -355,8 +355,8 @@ _KINKS: tuple[Bug, ...] = (
         (
             "rules/activations.py",
             (
-                '    "where(self < 3, (wide(grad) * (wide(self) / 3 + 0.5)).to(grad.dtype), grad)'
-                '.masked_fill(self <= -3, 0)",\n'
+                '    "saving(where(self < 3, (wide(grad) * (wide(self) / 3 + 0.5)).to(grad.dtype), grad)"\n'
+                '    ".masked_fill(self <= -3, 0), grad, self)",\n'
             ),
             (
                 '    "(wide(grad) * (wide(self) + 3).clamp(0, 6) / 6).to(grad.dtype) + "\n'
