@@ -141,6 +141,13 @@ def test_a_known_failure_runs_its_program_once(
     assert len(programs) > 2 * without
 
 
+def test_a_crash_is_known_like_anything_else(run: Run, tmp_path: Path) -> None:
+    assert run("known", "--update", way="exits").exit_code == 0
+    assert "  fails: crashed\n  reason" in (tmp_path / KNOWN).read_text()
+    assert run("run", way="exits").exit_code == 0
+    assert "FAILS OTHERWISE" in run("run", way="forgets").output
+
+
 def test_the_same_with_several_processes(run: Run, known: Path, tmp_path: Path) -> None:
     assert run("run", "--results", "1.jsonl").exit_code == 0
     assert run("run", "--results", "2.jsonl", "--jobs", "2").exit_code == 0

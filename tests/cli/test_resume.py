@@ -39,7 +39,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
     expected = (tmp_path / "whole.jsonl").read_bytes()
     path = tmp_path / "killed.jsonl"
     lines = expected.count(b"\n")
-    for number, part in enumerate((0.2, 0.5, 0.8)):
+    for number, part in enumerate((0.2, 0.5, 0.8) if jobs == "1" else (0.5,)):
         resume = ("--resume",) if number else ()
         child = process(*RUN, "--results", str(path), "--jobs", jobs, *resume, PYTHONPATH=str(tmp_path))
         while child.poll() is None and (not path.exists() or path.read_bytes().count(b"\n") < part * lines):

@@ -9,7 +9,7 @@ import pytest
 
 from gradconform.errors import SpecError, UsageError
 from gradconform.known_failures.entries import Manner, manner_of
-from gradconform.known_failures.read import read_known
+from gradconform.known_failures.read import KEYS, read_known
 from gradconform.verdict import (
     Conforms,
     Crashed,
@@ -115,3 +115,14 @@ def test_a_program_that_is_none_is_told_when_it_is_wanted(tmp_path: Path) -> Non
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"`gradconform known ENGINE --update --known .* writes the file"):
         read_known(tmp_path / "none.yaml")
+
+
+def test_the_example_of_the_manual(tmp_path: Path) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "known-failures.md").read_text()
+    path = tmp_path / "known.yaml"
+    path.write_text(manual.partition("```yaml\n")[2].partition("```")[0])
+    (entry,) = read_known(path).entries
+    assert (entry.reason, len(entry.program("float64").steps)) == ("zero_grad drops the tensor", 3)
+    told = manual.partition("| key |")[2].partition("## In a run")[0]
+    for key in KEYS:
+        assert f"`{key}`" in told, key
