@@ -36,7 +36,7 @@ QUOTED = 200
 LOOK = 0.05
 """Seconds between two looks at the memory of a process that takes its time."""
 
-PATIENCE = 2.0
+PATIENCE = 10.0
 """Seconds that a process has for ending once it has closed its pipes, or was asked to."""
 
 

@@ -20,7 +20,7 @@ from gradconform.errors import GradconformError, Unsupported
 from gradconform.execution.host import Host, InProcess, Lost
 from gradconform.execution.interpreter import Detail
 from gradconform.program.json_form import from_json
-from gradconform.program.library import learn_tables
+from gradconform.program.steps import Program
 from gradconform.program.vocabulary import OPERATORS, of_torch
 from gradconform.protocol.messages import (
     Capabilities,
@@ -49,7 +49,7 @@ def command(target: str, specs: Sequence[Path] = ()) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "gradconform.protocol.serve", *paths, *threads, *tables, "--", target)
 
 
-def serve(host: Host, questions: BinaryIO, answers: BinaryIO) -> None:
+def serve(host: Host, words: Words, questions: BinaryIO, answers: BinaryIO) -> None:
     """Answers questions until there are no more. What the engine raises beyond ordinary exceptions is not
     caught: it ends this process, as it would end that of anybody who uses the engine."""
     for line in questions:
@@ -68,7 +68,7 @@ def serve(host: Host, questions: BinaryIO, answers: BinaryIO) -> None:
                 )
                 answer = worker_hello(hello)
             case "run":
-                answer = _answer(host, message)
+                answer = _answer(host, words, message)
             case "shutdown":
                 return
             case _:  # of a later version
@@ -77,13 +77,38 @@ def serve(host: Host, questions: BinaryIO, answers: BinaryIO) -> None:
         answers.flush()
 
 
-def _answer(host: Host, message: Mapping[str, Any]) -> Mapping[str, Any]:
+class Words:
+    """Reads programs. The operator tables are read when a program needs them: a worker that has to be started
+    again for each program that ends it had better start soon.
+
+    specs: files of tables beside the shipped ones.
+    """
+
+    def __init__(self, specs: Sequence[Path] = ()) -> None:
+        self._specs: Sequence[Path] | None = specs
+
+    def program(self, document: object) -> Program:
+        """The program of a document. Raises Unsupported for operators that no table has, and GradconformError
+        where it is no program."""
+        try:
+            return from_json(document)
+        except GradconformError:
+            if self._specs is None:
+                for operator in _operators(document):
+                    if operator not in OPERATORS and of_torch(operator) is None:
+                        raise Unsupported(f"operator {operator}") from None
+                raise
+        from gradconform.program.library import learn_tables
+
+        learn_tables(self._specs)
+        self._specs = None
+        return self.program(document)
+
+
+def _answer(host: Host, words: Words, message: Mapping[str, Any]) -> Mapping[str, Any]:
     number = message["id"]
     try:
-        for operator in _operators(message["program"]):
-            if operator not in OPERATORS and of_torch(operator) is None:
-                raise Unsupported(f"operator {operator}")
-        program = from_json(message["program"])
+        program = words.program(message["program"])
         trace = host.run(program, message["device"], Detail(message["detail"]))
         return trace_message(number, encode_trace(trace))
     except Unsupported as lack:
@@ -108,13 +133,14 @@ def _operators(document: Any) -> Iterator[str]:
 
 
 def _apart() -> tuple[BinaryIO, BinaryIO]:
-    """The ends of the protocol under numbers of their own; those that programs know lead elsewhere."""
+    """The ends of the protocol under numbers of their own; those that programs know lead elsewhere. They are
+    closed when the process has ended, so that whoever reads them finds out at once how it did."""
     questions, answers = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    return os.fdopen(questions, "rb"), os.fdopen(answers, "wb")
+    return os.fdopen(questions, "rb", closefd=False), os.fdopen(answers, "wb", closefd=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -130,14 +156,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.path[:] = given.path
     if given.threads:
         torch.set_num_threads(given.threads)
-    with questions, answers:
-        try:
-            learn_tables(given.specs)
-            host = InProcess(find_engine(given.engine))
-        except GradconformError as error:
-            answers.write(line_of(refusal(str(error))))
-            return
-        serve(host, questions, answers)
+    try:
+        host = InProcess(find_engine(given.engine))
+    except GradconformError as error:
+        answers.write(line_of(refusal(str(error))))
+    else:
+        serve(host, Words(given.specs), questions, answers)
+    answers.flush()
 
 
 if __name__ == "__main__":
