@@ -84,7 +84,17 @@ def test_what_is_not_declared_diverges(program: MakeProgram) -> None:
 def test_neither_torchs_answer_nor_the_declared_one_diverges(program: MakeProgram) -> None:
     found = verdict(Other({"relu-at-zero": "one"}, {"relu": half_relu}), program(RELU, input_of(0.0)))
     assert isinstance(found, Diverges)
-    assert (found.divergences[0].expected, found.divergences[0].got) == ("[0.0]", "[0.5]")
+    first = found.divergences[0]
+    assert (first.expected, first.got) == ("[1.0]", "[0.5]")
+    assert first.detail.endswith("beside what is declared (relu-at-zero: one)")
+
+
+def test_what_is_declared_does_not_hide_what_is_not(program: MakeProgram) -> None:
+    engine = Other({"relu-at-zero": "half"}, {"relu": half_relu, "exp": lambda input: torch.exp(input) * 2})
+    text = "(g,) = autograd.grad(relu(x), [x], ones_like(x))\ny = exp(x)"
+    found = verdict(engine, program(text, input_of(0.0)))
+    assert isinstance(found, Diverges)
+    assert [one.where for one in found.divergences] == ["y"]
 
 
 def test_torchs_answer_makes_a_declaration_wrong(program: MakeProgram) -> None:

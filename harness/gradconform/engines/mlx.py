@@ -72,6 +72,7 @@ _LACKING = (
     "not supported",
     "cannot index mlx array",
     "incompatible function arguments",
+    "cannot calculate vjp",
 )
 
 POLICIES = {

@@ -84,7 +84,7 @@ def _along(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _fourier(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda input, n=None, dim=-1, norm=None: function(input, n=n, axis=dim, norm=norm)
+    return lambda input, n=None, dim=-1, norm=None: function(input, axis=dim, **_named(n=n, norm=norm))
 
 
 def _cast(dtypes: Mapping[str, Any], name: str, input: Array) -> Array:

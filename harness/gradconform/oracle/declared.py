@@ -10,6 +10,7 @@ diverges.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from gradconform.engines.base import Handle
@@ -76,12 +77,15 @@ class Declarations:
                 hasty=hasty,
                 stated=False,
             )
-            if isinstance(under, Conforms):
-                numbers = under.numbers
-            elif isinstance(verdict, Conforms):
-                return Diverges((self._not_so(met[0]),), numbers)
-            else:
-                return verdict
+            match verdict, under:
+                case _, Conforms():
+                    numbers = under.numbers
+                case Conforms(), _:
+                    return Diverges((self._not_so(met[0]),), numbers)
+                case _, Diverges():  # what is left when the declared differences are taken away
+                    return replace(under, divergences=tuple(_beside(met, one) for one in under.divergences))
+                case _:
+                    return verdict
         elif isinstance(verdict, Diverges):
             return verdict
         return Declared(tuple(": ".join(name) for name in names), numbers)
@@ -149,6 +153,12 @@ def torch_with(conventions: list[Convention]) -> TorchEngine:
 
 def _run(conventions: list[Convention], program: Program, device: str, detail: Detail) -> Trace:
     return run(program, torch_with(conventions), device, detail)
+
+
+def _beside(met: list[Convention], divergence: Divergence) -> Divergence:
+    """A divergence from torch as it would be with these conventions."""
+    beside = f"beside what is declared ({', '.join(': '.join(one) for one in met)})"
+    return replace(divergence, detail="; ".join(filter(None, (divergence.detail, beside))))
 
 
 def _concerns(convention: Convention, program: Program) -> bool:
