@@ -211,6 +211,68 @@ def test_verdicts_do_not_depend_on_where_the_engine_runs(folder: Path) -> None:
     assert len(here) > 20
 
 
+def pytest_run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *arguments],
+        cwd=folder,
+        env={**os.environ, "GRADCONFORM_CACHE": str(folder / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_the_pytest_plugin_goes_on_after_a_crash(folder: Path, ends: Ends) -> None:
+    before = workers()
+    ran = pytest_run(
+        folder,
+        *("--gradconform-engine", FAULTY, "--gradconform-timeout", "2", "--gradconform-examples", "0"),
+        *("--gradconform-dtype", "float32", "faults.yaml"),
+    )
+    assert ran.returncode == 1, ran.stdout
+    assert f"{len(FAULTS)} failed, {len(FAULTS)} passed" in ran.stdout
+    assert "SIGSEGV" in ran.stdout
+    assert all(map(ends, workers() - before))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--gradconform-timeout", "5"), "--timeout limits an engine that has a process of its own"),
+        (("--gradconform-timeout", "0"), "--gradconform-timeout is a number above 0, got 0.0"),
+        (
+            ("--gradconform-isolate", "--gradconform-memory", "nan"),
+            "--gradconform-memory is a number above 0",
+        ),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused_by_the_plugin(
+    folder: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    ran = pytest_run(folder, "--gradconform-engine", "torch", *arguments)
+    assert ran.returncode == 4, ran.stdout
+    assert says in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("run", "torch", "--timeout", "5"), "--timeout limits an engine that has a process of its own"),
+        (("explore", "torch", "--memory", "5"), "--memory limits an engine that has a process of its own"),
+        (("run", "worker:"), "'worker:' names no command"),
+        (("run", "worker:no-such-command"), "`no-such-command` cannot be started: No such file or directory"),
+        (("run", "no-such-engine", "--isolate"), "no engine is registered as 'no-such-engine'"),
+    ],
+)
+def test_what_cannot_be_started_is_one_line(folder: Path, arguments: tuple[str, ...], says: str) -> None:
+    process = started(folder, *arguments)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 2, out
+    assert says in err
+    assert len(err.splitlines()) == 1
+
+
 def test_an_exploration_goes_on_after_a_crash_and_tells_of_it(folder: Path) -> None:
     process = started(
         folder,
