@@ -10,6 +10,7 @@ from gradconform.cases import CaseResult
 from gradconform.report.failure import Failure, fails, failures, manner, outcome, report, size
 from gradconform.report.lines import Line, Role
 from gradconform.report.parts import part_lines
+from gradconform.report.score import Score, by_feature, score_lines, scores
 from gradconform.results import Results
 from gradconform.verdict import (
     NO_NUMBERS,
@@ -27,8 +28,9 @@ OTHER = ("crashed", "timed out", "inconclusive", "oracle-disputed")
 TOLD = 10
 """So many failures are told in full; an engine that is young fails in many places for one reason."""
 
-COLUMNS = ("cases", "conform", "diverge", "known", "declared", "unsupported", "other")
-"""The columns of the table; `known` and `declared` are there where any case is."""
+COLUMNS = ("cases", "conform", "diverge", "known", "declared", "unsupported", "other", "scenarios")
+"""The columns of the table; `known` and `declared` are there where any case is. `scenarios` is the score of
+the feature (`gradconform.report.score`), the others are cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,16 @@ class Row:
     declared: int
     unsupported: int
     other: int
+    scenarios: Score
 
 
 def rows(cases: Sequence[CaseResult]) -> tuple[Row, ...]:
     """A row for each feature, in the order of the run."""
-    by_feature: dict[str, Counter[str]] = {}
+    found: dict[str, Counter[str]] = {}
     for case in cases:
-        by_feature.setdefault(case.feature, Counter())[_kind(case)] += 1
-    return tuple(_row(feature, counts) for feature, counts in by_feature.items())
+        found.setdefault(case.feature, Counter())[_kind(case)] += 1
+    scenarios = {feature: found.scenarios for feature, found in by_feature(cases).items()}
+    return tuple(_row(feature, counts, scenarios[feature]) for feature, counts in found.items())
 
 
 def _kind(case: CaseResult) -> str:
@@ -58,7 +62,7 @@ def _kind(case: CaseResult) -> str:
     return "known" if case.is_known else case.verdict.kind
 
 
-def _row(feature: str, counts: Counter[str]) -> Row:
+def _row(feature: str, counts: Counter[str], scenarios: Score) -> Row:
     return Row(
         feature,
         counts.total(),
@@ -68,6 +72,7 @@ def _row(feature: str, counts: Counter[str]) -> Row:
         counts["declared"],
         counts["unsupported"],
         sum(counts[kind] for kind in OTHER),
+        scenarios,
     )
 
 
@@ -86,6 +91,8 @@ def run_report(results: Results) -> Iterator[Line]:
         yield Line(f"  {failure.shown.id} {outcome(failure.shown)}")
     yield Line("")
     yield from table(results.cases, "operator" if results.head.corpus == "opinfo" else "feature")
+    if results.head.corpus != "opinfo":  # PyTorch's samples have no levels
+        yield from score_lines(results.cases)
     yield Line("")
     yield from _notes(results)
     yield closing_line(results)
@@ -108,12 +115,12 @@ def _simplest_first(failures: Iterable[Failure]) -> list[Failure]:
 def table(cases: Sequence[CaseResult], first: str = "feature") -> Iterator[Line]:
     """The table by feature with its totals. first: what stands above the features."""
     found = rows(cases)
-    total = _row("total", Counter(map(_kind, cases)))
+    total = _row("total", Counter(map(_kind, cases)), scores(cases).scenarios)
     columns = tuple(name for name in COLUMNS if name not in {"known", "declared"} or getattr(total, name))
     cells = [
         tuple(map(str, (row.feature, *(getattr(row, name) for name in columns)))) for row in (*found, total)
     ]
-    columns = (first, *columns)
+    columns = (first, *columns[:-1], "pass/applicable/all")
     widths = [max(len(line[index]) for line in (columns, *cells)) for index in range(len(columns))]
 
     def line(parts: tuple[str, ...]) -> str:
