@@ -99,21 +99,23 @@ export function functional(engine) {
     return handles(result, node.inputs.some((value) => value.depends) ? node : null);
   }
 
-  // The vector-Jacobian product from some values to a root, as one operation.
-  function gradients(root, sources, cotangent, createGraph) {
-    const way = wayTo(root, sources);
-    const known = [...sources, ...way.leaves];
+  // The vector-Jacobian products along some ways, each as one operation.
+  function gradients(ways, cotangent, createGraph) {
+    const found = ways.flatMap((way) => along(way, cotangent, createGraph));
+    if (!createGraph) for (const { nodes } of ways) for (const node of nodes) node.spent = true;
+    return found;
+  }
+
+  function along({ sources, leaves, again }, cotangent, createGraph) {
+    const known = [...sources, ...leaves];
     const pull = (...arrays) => {
       const received = arrays.pop();
-      const others = known
-        .slice(sources.length)
-        .map((value, index) => [value, arrays[sources.length + index]]);
-      const again = (...primals) =>
-        way.again(new Map([...others, ...sources.map((value, index) => [value, primals[index]])]));
-      return engine.vjp(again, arrays.slice(0, sources.length), received);
+      const fixed = leaves.map((leaf, index) => [leaf, arrays[sources.length + index]]);
+      const f = (...primals) =>
+        again(new Map([...fixed, ...sources.map((source, index) => [source, primals[index]])]));
+      return engine.vjp(f, arrays.slice(0, sources.length), received);
     };
     if (createGraph) return noted(pull, [...known, cotangent]);
-    for (const node of way.nodes) node.spent = true;
     return handles(pull(...[...known, cotangent].map(({ array }) => array)), null);
   }
 
@@ -131,11 +133,10 @@ export function functional(engine) {
     if (inputs) throw shim("backward(inputs=...)");
     requirePlain(retainGraph, createGraph);
     const [from, cotangent] = root(roots, cotangents);
-    const leaves = wayTo(from, []).leaves;
+    const { leaves } = wayTo(from, []);
     if (leaves.some(({ owner }) => owner.grad !== null)) throw shim("accumulation");
-    gradients(from, leaves, cotangent, createGraph).forEach(
-      (grad, index) => (leaves[index].owner.grad = grad),
-    );
+    const found = gradients([wayTo(from, leaves)], cotangent, createGraph);
+    leaves.forEach(({ owner }, index) => (owner.grad = found[index]));
   }
 
   function grad({ outputs, inputs, cotangents, retainGraph, createGraph = false, allowUnused = false }) {
@@ -147,8 +148,8 @@ export function functional(engine) {
     if (!allowUnused && behind.includes(false)) throw shim("errors of the tape");
     // As arguments of one function, sources that lead to each other would hide each other.
     const apart = sources.some((one) => sources.some((other) => one !== other && reached(one, other)));
-    const groups = apart ? sources.map((source) => [source]) : [sources];
-    return groups.flatMap((group) => gradients(from, group, cotangent, createGraph));
+    const ways = (apart ? sources.map((source) => [source]) : [sources]).map((group) => wayTo(from, group));
+    return gradients(ways, cotangent, createGraph);
   }
 
   const declared = (tensor, wanted = true) => {
@@ -232,7 +233,7 @@ function wayTo(root, sources) {
     for (const node of ordered) results.set(node, node.run(arrayOf));
     return arrayOf(root);
   };
-  return { nodes: ordered, leaves, again };
+  return { nodes: ordered, sources, leaves, again };
 }
 
 function reached(root, source) {
