@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -140,7 +141,9 @@ def _agree(pair: Pair, written: Written) -> bool:
     """Whether the engine ends the program as torch did. Raises Unsupported; where the engine or its adapter
     raises anything else, they do not agree, and it is the interpreter's to say why."""
     try:
-        return pair.agree(written.program, written.expected)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as the interpreter does
+            return pair.agree(written.program, written.expected)
     except (Unsupported, KeyboardInterrupt):
         raise
     except BaseException:  # noqa: BLE001 - SystemExit too: no engine ends the exploration
