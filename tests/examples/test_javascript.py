@@ -225,6 +225,14 @@ def test_what_it_cannot_do_is_unsupported(tape: Host, program: MakeProgram, text
 
 
 @installed
+@pytest.mark.parametrize("script", [TAPE, JAVASCRIPT / "tfjs.mjs", JAVASCRIPT / "jspytorch.mjs"])
+def test_they_keep_the_protocol(script: Path) -> None:
+    command = target(script).removeprefix("worker:")
+    result = CliRunner().invoke(main, ("smoke", command), prog_name="gradconform")
+    assert result.exit_code == 0, result.output
+
+
+@installed
 def test_conventions_of_tensorflow_js_are_declared(cases: Cases) -> None:
     expected = {
         "points/abs-at-zero-and-nan": ["abs-at-zero: minus-one", "abs-at-nan: nan"],
