@@ -34,9 +34,9 @@ def test_an_engine_that_conforms_exits_with_0(gradconform: Invoke) -> None:
         rf"""1 test
 running accumulation
 
-feature       cases  conform  diverge  unsupported  other
-accumulation      1        1        0            0      0
-total             1        1        0            0      0
+feature       cases  conform  diverge  unsupported  other  pass/applicable/all
+accumulation      1        1        0            0      0                1/1/1
+total             1        1        0            0      0                1/1/1
 
 numbers: 12 equal in bits, 0 within tolerance, 0 by the float64 anchor, 0 by spread, 0 inconclusive
 torch {version} against torch {version} on cpu; seed 0, 0 random draws beside each documented example

@@ -1,4 +1,4 @@
-"""The command line: `gradconform run | known | explore | list | show | validate | schema`.
+"""The command line: `gradconform run | known | explore | probe | list | show | validate | schema`.
 
 Start-up is part of the product: this module imports click and next to nothing else, and each command imports
 what it needs when it runs.
@@ -313,6 +313,21 @@ def smoke(command: str, timeout: float | None) -> int:
     from gradconform.cli.smoke import smoke_command
 
     return smoke_command(command, Isolation(timeout=timeout))
+
+
+@main.command()
+@click.argument("engine")
+@click.option("--declared", type=FilePath(dir_okay=False, path_type=Path), help="What it should have.")
+@click.option("--write", type=FilePath(dir_okay=False, path_type=Path), help="Where to write what it has.")
+def probe(engine: str, declared: Path | None, write: Path | None) -> int:
+    """Finds out what ENGINE has, by a tiny program for each feature.
+
+    What it declares it must have, and what it has it must declare, or the exit code is 1.
+    """
+    _here()
+    from gradconform.cli.probe import probe_command
+
+    return probe_command(engine, declared, write)
 
 
 @main.command("list")

@@ -37,13 +37,15 @@ class Engine(ABC):
     name: how reports call it. torch_errors: whether it raises torch's exception classes; they are compared
     then. policies: the conventions of its own that it declares (`gradconform.oracle.declared`), each with the
     option that it takes. composed: operators that the engine does not have and its adapter makes of others,
-    each with what it is made of.
+    each with what it is made of. features: the names of what it declares that it has, by kind
+    (`gradconform.engines.capabilities`); a program that needs more is not run. None: it does not declare.
     """
 
     name: str
     torch_errors: bool = True
     policies: Mapping[str, str] = {}
     composed: Mapping[str, str] = {}
+    features: Mapping[str, frozenset[str]] | None = None
 
     # tensors in and out
 

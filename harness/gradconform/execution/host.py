@@ -13,6 +13,7 @@ from typing import Self
 import torch
 
 from gradconform.engines.base import Engine
+from gradconform.engines.capabilities import Capabilities, undeclared
 from gradconform.errors import AdapterError, GradconformError, Unsupported
 from gradconform.execution.interpreter import Detail, run
 from gradconform.execution.observe import in_words
@@ -44,7 +45,7 @@ class Host(ABC):
     to run it without looking. details: how often it can look at a run; at its end always. seconds, memory:
     what a program may take, and the GiB that it may hold; None: there is no limit.
     policies: the conventions that it declares. composed: the operators that its adapter makes of others, and
-    of which (as `Engine` has both).
+    of which. features: what the engine declares that it has; None: it does not say. As `Engine` has them.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Host(ABC):
     memory: float | None = None
     policies: Mapping[str, str] = {}
     composed: Mapping[str, str] = {}
+    features: Capabilities | None = None
 
     def detail(self, wanted: Detail) -> Detail:
         """How often a run is looked at, on torch too, where it is wanted so often."""
@@ -88,13 +90,14 @@ class InProcess(Host):
         self.engine = engine
         self.name = engine.name
         self.torch_errors = engine.torch_errors
-        self.policies, self.composed = engine.policies, engine.composed
+        self.policies, self.composed, self.features = engine.policies, engine.composed, engine.features
         found = getattr(engine, "version", None) or getattr(
             getattr(engine, "module", None), "__version__", None
         )
         self.version = None if found is None else str(found)
 
     def run(self, program: Program, device: str, detail: Detail) -> Trace:
+        require_declared(program, self.features)
         default = torch.get_default_dtype()
         try:
             return run(program, self.engine, device, detail)
@@ -109,6 +112,13 @@ class InProcess(Host):
             raise Lost(in_words(error)) from error
         finally:
             torch.set_default_dtype(default)  # an engine that changes it must not change the oracle
+
+
+def require_declared(program: Program, features: Capabilities | None) -> None:
+    """Raises Unsupported for the first thing that a program needs and an engine does not declare."""
+    lacks = undeclared(program, features) if features is not None else ()
+    if lacks:
+        raise Unsupported(str(lacks[0]))
 
 
 def _last_place(error: BaseException) -> str:

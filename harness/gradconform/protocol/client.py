@@ -93,6 +93,7 @@ class WorkerHost(Host):
         self.name, self.version = self.hello.engine, self.hello.version
         self.torch_errors = self.hello.torch_errors
         self.details = self.hello.capabilities.details
+        self.features = declared(self.hello)
         self.policies, self.composed = self.hello.policies, self.hello.composed
 
     def run(self, program: Program, device: str, detail: Detail) -> Trace:
@@ -167,6 +168,13 @@ class WorkerHost(Host):
         if worker is not None:
             self._finalizer.detach()
             worker.pipes.close(farewell)
+
+
+def declared(hello: Hello) -> dict[str, frozenset[str]] | None:
+    """What a worker declares that its engine has, by kinds of features; None where it does not."""
+    known = hello.capabilities
+    kinds = {"operator": known.operators, "dtype": known.dtypes}
+    return {kind: names for kind, names in kinds.items() if names is not None} or None
 
 
 def lacking(program: Program, device: str, hello: Hello) -> str:
