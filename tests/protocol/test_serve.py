@@ -15,7 +15,8 @@ from gradconform.execution.host import Host, InProcess, Lost
 from gradconform.execution.interpreter import Detail
 from gradconform.hosts import find_host
 from gradconform.oracle.compare import compare
-from gradconform.program.steps import Program
+from gradconform.program.library import learn_shipped
+from gradconform.program.steps import Apply, Dtype, Input, Program, Ref
 from gradconform.randomize.direct import DirectChooser
 from gradconform.randomize.programs import random_program
 from gradconform.settings import Isolation
@@ -108,6 +109,22 @@ def test_an_engine_that_ends_the_process_ends_its_own(
         odd.run(program(f"y = {operator}(x)"), "cpu", Detail.END)
     assert reason in lost.value.reason
     assert odd.run(program("y = neg(x)"), "cpu", Detail.END).error is None
+
+
+def test_words_of_the_tables_are_known_when_a_program_needs_them(odd: Host) -> None:
+    """A word, a way of calling one that only a table has, and what is no word at all."""
+    learn_shipped()
+    options = {"padding_idx": 0, "scale_grad_by_freq": True}
+    steps = (
+        Apply("i", "zeros_like", (Ref("x"),), {"dtype": Dtype("int64")}),
+        Apply("y", "nn.functional.embedding", (Ref("i"), Ref("w")), options),
+        Apply("z", "special.entr", (Ref("x"),)),
+    )
+    inputs = Input("x", torch.tensor([1.0, 2.0])), Input("w", torch.ones(3, 2))
+    odd.close()  # a new worker, which has learned nothing yet
+    assert odd.run(Program(inputs, steps), "cpu", Detail.END).error is None
+    with pytest.raises(Unsupported, match="operator no_such_word"):
+        odd.run(Program(inputs, (Apply("y", "no_such_word", (Ref("x"),)),)), "cpu", Detail.END)
 
 
 def test_errors_of_the_engine_are_seen(odd: Host, program: MakeProgram) -> None:

@@ -39,7 +39,7 @@ def there_and_back(trace: Trace) -> Trace:
 
 
 def bits(value: torch.Tensor) -> list[int]:
-    return value.contiguous().reshape(-1).view(torch.uint8).tolist() if value.numel() else []
+    return value.clone(memory_format=torch.contiguous_format).reshape(-1).view(torch.uint8).tolist()
 
 
 def same(a: Seen, b: Seen) -> bool:
@@ -79,6 +79,9 @@ SPECIAL = [0.0, -0.0, 1.5, math.nan, math.inf, -math.inf, 5e-324, 1e-45]
         torch.zeros(()),
         torch.arange(6.0).reshape(2, 3).T,
         torch.tensor([1 + 2j]).conj(),
+        torch.tensor([1 + 2j]).real,
+        torch.tensor([1 + 2j, 3 + 4j]).imag,
+        torch.ones(3).expand(2, 3),
     ],
     ids=lambda value: f"{value.dtype}{tuple(value.shape)}".removeprefix("torch."),
 )

@@ -78,10 +78,15 @@ def flaws(program: Program) -> tuple[Flaw, ...]:
     return tuple(checking.found)
 
 
-@lru_cache(maxsize=4096)
 def _call(name: str, effect_is_write: bool, count: int, keywords: tuple[str, ...]) -> tuple[str, str]:
     """What is wrong with the form of an operator's call, or ""; and how the rest of it is checked."""
-    row = words.OPERATORS.get(name) or words.of_torch(name)
+    return _call_of(words.OPERATORS.get(name) or words.of_torch(name), name, effect_is_write, count, keywords)
+
+
+@lru_cache(maxsize=4096)
+def _call_of(  # by the row, since tables may be learned after a call was checked
+    row: words.Operator | None, name: str, effect_is_write: bool, count: int, keywords: tuple[str, ...]
+) -> tuple[str, str]:
     if row is None:
         hint = did_you_mean(name, words.OPERATORS)
         return f"unknown operator '{name}'" + (f"; {hint}" if hint else ""), ""

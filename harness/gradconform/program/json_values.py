@@ -296,10 +296,12 @@ def _as_constant(value: object, at: At) -> object:
 
 
 def encode_tensor(data: torch.Tensor) -> dict[str, object]:
-    """dtype, shape and numbers of a contiguous CPU tensor."""
+    """dtype, shape and numbers of a CPU tensor."""
     import torch
 
-    flat = data.contiguous().reshape(-1)
+    flat = data.reshape(-1)
+    if flat.stride(0) != 1:  # also of one number, which torch calls contiguous whatever its stride is
+        flat = torch.empty_like(flat, memory_format=torch.contiguous_format).copy_(flat)
     raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
     return {
         "dtype": str(data.dtype).removeprefix("torch."),
