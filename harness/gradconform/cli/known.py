@@ -39,10 +39,10 @@ def known_command(target: str, options: Options, *, update: bool, source: Path |
     if options.corpus == "opinfo":
         raise UsageError("known failures are of scenarios; PyTorch's operator samples are none")
     options = replace(options, known=options.known or (USUAL,), fail_fast=False)
-    host = find_host(target, options.isolation)
-    if update:
-        return _update(host, target, options, source)
-    return _list(host, options)
+    with find_host(target, options.isolation) as host:
+        if update:
+            return _update(host, target, options, source)
+        return _list(host, options)
 
 
 def _list(host: Host, options: Options) -> int:
