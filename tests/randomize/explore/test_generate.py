@@ -179,3 +179,13 @@ def test_no_write_to_memory_of_a_view_that_was_cut_from_the_graph_at_its_base() 
     assert not settled(writer)(writer[base])
     writer.write("mul_", Ref(base), 2)
     assert not writer.apply("sum", Ref(view))
+
+
+def test_a_tensor_without_memory_is_nobody_s_neighbour() -> None:
+    """Torch's immutable zeros, which the gradient of `sgn` is made of, have no address to ask for."""
+    writer = Writer(DirectChooser(0), Profile(), TORCH)
+    leaf = writer.input(torch.ones(2), requires_grad=True)
+    zeros = writer.apply("sgn", Ref(leaf))
+    writer.run.environment[zeros] = torch._efficientzerotensor(2)
+    assert settled(writer)(writer[zeros])
+    assert settled(writer)(writer[leaf])

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from gradconform.engines.torch_like import storage_of
 from gradconform.program.steps import Argument, Delete, Get, Items, Ref, Slice
 from gradconform.randomize.explore.writer import (
     MAX_NUMBERS,
@@ -18,6 +19,7 @@ from gradconform.randomize.explore.writer import (
     overlaps,
     peak,
 )
+from gradconform.trace import UNSEEN
 
 _WRITES = (
     "mul_", "add_", "sub_", "div_", "neg_", "exp_", "tanh_", "sigmoid_", "zero_", "fill_", "copy_", "setitem",
@@ -213,20 +215,16 @@ def settled(writer: Writer) -> Callable[[torch.Tensor], bool]:
     tensors = list(writer.run.tensors())
     bases = {id(tensor) for _, tensor in tensors}
     joined = {id(tensor) for name, tensor in tensors if name in writer.constants and tensor.requires_grad}
-    torn = {_memory(tensor) for _, tensor in tensors if _differs_from_base(tensor)}
+    torn = {storage_of(tensor) for _, tensor in tensors if _differs_from_base(tensor)} - {UNSEEN}
 
     def alike(tensor: torch.Tensor) -> bool:
-        if _memory(tensor) in torn:
+        if storage_of(tensor) in torn:
             return False
         if not tensor._is_view():
             return tensor.output_nr == 0
         return id(tensor._base) in bases and id(tensor) not in joined
 
     return alike
-
-
-def _memory(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
 
 
 def _differs_from_base(tensor: torch.Tensor) -> bool:
