@@ -122,6 +122,7 @@ def test_what_belongs_to_tapes_is_not_imitated(
         ("y = x.sum(0, True, dtype=float64)", "operator sum ("),
         ("with autograd.forward_ad.dual_level():\n    y = x * 2", "autograd.forward_ad.dual_level"),
         ("y = zeros_like(x, dtype=float16)", "operator zeros_like"),
+        ("a, b = x", "rows of a tensor"),
     ],
 )
 def test_what_the_engine_lacks_is_its_own(

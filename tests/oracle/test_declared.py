@@ -142,6 +142,22 @@ def test_zeros_of_unreached_inputs(program: MakeProgram) -> None:
     assert wrong.divergences[0].what == "wrong declaration"
 
 
+def test_zeros_of_outputs_that_are_constant(program: MakeProgram) -> None:
+    class Zeros(Other):
+        def grad(self, outputs: Any, inputs: Any, *arguments: Any, **options: Any) -> Any:
+            if not outputs.requires_grad:
+                return tuple(map(torch.zeros_like, inputs))
+            return super().grad(outputs, inputs, *arguments, **options)
+
+    text = (
+        "(d,) = autograd.grad(x * 2, [x], ones_like(x), create_graph=True)\n"
+        "with raises(RuntimeError):\n    (e,) = autograd.grad(d, [x], ones_like(d))"
+    )
+    found = verdict(Zeros({"unreached-inputs": "zero"}), program(text, input_of(1.0)))
+    assert isinstance(found, Declared)
+    assert isinstance(verdict(Zeros({}), program(text, input_of(1.0))), Diverges)
+
+
 @pytest.mark.parametrize(
     ("policies", "message"),
     [

@@ -37,6 +37,9 @@ class Tensor:
         self.value = value
         self.grad: Tensor | None = None
 
+    def __iter__(self) -> Iterator[Tensor]:
+        raise Unsupported("rows of a tensor, by unpacking it")
+
     @classmethod
     def leaf(cls, array: Array) -> Tensor:
         """A new leaf."""

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from gradconform.engines.base import Handle
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.interpreter import Detail, run
@@ -141,9 +143,12 @@ class _Told(TorchEngine):
         return found
 
     def grad(self, *arguments: Any, **options: Any) -> tuple[Handle | None, ...]:
-        if self._zeros:
-            options |= {"allow_unused": True, "materialize_grads": True}
-        return super().grad(*arguments, **options)
+        if not self._zeros or len(arguments) < 2:
+            return super().grad(*arguments, **options)
+        outputs, inputs = (given if isinstance(given, tuple | list) else (given,) for given in arguments[:2])
+        if not any(output.requires_grad for output in outputs):
+            return tuple(map(torch.zeros_like, inputs))
+        return super().grad(*arguments, **{**options, "allow_unused": True, "materialize_grads": True})
 
 
 def torch_with(conventions: list[Convention]) -> TorchEngine:
