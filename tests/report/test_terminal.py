@@ -184,3 +184,10 @@ def test_each_manner_of_failing_is_told_before_one_is_told_again(case: Make, ove
     told, _, named = text.partition("more scenarios fail")
     assert "DIVERGES grad-modes/restored[cpu-float32]" in told
     assert "grad-modes/restored" not in named.partition("feature")[0]
+
+
+def test_many_lacks_are_not_all_named(case: Make) -> None:
+    cases = [case(Unsupporting(f"operator {number % 15}"), draw=number) for number in range(20)]
+    (line,) = (line.text for line in run_report(results(cases)) if line.text.startswith("unsupported:"))
+    assert line.startswith("unsupported: operator 0 (2 cases), ")
+    assert line.endswith(", operator 11 (1 case), 3 more (3 cases)")

@@ -88,6 +88,18 @@ LACKS = (
 )
 
 
+POLICIES = {
+    "atan2-at-the-origin": "nan",
+    "clamp-at-bounds": "zero",
+    "leaky-relu-at-zero": "zero",
+    "norm-at-zero": "nan",
+    "relu-at-nan": "zero",
+    "spread-of-equal-values": "nan",
+    "ties-between-tensors": "none",
+    "ties-within-a-tensor": "first",
+}
+
+
 class Mygrad(TableEngine):
     """MyGrad's tensors."""
 
@@ -100,6 +112,7 @@ class Mygrad(TableEngine):
             dtypes=DTYPES,
             attributes=ATTRIBUTES,
             modes={"no_grad": lambda: mygrad.no_autodiff},
+            policies=POLICIES,
         )
 
     def made(self, tensor: torch.Tensor, *, requires_grad: bool) -> Handle:

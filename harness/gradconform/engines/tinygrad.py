@@ -61,6 +61,7 @@ class Tinygrad(TableEngine):
             attributes=ATTRIBUTES,
             retains=True,
             records=True,
+            policies={"leaky-relu-at-zero": "one", "spread-of-equal-values": "nan"},
         )
         self.version = version("tinygrad")
 

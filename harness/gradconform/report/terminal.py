@@ -28,6 +28,9 @@ OTHER = ("crashed", "timed out", "inconclusive", "oracle-disputed")
 TOLD = 10
 """So many failures are told in full; an engine that is young fails in many places for one reason."""
 
+NAMED = 12
+"""So many of the features that an engine lacks are named; the results file has all of them."""
+
 COLUMNS = ("cases", "conform", "diverge", "known", "declared", "unsupported", "other", "scenarios")
 """The columns of the table; `known` and `declared` are there where any case is. `scenarios` is the score of
 the feature (`gradconform.report.score`), the others are cases."""
@@ -164,8 +167,11 @@ def _notes(results: Results) -> Iterator[Line]:
 
 def _counted(title: str, names: Iterable[str]) -> Iterator[Line]:
     """What was met, each with the number of its cases, the most frequent first; nothing where nothing was."""
-    counts = Counter(names)
-    named = [f"{name} ({count} {'case' if count == 1 else 'cases'})" for name, count in counts.most_common()]
+    counts = Counter(names).most_common()
+    named = [f"{name} ({count} {'case' if count == 1 else 'cases'})" for name, count in counts[:NAMED]]
+    rest = counts[NAMED:]
+    if rest:
+        named.append(f"{len(rest)} more ({sum(count for _, count in rest)} cases)")
     if named:
         yield Line(f"{title}: {', '.join(named)}")
 
