@@ -33,10 +33,6 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "setitem": lambda input, index, value: python.setitem(input, _arrays(index), value),
     "where": lambda condition, input, other: mygrad.where(_arrays(condition), input, other),
     "builtins.bool": lambda object: bool(_arrays(object)),
-    "argmax": lambda input, dim=None: mygrad.argmax(input, axis=dim),
-    "argmin": lambda input, dim=None: mygrad.argmin(input, axis=dim),
-    "max": lambda input, dim=None: _extreme(input, "max", dim),
-    "min": lambda input, dim=None: _extreme(input, "min", dim),
     "item": lambda input: input.item(),
     "numel": lambda input: input.size,
     "dim": lambda input: input.ndim,
@@ -65,14 +61,6 @@ def _arrays(tree: Any) -> Any:
     return tree.data if isinstance(tree, Tensor) else tree
 
 
-def _extreme(input: Tensor, word: str, dim: Any) -> Any:
-    """`max` of all; along a dimension, with the places too; of two tensors, element by element."""
-    if isinstance(dim, Tensor):
-        return getattr(mygrad, f"{word}imum")(input, dim)
-    found = getattr(mygrad, word)(input, axis=dim)
-    return found if dim is None else (found, getattr(mygrad, f"arg{word}")(input, axis=dim))
-
-
 ATTRIBUTES: dict[str, Callable[[Tensor], Any]] = {
     "grad": lambda handle: None if handle.grad is None else Gradient(handle.grad, constant=True, copy=False),
     "requires_grad": lambda handle: not handle.constant,
@@ -85,6 +73,7 @@ LACKS = (
     "cannot involve non-constant mygrad tensors",
     "is not a differentiable operation",
     "Tensor data must be of",
+    "unexpected keyword argument 'keepdims'",
 )
 
 

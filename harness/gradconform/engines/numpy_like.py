@@ -233,6 +233,11 @@ def _at(input: Array, dim: int, index: Any) -> tuple[Any, ...]:
     return (*[slice(None)] * (dim % input.ndim), index)
 
 
+def _kept(keepdim: bool) -> dict[str, bool]:
+    """`keepdims`, where it is asked for: the searches of some engines do not take it."""
+    return {"keepdims": True} if keepdim else {}
+
+
 def _reductions(np: Names) -> Operators:
     """What comes with its places, or with options of its own."""
 
@@ -243,7 +248,7 @@ def _reductions(np: Names) -> Operators:
                 return function(input)
             if not isinstance(dim, int):
                 return getattr(np, f"{word}imum")(input, dim)
-            places = getattr(np, f"arg{word}")(input, axis=dim, keepdims=keepdim)
+            places = getattr(np, f"arg{word}")(input, axis=dim, **_kept(keepdim))
             return function(input, axis=dim, keepdims=keepdim), places
 
         return call
@@ -273,8 +278,8 @@ def _reductions(np: Names) -> Operators:
         "std": spread("std"),
         "var": spread("var"),
         "sort": sort,
-        "argmax": lambda input, dim=None, keepdim=False: np.argmax(input, axis=dim, keepdims=keepdim),
-        "argmin": lambda input, dim=None, keepdim=False: np.argmin(input, axis=dim, keepdims=keepdim),
+        "argmax": lambda input, dim=None, keepdim=False: np.argmax(input, axis=dim, **_kept(keepdim)),
+        "argmin": lambda input, dim=None, keepdim=False: np.argmin(input, axis=dim, **_kept(keepdim)),
         "argsort": lambda input, dim=-1: np.argsort(input, axis=dim),
         "median": lambda input: np.median(input),
         "quantile": lambda input, q, dim=None, keepdim=False: np.quantile(
