@@ -333,7 +333,7 @@ def test_schema_is_the_committed_one(gradconform: Invoke) -> None:
     assert (result.exit_code, result.stdout) == (0, schema_text())
 
 
-@pytest.mark.parametrize("command", ["run", "explore", "list", "show", "validate", "schema"])
+@pytest.mark.parametrize("command", ["run", "known", "explore", "list", "show", "validate", "schema"])
 def test_every_command_has_help(gradconform: Invoke, command: str) -> None:
     result = gradconform(command, "--help")
     assert (result.exit_code, result.stderr) == (0, "")
