@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import operator
+import re
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -194,3 +199,26 @@ def test_methods_that_call_a_dimension_an_axis() -> None:
     assert table["nn.functional.softmax"](words, dim=1) == ("softmax", 1)
     assert table["min"](words) == ("least", None, False)
     assert table["min"](words, dim=1) == (("least", 1, False), ("place", 1, False))
+
+
+def test_the_adapter_of_the_manual_runs(
+    program: MakeProgram, small: TorchLikeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "adapters.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (block,) = (text for text in blocks if "tensor=mine.Tensor" in text)
+    mine: Any = ModuleType("mine")
+    mine.Tensor, mine.no_grad = small.module.Tensor, small.module.no_grad
+    mine.float32, mine.float64 = np.dtype("float32"), np.dtype("float64")
+    mine.nn = SimpleNamespace(softmax=small.module.exp)
+    monkeypatch.setitem(sys.modules, "mine", mine)
+    names: dict[str, Any] = {}
+    exec(block, names)  # noqa: S102 - our own manual
+    bound = program("y = (x * v + x).sum()\ny.backward()\nwith no_grad():\n    z = x * 2", X, V)
+    expected, got = run(bound, TorchEngine()), run(bound, names["Mine"]())
+    for name in ("y", "z"):
+        torch.testing.assert_close(seen(got, name).value, seen(expected, name).value)
+    mine_grad, grad = seen(got, "x").grad, seen(expected, "x").grad
+    assert isinstance(mine_grad, TensorSeen)
+    assert isinstance(grad, TensorSeen)
+    torch.testing.assert_close(mine_grad.value, grad.value)
