@@ -88,9 +88,9 @@ class SpecError(GradconformError):
 class Unsupported(Exception):  # noqa: N818 - a statement about an engine, not an error
     """The engine does not have an operation, dtype, device or feature. Never a pass, never a failure.
 
-    `feature` is a short stable name ("operator sqrt", "dtype complex64"), used to group reports. shim: whether
-    gradconform itself would have to do it in the engine's stead (accumulating into `.grad`
-    for an engine that differentiates functions): nothing that the engine could gain.
+    `feature` is a short stable name ("operator sqrt", "dtype complex64"), used to group reports. shim:
+    whether gradconform itself would have to do it in the engine's stead (accumulating into `.grad` for an
+    engine that differentiates functions): nothing that the engine could gain.
     """
 
     def __init__(self, feature: str, *, shim: bool = False) -> None:
