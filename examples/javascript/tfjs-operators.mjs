@@ -46,7 +46,6 @@ const ALSO = {
   logical_not: "logicalNot",
   zeros_like: "zerosLike",
   ones_like: "onesLike",
-  t: "transpose",
   "nn.functional.relu": "relu",
   "nn.functional.relu6": "relu6",
   "nn.functional.elu": "elu",
@@ -117,6 +116,7 @@ export const operators = {
       reduction === "mean" ? delta : lacks(`huber_loss(reduction=${reduction})`),
     ),
   "transpose(input, dim0, dim1)": (x, one, other) => tf.transpose(x, swapped(x.rank, one, other)),
+  "t(input)": (x) => (x.rank < 3 ? tf.transpose(x) : lacks("t of a stack of matrices")),
   "permute(input, *dims)": (x, dims) =>
     tf.transpose(
       x,
@@ -124,8 +124,7 @@ export const operators = {
     ),
   "flatten(input)": (x) => tf.reshape(x, [-1]),
   "unsqueeze(input, dim)": (x, dim) => tf.expandDims(x, dim),
-  "squeeze(input, dim)": (x, dim) =>
-    dim === undefined || x.shape.at(dim) === 1 ? tf.squeeze(x, dim && [dim]) : x.clone(),
+  "squeeze(input, dim)": squeezed,
   "expand(input, *shape)": expanded,
   "broadcast_to(input, size)": expanded,
   "expand_as(input, other)": (x, other) => tf.broadcastTo(x, other.shape),
@@ -153,12 +152,19 @@ const last = (x, dim) =>
 
 // Of several weights torch gives one to each channel, and TensorFlow.js one to each of the last dimension.
 function prelu(x, weight) {
-  return weight.size === 1 ? tf.prelu(x, weight) : lacks("prelu of several weights");
+  return weight.size === 1 && weight.rank < 2 ? tf.prelu(x, weight) : lacks("prelu of several weights");
 }
 
 function matmul(a, b) {
   if (a.rank > 1 && b.rank > 1) return tf.matMul(a, b);
   return a.rank > 2 || b.rank > 2 ? lacks("matmul of a stack and a vector") : tf.dot(a, b);
+}
+
+// Where there is nothing to be dropped torch drops nothing.
+function squeezed(x, dim) {
+  if (dim === undefined) return tf.squeeze(x);
+  const dropped = [dim].flat().filter((one) => (x.shape.at(one) ?? 1) === 1);
+  return dropped.length ? tf.squeeze(x, dropped) : x.clone();
 }
 
 function expanded(x, shape) {

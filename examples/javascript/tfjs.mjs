@@ -6,10 +6,30 @@
 import { serve } from "./worker/serve.mjs"; // first: the engine prints when it is loaded
 import { functional } from "./worker/functional.mjs";
 import { table } from "./worker/operators.mjs";
+import { Unsupported } from "./worker/values.mjs";
 import { operators } from "./tfjs-operators.mjs";
 import * as tf from "@tensorflow/tfjs";
 
 await tf.ready();
+
+const COMPARISONS = ["Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual"];
+
+// It has no derivative of some operations. That it asks for one of a comparison is no lack but its own mistake.
+function vjp(f, primals, cotangent) {
+  try {
+    return tf.grads(f)(primals, cotangent);
+  } catch (error) {
+    const [, kernel] = /gradient function not found for (\w+)/.exec(error.message) ?? [];
+    if (kernel && !COMPARISONS.includes(kernel)) throw new Unsupported(`the derivative of ${kernel}`);
+    throw error;
+  }
+}
+
+// Its gradients of some operations free the cotangent that they were given, which has no numbers then.
+function numbers(tensor) {
+  const values = tensor.isDisposed ? new Float32Array() : tensor.dataSync();
+  return { dtype: tensor.dtype, shape: tensor.shape, values };
+}
 
 await serve(
   functional({
@@ -29,9 +49,14 @@ await serve(
       views: "copies",
     },
     array: ({ dtype, shape, values }) => tf.tensor(values, shape, dtype),
-    numbers: (tensor) => ({ dtype: tensor.dtype, shape: tensor.shape, values: tensor.dataSync() }),
+    numbers,
     isArray: (value) => value instanceof tf.Tensor,
-    vjp: (f, primals, cotangent) => tf.grads(f)(primals, cotangent),
+    composed: {
+      flatten: "reshape(input, -1)",
+      getitem: "slice(input), squeeze",
+      var: "moments(input).variance",
+    },
+    vjp,
     // What a program makes is freed when it ends.
     around: (work) => tf.tidy(work),
   }),

@@ -16,6 +16,8 @@ const TAPES = {
   "saved tensors": ["autograd.graph.saved_tensors_hooks", "autograd.graph.save_on_cpu"],
   "custom functions": ["autograd.Function"],
   retain_grad: ["retain_grad"],
+  warnings: ["warns"],
+  lifetimes: ["watch"],
   "detached tensors": ["detach", "data"],
   graphs: ["grad_fn", "next_functions", "autograd.graph.get_gradient_edge"],
   flags: [

@@ -59,8 +59,8 @@ class Run {
     return { states: this.states, facts: this.facts, caught: this.caught, error };
   }
 
-  input({ requires_grad: requiresGrad, layout, ...numbers }) {
-    if (layout !== "contiguous") throw new Unsupported(`${layout} tensors`);
+  // Of the layouts of memory JavaScript has the contiguous one.
+  input({ requires_grad: requiresGrad, ...numbers }) {
     return made(this.engine, decodeNumbers(numbers), requiresGrad);
   }
 
@@ -130,7 +130,7 @@ class Run {
       case "class":
         return engine.refuse(step.base, `class ${step.base}`);
       default:
-        throw new Unsupported(KINDS[step.do] ?? `steps of the kind ${step.do}`);
+        return engine.refuse(step.do, KINDS[step.do] ?? `verb ${step.do}`);
     }
   }
 

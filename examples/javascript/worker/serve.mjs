@@ -32,13 +32,15 @@ const say = (message) => write(`${JSON.stringify(message)}\n`);
  *   backward({roots, cotangents, retainGraph, createGraph, inputs})
  *   attributes      what programs read of a tensor, `{grad: (tensor) => ..., requires_grad: ...}`
  * and where the engine has it:
+ *   policies        the conventions that it declares (docs/adapters.md)
+ *   composed        operators that the table makes of others: `{flatten: "reshape(input, -1)"}`
  *   grad({outputs, inputs, cotangents, retainGraph, createGraph, allowUnused})   torch's `autograd.grad`
  *   assign          what programs write, `{grad: (tensor, value) => ...}`
  *   modes           `{no_grad: (body) => ...}`
  *   looks           attributes that the harness's own looks read in another way than programs do
  *   isGradEnabled() the grad mode
  *   identities      whether one tensor is always one object
- *   refuse(word, feature)           throws Unsupported, for a reason of the engine's own
+ *   refuse(word, feature)           throws Unsupported: for an operator, attribute, mode or verb that is not here
  *   around(work)                    calls `work` and returns what it returns: makes and ends what a program needs
  *
  * All of them throw Unsupported for what the engine does not have. What else they throw while a step runs is
@@ -55,7 +57,7 @@ export async function serve(given) {
   process.exit(0);
 }
 
-function hello({ name, version, dtypes, policies = {} }) {
+function hello({ name, version, dtypes, policies = {}, composed = {} }) {
   return {
     type: "hello",
     protocol: PROTOCOL,
@@ -64,6 +66,7 @@ function hello({ name, version, dtypes, policies = {} }) {
     language: `JavaScript (Node ${process.versions.node})`,
     torch_errors: false,
     policies,
+    composed,
     capabilities: { dtypes, devices: ["cpu"] },
   };
 }
