@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from gradconform.execution.host import Lost, OutOfTime
 from gradconform.execution.interpreter import Detail
 from gradconform.plan import Settings
 from gradconform.protocol.client import ATTEMPTS, WorkerHost
+from gradconform.protocol.memory import GIB
 from gradconform.session import Session
 from gradconform.trace import TensorSeen
 from gradconform.verdict import Conforms, Crashed, Diverges, TimedOut
@@ -173,14 +175,20 @@ def test_what_a_worker_does_not_declare_is_not_asked_of_it(start: Start, program
         host.run(program("y = x + 1", Input("x", torch.tensor([1]))), "cpu", Detail.END)
     with pytest.raises(Unsupported, match="inputs of more than 1000000 numbers"):
         host.run(program("y = x + 1", Input("x", torch.zeros(1_000_001))), "cpu", Detail.END)
+    with pytest.raises(Unsupported, match="inputs of more than 8 dimensions"):
+        host.run(program("y = x + 1", Input("x", torch.zeros([1] * 9))), "cpu", Detail.END)
     assert host._number == first
 
 
 def test_a_worker_that_grows_is_replaced_between_programs(start: Start, named: Named, ends: Ends) -> None:
-    host = start("scalar", memory=0.01)  # what Python itself takes is more than half of it
-    first = process(host)
+    host = start("scalar")
     made = named("faults/none")
-    for _ in range(64):
+    value(host, made)
+    assert host._worker is not None
+    # What it holds is less than it may, and more than half of that.
+    host.limits = replace(host.limits, memory=1.5 * host._worker.pipes.memory() / GIB)
+    first = process(host)
+    for _ in range(63):
         assert value(host, made) == [5.0]
     assert ends(first)
     assert value(host, made) == [5.0]

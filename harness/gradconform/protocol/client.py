@@ -27,7 +27,7 @@ from gradconform.protocol.messages import (
     run_message,
 )
 from gradconform.protocol.pipes import Gone, Late, Limits, Pipes, shortened
-from gradconform.spec.shapes import MAX_ELEMENTS
+from gradconform.spec.shapes import MAX_ELEMENTS, MAX_RANK
 from gradconform.trace import Trace
 
 ATTEMPTS = 3
@@ -182,6 +182,8 @@ def lacking(program: Program, device: str, hello: Hello) -> str:
     for item in program.inputs:
         if item.data.numel() > MAX_ELEMENTS:
             return f"inputs of more than {MAX_ELEMENTS} numbers in a process of its own"
+        if item.data.dim() > MAX_RANK:
+            return f"inputs of more than {MAX_RANK} dimensions in a process of its own"
     known = hello.capabilities
     if known.devices is not None and not {device, device.partition(":")[0]} & known.devices:
         return f"device {device}"
