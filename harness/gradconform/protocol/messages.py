@@ -60,13 +60,13 @@ class Hello:
 
 def line_of(message: Document) -> bytes:
     """A message as it is sent: one line, ASCII."""
-    return json.dumps(message, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
+    return _ENCODER.encode(message).encode("ascii") + b"\n"
 
 
 def message_of(line: bytes) -> Document:
     """The message of a line. Raises ProtocolError where it is none."""
     try:
-        document = json.loads(line, parse_constant=_no_constant)
+        document = _DECODER.decode(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"this is no JSON: {error}") from None
     if not isinstance(document, dict):
@@ -77,6 +77,11 @@ def message_of(line: bytes) -> Document:
 def _no_constant(name: str) -> None:
     known = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
     raise ValueError(f'{name} is not in JSON; it is written as the text "{known[name]}"')
+
+
+# Made once: `json.dumps` and `json.loads` would make one a line.
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 # what the harness says
