@@ -23,6 +23,8 @@ def probe_command(target: str, declared: Path | None, write: Path | None) -> int
 
     write: where to write what was found, as a declaration. Raises GradconformError as `run` does.
     """
+    if write and not write.parent.is_dir():
+        raise UsageError(f"{write}: the file cannot be written: there is no folder {write.parent}")
     said = read_capabilities(declared) if declared else None
     with find_host(target) as host:
         declaration = host.features if said is None else said
