@@ -198,7 +198,7 @@ def test_a_python_engine_that_dies_costs_cases_and_not_the_run(folder: Path) -> 
 
 def test_verdicts_do_not_depend_on_where_the_engine_runs(folder: Path) -> None:
     arguments = (
-        *("run", "refgrad", "--corpus", "documented", "--select", "accumulation,hooks,retain-graph"),
+        *("run", "refgrad", "--corpus", "documented", "--select", "accumulation,retain-graph"),
         *("--dtype", "float32", "--examples", "1", "--jobs", "1", "--results"),
     )
     lines = []
@@ -274,34 +274,22 @@ def test_what_cannot_be_started_is_one_line(folder: Path, arguments: tuple[str, 
 
 
 def test_an_exploration_goes_on_after_a_crash_and_tells_of_it(folder: Path) -> None:
-    process = started(
-        folder,
-        *(
-            "explore",
-            f"{FAULTY} mul",
-            "--programs",
-            "300",
-            "--dtype",
-            "float32",
-            "--jobs",
-            "1",
-            "--seed",
-            "1",
-        ),
-    )
+    arguments = ("--programs", "150", "--dtype", "float32", "--jobs", "1")
+    process = started(folder, "explore", f"{FAULTY} mul", *arguments)
     out, err = process.communicate(timeout=600)
     assert process.returncode == 1, err
-    assert "\n300 programs" in out
-    (find,) = re.findall(r"^find (\w+), from program", out, re.MULTILINE)
+    assert "\n150 programs" in out
+    assert re.search(r"^find \w+, from program", out, re.MULTILINE)
     assert "SIGSEGV" in out
     # The smallest program has the one operator, and can be given to the worker by itself.
-    (dialogue,) = (folder / "gradconform-finds").rglob(f"{find}.worker.jsonl")
-    hello, question, shutdown = map(json.loads, dialogue.read_text().splitlines())
+    dialogues = [path.read_text() for path in (folder / "gradconform-finds").rglob("*.worker.jsonl")]
+    smallest = min(dialogues, key=len)
+    hello, question, shutdown = map(json.loads, smallest.splitlines())
     assert [hello["type"], question["type"], shutdown["type"]] == ["hello", "run", "shutdown"]
     assert [step["operator"] for step in question["program"]["steps"]] == ["mul"]
     alone = subprocess.run(
         [sys.executable, str(WORKERS / "faulty.py"), "mul"],
-        input=dialogue.read_bytes(),
+        input=smallest.encode(),
         stdout=subprocess.PIPE,
         check=False,
     )

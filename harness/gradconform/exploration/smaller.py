@@ -28,7 +28,7 @@ SHRINKS = 150
 REDUCTIONS = 800
 """Runs that leaving out steps may take."""
 
-DEAR = 12
+DEAR = 25
 """So many smaller programs may fail where each failure costs the engine's process; hypothesis, which runs
 what fails again and again, is not asked at all then."""
 
