@@ -86,7 +86,12 @@ export const operators = {
   ...rows(BINARY, "input, other", (own) => (a, b) => own(a, b)),
   ...rows(REDUCTIONS, "input, dim, keepdim", (own) => (x, dim, keepdim) => own(x, dim, keepdim)),
   ...rows({ max: "max", min: "min" }, "input", (own) => (x) => own(x)), // with a dim torch gives indices too
-  ...rows({ cumsum: "cumsum", cumprod: "cumprod" }, "input, dim", (own) => (x, dim) => own(x, dim)),
+  // Of these and of transpose it takes no negative dimensions.
+  ...rows(
+    { cumsum: "cumsum", cumprod: "cumprod" },
+    "input, dim",
+    (own) => (x, dim) => own(x, counted(x, dim)),
+  ),
   ...rows({ view: "reshape", reshape: "reshape", tile: "tile" }, "input, *shape", (own) => own),
   ...rows({ cat: "concat", stack: "stack" }, "tensors, dim", (own) => own),
   ...rows({ zeros: "zeros", ones: "ones" }, "*size, dtype", (own) => (size, dtype) => own(size, dtype?.name)),
@@ -120,7 +125,7 @@ export const operators = {
   "permute(input, *dims)": (x, dims) =>
     tf.transpose(
       x,
-      dims.map((dim) => (dim + x.rank) % x.rank),
+      dims.map((dim) => counted(x, dim)),
     ),
   "flatten(input)": (x) => tf.reshape(x, [-1]),
   "unsqueeze(input, dim)": (x, dim) => tf.expandDims(x, dim),
@@ -143,6 +148,7 @@ const lacks = (feature) => {
   throw new Unsupported(feature);
 };
 
+const counted = (x, dim) => (dim < 0 ? dim + x.rank : dim);
 const number = (bound) => (typeof bound === "number" ? bound : lacks("clamp to tensors"));
 const biased = (correction) => (correction === 0 ? false : lacks("var(correction=1)"));
 const order = (p) =>

@@ -46,12 +46,21 @@ export const OWN = {
   item: (engine, [tensor]) => python(engine.numbers(tensor), 0),
   numel: (engine, [tensor]) => engine.numbers(tensor).values.length,
   dim: (engine, [tensor]) => engine.numbers(tensor).shape.length,
+  getitem: (engine, [list, index]) => itemOf(list, index),
 };
 
 /** An engine's tensor with these numbers. Throws Unsupported for a dtype that the engine does not have. */
 export function made(engine, numbers, requiresGrad) {
   if (!engine.dtypes.includes(numbers.dtype)) throw new Unsupported(`dtype ${numbers.dtype}`);
   return engine.tensor(numbers, requiresGrad);
+}
+
+// Of a list of tensors, or of a shape, which is no operation of the engine.
+function itemOf(list, index) {
+  if (!Array.isArray(list)) throw new Unsupported("operator getitem");
+  if (!Number.isInteger(index)) throw new Unsupported("slices of lists");
+  if (index >= list.length || index < -list.length) throw new RangeError("the index is beyond the list");
+  return list.at(index);
 }
 
 // A number of a tensor as the value of Python that torch's `item()` gives.

@@ -157,12 +157,15 @@ class Run {
     const own = OWN[step.operator];
     if (!row && !own) return engine.refuse(step.operator, `operator ${step.operator}`);
     const [positional, options] = this.arguments(step);
-    if (row?.parameters[0] === "input" && !foundTensor(engine, positional))
+    if (!row || (own && Array.isArray(positional[0]))) return own(engine, positional, options);
+    if (row.parameters[0] === "input" && !positional.flat(Infinity).some((one) => engine.isTensor(one))) {
       throw new Unsupported(`${step.operator} without tensors`);
-    if (!row) return own(engine, positional, options);
-    const { requires_grad: declared, ...others } = options; // factories take it, and it means the same for each
-    if (declared === undefined || row.parameters.includes("requires_grad"))
+    }
+    // Factories take it, and it means the same for each of them.
+    const { requires_grad: declared, ...others } = options;
+    if (declared === undefined || row.parameters.includes("requires_grad")) {
       return row.call(...bound(row, positional, options));
+    }
     const result = row.call(...bound(row, positional, others));
     return declared ? engine.operators.get("requires_grad_").call(result) : result;
   }
@@ -222,8 +225,6 @@ const KINDS = {
   watch: "lifetimes",
   unset: "deleting attributes",
 };
-
-const foundTensor = (engine, given) => given.flat(Infinity).some((one) => engine.isTensor(one));
 
 // How many steps these are, with those that they hold.
 const count = (steps) =>
