@@ -6,8 +6,9 @@ import shlex
 from dataclasses import replace
 
 from gradconform.engines.registry import find_engine
-from gradconform.errors import EngineError, UsageError
+from gradconform.errors import AdapterError, EngineError, UsageError
 from gradconform.execution.host import Host, InProcess
+from gradconform.oracle.named_policies import require_known
 from gradconform.protocol.client import WorkerHost
 from gradconform.protocol.pipes import Limits
 from gradconform.protocol.serve import command
@@ -23,9 +24,19 @@ def find_host(target: str, isolation: Isolation | None = None) -> Host:
     """The host of an engine: `target` is a registered name, `package.module:attribute` or `worker:COMMAND`.
 
     Raises EngineError and AdapterError as `find_engine` does, EngineError for a worker that cannot be started
-    or does not say hello, and UsageError for limits on an engine that has no process of its own.
+    or does not say hello, AdapterError for an engine that declares what is no policy, and UsageError for
+    limits on an engine that has no process of its own.
     """
-    how = isolation or Isolation()
+    host = _host(target, isolation or Isolation())
+    try:
+        require_known(host.name, host.policies)
+    except AdapterError:
+        host.close()
+        raise
+    return host
+
+
+def _host(target: str, how: Isolation) -> Host:
     if target.startswith(WORKER):
         return WorkerHost(words_of(target.removeprefix(WORKER)), limits_of(how))
     if how.isolate:

@@ -12,6 +12,7 @@ from gradconform.engines.torch import TorchEngine
 from gradconform.errors import AdapterError
 from gradconform.execution.host import InProcess
 from gradconform.execution.interpreter import run
+from gradconform.hosts import find_host
 from gradconform.oracle.declared import torch_with
 from gradconform.oracle.named_policies import POLICIES
 from gradconform.plan import Settings
@@ -169,6 +170,12 @@ def test_a_declaration_that_there_is_not(policies: dict[str, str], message: str)
     with pytest.raises(AdapterError) as error:
         Session(InProcess(Other(policies)), Settings())
     assert message in str(error.value)
+
+
+def test_it_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradconform.hosts.find_engine", lambda _: Other({"relu-at-zero": "third"}))
+    with pytest.raises(AdapterError, match="the options are half, one"):
+        find_host("other")
 
 
 X, W = torch.tensor([0.0, 1.0, NAN]), torch.tensor([0.0, 2.0, 1.0])
