@@ -148,8 +148,10 @@ def test_micrograd_counts_a_second_backward_double(program: MakeProgram) -> None
 
 
 def test_micrograd_gives_a_leaf_that_nothing_reaches_zero(program: MakeProgram) -> None:
-    got = found(judge_on(installed("micrograd"), program("y = x * 2", NUMBER)))
-    assert got == ("grad is not None", "x.grad", "0.0 (float64)")
+    engine, other = installed("micrograd"), Input("w", torch.tensor(2.0, dtype=torch.float64), True)
+    got = found(judge_on(engine, program("y = x * 2\ny.backward()", NUMBER, other)))
+    assert got == ("grad is not None", "w.grad", "0.0 (float64)")
+    assert judge_on(engine, program("y = x * 2", NUMBER)).kind == "conforms"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator as python
 from importlib.metadata import version
+from typing import Any
 
 import torch
 from micrograd import engine as micrograd
@@ -30,7 +31,7 @@ OPERATORS = {
 }
 
 ATTRIBUTES = {"grad": lambda handle: Value(handle.grad)}
-"""A gradient is a number, 0 from the start."""
+"""A gradient is a number, 0 from the start: before the first backward it says nothing."""
 
 
 class Micrograd(TableEngine):
@@ -47,6 +48,7 @@ class Micrograd(TableEngine):
             retains=True,
         )
         self.version = version("micrograd")
+        self._passed = False
 
     def made(self, tensor: torch.Tensor, *, requires_grad: bool) -> Handle:  # noqa: ARG002 - all of them do
         if tensor.dim():
@@ -59,7 +61,17 @@ class Micrograd(TableEngine):
     def run_backward(self, root: Handle, gradient: Handle | None) -> None:
         if gradient is not None and gradient.data != 1:
             raise Unsupported("cotangents other than one")
+        self._passed = True
         root.backward()
+
+    def reset(self) -> None:
+        super().reset()
+        self._passed = False
+
+    def peek(self, handle: Handle, attribute: str) -> Any:
+        if attribute == "grad" and not self._passed:
+            raise Unsupported("gradients before the first backward")
+        return super().peek(handle, attribute)
 
     def lacks(self, error: Exception) -> bool:
         return "only supporting" in str(error)
