@@ -182,3 +182,16 @@ def test_the_working_directory_does_not_stand_before_installed_modules(
     assert "" not in sys.path
     find_engine("in_the_folder:made")
     assert sys.path.index("") == len(sys.path) - 1
+
+
+@pytest.mark.parametrize(
+    ("name", "adapter"),
+    [("jax", "jax"), ("micrograd", "micrograd"), ("mygrad", "mygrad"), ("tinygrad", "tinygrad")],
+)
+def test_a_missing_extra_is_named(name: str, adapter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, f"gradconform.engines.{adapter}", raising=False)
+    with pytest.raises(EngineError) as caught:
+        find_engine(name)
+    told = f"needs the module '{name}', which is not installed; pip install 'gradconform[{name}]'"
+    assert str(caught.value) == f"engine '{name}' {told}"
