@@ -30,8 +30,8 @@ scenario's level is the highest of the levels of what its text asks for: verbs, 
 options and the dtypes of its variables. Nobody chooses it; `python docs/levels.py --specs` writes it into the
 specs, and a test compares. `gradconform show ID` prints a scenario with its level.
 
-An engine has reached a level where every applicable scenario of this level and of those below passes, and at each
-of them some scenario does ([the score](adapters.md#the-score)).
+An engine has reached a level where every applicable scenario of this level and of those below passes, and at
+each of them some scenario does ([the score](adapters.md#the-score)).
 
 """
 

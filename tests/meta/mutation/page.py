@@ -27,7 +27,10 @@ def page(
     yield f"scenarios reach {len(reached)} of them."
     share = 100 * len(caught) / max(counted, 1)
     yield f"**{len(caught)} of {counted} mutants in these are caught, {share:.1f} %.**"
-    yield f"Another {len(equal)} change nothing that is seen or promised, as docs/mutation.yaml tells, and are not counted."
+    yield (
+        f"Another {len(equal)} change nothing that is seen or promised, as docs/mutation.yaml tells, and are "
+        "not counted."
+    )
     yield ""
     yield "| slip | made | caught | explained |"
     yield "|---|---|---|---|"
