@@ -234,7 +234,7 @@ def test_a_selector_that_takes_nothing_reads_no_file_once_the_index_is_there(
 
 
 def test_an_unexpected_exception_is_loud(gradconform: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> int:
+    def broken(*_: object, **__: object) -> int:
         raise ZeroDivisionError("oh")
 
     monkeypatch.setattr("gradconform.cli.run.run_command", broken)
