@@ -8,13 +8,11 @@ Arithmetic on plain Python values, which no engine bounds, is kept to what canno
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import get_args
 
-from gradconform.errors import did_you_mean
 from gradconform.program import vocabulary as words
 from gradconform.program.check_facts import check_fact
-from gradconform.program.checking import Checking, Flaw, Rules, apart, is_name
+from gradconform.program.checking import Checking, Flaw, Rules, apart, form_of, is_name
 from gradconform.program.kinds import (
     LIST,
     NUMBER,
@@ -27,7 +25,7 @@ from gradconform.program.kinds import (
     arithmetic,
 )
 from gradconform.program.names import targets
-from gradconform.program.sizes import SIZED, size_error
+from gradconform.program.sizes import size_error
 from gradconform.program.steps import (
     Apply,
     Argument,
@@ -78,32 +76,6 @@ def flaws(program: Program) -> tuple[Flaw, ...]:
     return tuple(checking.found)
 
 
-def _call(name: str, effect_is_write: bool, count: int, keywords: tuple[str, ...]) -> tuple[str, str]:
-    """What is wrong with the form of an operator's call, or ""; and how the rest of it is checked."""
-    return _call_of(words.OPERATORS.get(name) or words.of_torch(name), name, effect_is_write, count, keywords)
-
-
-@lru_cache(maxsize=4096)
-def _call_of(  # by the row, since tables may be learned after a call was checked
-    row: words.Operator | None, name: str, effect_is_write: bool, count: int, keywords: tuple[str, ...]
-) -> tuple[str, str]:
-    if row is None:
-        hint = did_you_mean(name, words.OPERATORS)
-        return f"unknown operator '{name}'" + (f"; {hint}" if hint else ""), ""
-    if (row.effect == "write") is not effect_is_write:
-        return f"'{name}' is {'not ' if effect_is_write else ''}an in-place operation", ""
-    why = words.call_error(row, count, keywords)
-    if why:
-        return f"call of '{name}' does not fit its signature: {why}", ""
-    if row.symbol:
-        return "", row.symbol if row.symbol.startswith("[]") else "arithmetic"
-    if name in SIZED:
-        return "", "sized"
-    if row.method:
-        return "", "method"
-    return "", row.effect
-
-
 def _input(checking: Checking, item: Input) -> None:
     if not is_name(item.name, temporaries=False):
         checking.report(f"{item.name!r} cannot name an input")
@@ -121,7 +93,7 @@ _LAYOUTS = get_args(Layout)
 
 def _operation(checking: Checking, step: Apply | Mutate) -> None:
     name, arguments = step.operator, step.arguments
-    wrong, rest = _call(name, type(step) is Mutate, len(arguments), tuple(step.options))
+    wrong, rest = form_of(name, type(step) is Mutate, len(arguments), tuple(step.options))
     result = TENSOR
     if rest == "[]":
         result = _item(checking, *arguments)

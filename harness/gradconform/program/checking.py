@@ -11,6 +11,7 @@ from typing import Any
 from gradconform.errors import did_you_mean
 from gradconform.program import vocabulary as words
 from gradconform.program.kinds import LIST, PLAIN, TENSOR, Kind, of_constant
+from gradconform.program.sizes import SIZED
 from gradconform.program.steps import Argument, Expect, Items, Options, Ref, Slice, Step, Warns, Within
 
 MAX_DEPTH = 64
@@ -201,6 +202,32 @@ class Checking:
         why = words.arity_error(signature, len(arguments), tuple(options))
         if why or (options and "input" in options):
             self.report(f"call of '{name}' does not fit its signature: {why or 'input stands first'}")
+
+
+def form_of(name: str, effect_is_write: bool, count: int, keywords: tuple[str, ...]) -> tuple[str, str]:
+    """What is wrong with the form of an operator's call, or ""; and how the rest of it is checked."""
+    return _form_of(words.OPERATORS.get(name) or words.of_torch(name), name, effect_is_write, count, keywords)
+
+
+@lru_cache(maxsize=4096)
+def _form_of(  # by the row, since tables may be learned after a call was checked
+    row: words.Operator | None, name: str, effect_is_write: bool, count: int, keywords: tuple[str, ...]
+) -> tuple[str, str]:
+    if row is None:
+        hint = did_you_mean(name, words.OPERATORS)
+        return f"unknown operator '{name}'" + (f"; {hint}" if hint else ""), ""
+    if (row.effect == "write") is not effect_is_write:
+        return f"'{name}' is {'not ' if effect_is_write else ''}an in-place operation", ""
+    why = words.call_error(row, count, keywords)
+    if why:
+        return f"call of '{name}' does not fit its signature: {why}", ""
+    if row.symbol:
+        return "", row.symbol if row.symbol.startswith("[]") else "arithmetic"
+    if name in SIZED:
+        return "", "sized"
+    if row.method:
+        return "", "method"
+    return "", row.effect
 
 
 @lru_cache(maxsize=4096)
