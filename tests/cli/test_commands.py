@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -237,7 +238,8 @@ def test_an_unexpected_exception_is_loud(gradconform: Invoke, monkeypatch: pytes
     def broken(*_: object, **__: object) -> int:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr("gradconform.cli.run.run_command", broken)
+    # By its module: `gradconform.cli.run` as an attribute is the command.
+    monkeypatch.setattr(import_module("gradconform.cli.run"), "run_command", broken)
     result = gradconform("run", "torch")
     assert result.exit_code == 70
     assert "ZeroDivisionError: oh" in result.stderr
