@@ -61,7 +61,20 @@ def test_wheel_declares_its_commands_plugin_and_engines(distributions: Distribut
     assert dict(declared["gradconform.engines"]) == {
         "torch": "gradconform.engines.torch:engine",
         "refgrad": "gradconform.engines.refgrad:engine",
+        "autograd": "gradconform.engines.hips:engine",
+        "jax": "gradconform.engines.jax:engine",
+        "micrograd": "gradconform.engines.micrograd:engine",
+        "mlx": "gradconform.engines.mlx:engine",
+        "mygrad": "gradconform.engines.mygrad:engine",
+        "tinygrad": "gradconform.engines.tinygrad:engine",
     }
+
+
+def test_each_engine_of_others_has_an_extra_of_its_name(distributions: Distributions) -> None:
+    declared = ConfigParser()
+    declared.read_string(metadata(distributions.wheel, "entry_points.txt").decode())
+    extras = message_from_bytes(metadata(distributions.wheel, "METADATA")).get_all("Provides-Extra", [])
+    assert set(declared["gradconform.engines"]) - {"torch", "refgrad"} == set(extras) - {"opinfo"}
 
 
 def test_wheel_names_its_licence_and_its_oldest_python(distributions: Distributions) -> None:

@@ -59,8 +59,8 @@ def compared(
     unwritten: list[str] = []
     for name, now in spoken.items():
         entry = entries[name]
-        (first, *others) = now.values()
-        if first is None or any(way != first for way in others):  # no longer one thing, if anything
+        (first, *rest) = now.values()
+        if first is None or any(way != first for way in rest):  # no longer one thing, if anything
             dropped.append(name)
             ways = ((test, way) for test, way in now.items() if way is not None)
             added += (replace(entry, id=test, manner=way[0], pinned=way[1]) for test, way in ways)
