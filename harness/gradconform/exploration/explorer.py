@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import torch
 
@@ -168,9 +170,8 @@ def batches_in(jobs: int, explorer: Explorer) -> Iterator[RunBatches]:
     with Processes(jobs, _start, explorer.target, explorer.isolation) as processes:
 
         def run(profile: Profile, batches: list[range]) -> Iterator[Batch]:
-            futures = [
-                processes.submit(_run, profile, wanted.seed, batch, wanted.device) for batch in batches
-            ]
+            packed = pickle.dumps(profile)
+            futures = [processes.submit(_run, packed, wanted.seed, batch, wanted.device) for batch in batches]
             for batch, future in zip(batches, futures, strict=True):
                 try:
                     yield Processes.result(future)
@@ -193,5 +194,12 @@ def _start(target: str, isolation: Isolation) -> None:
     get_ready()
 
 
-def _run(profile: Profile, seed: int, numbers: range, device: str) -> Batch:
-    return run_batch(_session, profile, seed, numbers, device)
+def _run(packed: bytes, seed: int, numbers: range, device: str) -> Batch:
+    return run_batch(_session, _unpacked(packed), seed, numbers, device)
+
+
+@lru_cache(maxsize=1)
+def _unpacked(packed: bytes) -> Profile:
+    """The profile of a round: it tells of all that was met so far, and is packed and unpacked once."""
+    profile: Profile = pickle.loads(packed)  # noqa: S301 - our own
+    return profile
