@@ -33,7 +33,7 @@ def metadata(wheel: Path, name: str) -> bytes:
         return archive.read(member)
 
 
-def test_wheel_holds_both_packages_and_the_specs_and_nothing_else(
+def test_wheel_holds_both_packages_the_specs_the_worker_library_and_nothing_else(
     distributions: Distributions, checkout: Path
 ) -> None:
     with zipfile.ZipFile(distributions.wheel) as archive:
@@ -42,6 +42,7 @@ def test_wheel_holds_both_packages_and_the_specs_and_nothing_else(
         files_under(checkout / "harness" / "gradconform", "gradconform")
         | files_under(checkout / "reference_impl" / "refgrad", "refgrad")
         | files_under(checkout / "specs", "gradconform/specs")
+        | files_under(checkout / "examples" / "javascript" / "worker", "gradconform/scaffold/javascript")
     )
     assert {"gradconform/py.typed", "refgrad/py.typed", "gradconform/specs/schema.json"} <= held
 

@@ -1,4 +1,5 @@
-"""The command line: `gradconform run | known | explore | probe | list | show | validate | schema`.
+"""The command line: `gradconform run | known | explore | probe | new-engine | list | show | validate` and
+others.
 
 Start-up is part of the product: this module imports click and next to nothing else, and each command imports
 what it needs when it runs.
@@ -328,6 +329,27 @@ def probe(engine: str, declared: Path | None, write: Path | None) -> int:
     from gradconform.cli.probe import probe_command
 
     return probe_command(engine, declared, write)
+
+
+@main.command("new-engine")
+@click.argument("name")
+@click.option("--functional", is_flag=True, help="For an engine that differentiates functions, by a vjp.")
+@click.option(
+    "--worker",
+    type=click.Choice(("js", "python")),
+    help="A process of its own that speaks the protocol: with a library for Node, or in Python, without "
+    "gradconform, as a pattern for other languages.",
+)
+def new_engine(name: str, *, functional: bool, worker: str | None) -> int:
+    """Writes an adapter for an engine NAME into this repository, with tests and CI.
+
+    It works at once, on a small engine that comes with it and that yours replaces. Without options it is for
+    an engine with tensors that have a backward. No file is overwritten.
+    """
+    here = _here()
+    from gradconform.cli.new_engine import new_engine_command
+
+    return new_engine_command(name, here, functional=functional, worker=worker)
 
 
 @main.command("list")
