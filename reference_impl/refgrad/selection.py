@@ -15,7 +15,7 @@ from .dimensions import wrapped
 from .indexing import Indices
 from .operands import computed
 from .ops import apply
-from .shapes import expand, flatten, reshape
+from .shapes import expand, flatten, view
 from .tensor import Tensor
 
 IN_PLACE = ("index_put", "masked_scatter", "scatter_reduce")
@@ -35,9 +35,12 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
 
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """Return the elements at `indices` along `dim`, broadcast in the others; negative ones from the end."""
+    """Return the elements at `indices` along `dim`, broadcast in the others; negative ones from the end.
+
+    Without `dim` both are flattened as views: raises torch's RuntimeError where that needs a copy.
+    """
     if dim is None:
-        return gather(reshape(input, -1), 0, reshape(indices, -1))
+        return gather(view(input, -1), 0, view(indices, -1))
     dim = wrapped(dim, input.ndim)
     value_shape, index_shape = list(input.shape), list(indices.shape)
     value_shape[dim] = index_shape[dim] = 1

@@ -148,6 +148,11 @@ PROGRAMS = {
                 y = x.quantile(q, **options); g, = grad(y.sum(), x); print(y.detach(), g, g._is_view())
         print(leaf(2.).quantile(0.5, dim=0, keepdim=True).shape)
         """,
+    "elements along no dimension of what is no plain view": """
+        x = leaf([[1., 2., 3.], [4., 5., 6.]]); places = torch.tensor([0, 3])
+        attempt(lambda: torch.take_along_dim(x, places), lambda: torch.take_along_dim(x.mT, places),
+                lambda: torch.take_along_dim(x, torch.tensor([[0, 1], [2, 3]]).mT))
+        """,
     "too few dimensions, and a conjugation that is only noted": """
         ones = torch.ones
         attempt(lambda: torch.cdist(ones(2), ones(2)), lambda: torch.cdist(ones(2, 2), ones([])))
