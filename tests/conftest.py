@@ -16,9 +16,10 @@ from hypothesis import settings
 
 from gradconform.errors import Place
 from gradconform.program.bind import Draw, bind
+from gradconform.program.library import learn_shipped
 from gradconform.program.parse import Template, parse
 from gradconform.program.steps import Dtype, Input, Program
-from gradconform.program.vocabulary import holes
+from gradconform.program.vocabulary import FUNCTIONS, METHODS, OPERATORS, holes
 from gradconform.spec.scenario import (
     ChoiceDomain,
     Domain,
@@ -46,6 +47,19 @@ def colours_are_nobodys_taste(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tested does not depend on who runs the tests."""
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def what_a_test_teaches_is_forgotten() -> Iterator[None]:
+    """The words of the language are one table for a process: those of a test's own specs end with it."""
+    learn_shipped()
+    operators, functions, methods = dict(OPERATORS), set(FUNCTIONS), set(METHODS)
+    yield
+    OPERATORS.clear()
+    OPERATORS.update(operators)
+    for words, before in ((FUNCTIONS, functions), (METHODS, methods)):
+        words.intersection_update(before)
+        words.update(before)
 
 
 @pytest.fixture(autouse=True)

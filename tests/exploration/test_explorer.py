@@ -63,6 +63,17 @@ class KeepsGraph(TorchEngine):
         super().backward(*arguments, **{"retain_graph": True, **options})
 
 
+class Backwardless(TorchEngine):
+    """Differentiates nothing."""
+
+    name = "backwardless"
+
+    def backward(self, *arguments, **options):
+        raise Unsupported("backward")
+
+    backward_function = grad = backward
+
+
 class Small(TorchEngine):
     """Has few words."""
 
@@ -185,7 +196,7 @@ def test_known_finds_are_replayed_first_and_not_told_as_new(folder: Path) -> Non
     assert mended.exit_code == 0, mended.output
     assert f"0 still diverge, {known} no longer" in mended.output
     assert ": conforms; remove " in mended.output
-    lacking = explore("defects:Small", "--programs", "1", "-j", "1", "--dtype", "float32", "--finds", "known")
+    lacking = explore("defects:Backwardless", "--programs", "1", "-j", "1", "--finds", "known")
     assert ": unsupported: " in lacking.output
 
 

@@ -59,7 +59,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    script = "from gradconform.cli import main; main(prog_name='gradconform')"
+    # Where the tests themselves run in the background, Ctrl-C is ignored, and so by what they start.
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from gradconform.cli import main; main(prog_name='gradconform')"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", script, *arguments],
         cwd=folder,
