@@ -15,7 +15,7 @@ from gradconform.execution.interpreter import run
 from gradconform.plan import Settings
 from gradconform.program.steps import Input, Program
 from gradconform.session import Session
-from gradconform.verdict import Diverges, Unsupporting, Verdict
+from gradconform.verdict import Conforms, Diverges, Unsupporting, Verdict
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProgram
@@ -115,6 +115,14 @@ TINYGRAD: dict[str, tuple[str, str, str] | str] = {
     "graph/value-of-a-tensor-decides": "__bool__ on Tensor is not defined",
     "graph/leaf-flags": "showing is_leaf",
 }
+
+
+def test_an_edit_of_mygrad_s_gradient_is_its_own(program: MakeProgram) -> None:
+    """Its gradients are arrays, and whoever writes to one finds it written."""
+    engine = installed("mygrad")
+    for edit in ("x.grad.mul_(10)", "x.grad.sub_(x.grad)", "x.grad[0] = 7.0"):
+        made = program(f"y = x + x\ny.backward(ones_like(y))\n{edit}\ng = x.grad")
+        assert isinstance(judge_on(engine, made), Conforms), edit
 
 
 def test_tinygrad(examples: Examples) -> None:

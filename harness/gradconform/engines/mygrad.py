@@ -22,15 +22,42 @@ DTYPES = {
     for name in ("float16", "float32", "float64", "bool", "uint8", "int8", "int16", "int32", "int64")
 }
 
+
+class Gradient(Tensor):  # type: ignore[misc]
+    """A gradient, which is an array, as a tensor."""
+
+
+def _arrays(tree: Any) -> Any:
+    """Tensors as arrays, where MyGrad takes no tensors: what comparisons give, and indices."""
+    if isinstance(tree, tuple | list):
+        return type(tree)(map(_arrays, tree))
+    return tree.data if isinstance(tree, Tensor) else tree
+
+
+def _target(handle: Any) -> Any:
+    """What a write to a tensor writes to: MyGrad's gradients are arrays, and so are theirs who edit them."""
+    return handle.data if isinstance(handle, Gradient) else handle
+
+
+def _writing(function: Callable[..., Any]) -> Callable[..., Any]:
+    def write(input: Any, other: Any) -> Any:
+        if not isinstance(input, Gradient):
+            return function(input, other)
+        function(input.data, _arrays(other))
+        return input
+
+    return write
+
+
 SHARED = operators(mygrad, nnet.activations, dtypes=DTYPES)
 OF_NO_GRAPH = {"to", *CASTS}
 """Casts: what they give is a copy that belongs to no graph."""
 
 OPERATORS: dict[str, Callable[..., Any]] = {
     **{word: function for word, function in SHARED.items() if word not in OF_NO_GRAPH},
-    **IN_PLACE,
+    **{word: _writing(function) for word, function in IN_PLACE.items()},
     "getitem": lambda input, index: input[_arrays(index)],
-    "setitem": lambda input, index, value: python.setitem(input, _arrays(index), value),
+    "setitem": lambda input, index, value: python.setitem(_target(input), _arrays(index), value),
     "where": lambda condition, input, other: mygrad.where(_arrays(condition), input, other),
     "builtins.bool": lambda object: bool(_arrays(object)),
     "item": lambda input: input.item(),
@@ -48,17 +75,6 @@ OPERATORS: dict[str, Callable[..., Any]] = {
         input, lower_bound=min_val, upper_bound=max_val
     ),
 }
-
-
-class Gradient(Tensor):  # type: ignore[misc]
-    """A gradient, which is an array, as a tensor."""
-
-
-def _arrays(tree: Any) -> Any:
-    """Tensors as arrays, where MyGrad takes no tensors: what comparisons give, and indices."""
-    if isinstance(tree, tuple | list):
-        return type(tree)(map(_arrays, tree))
-    return tree.data if isinstance(tree, Tensor) else tree
 
 
 ATTRIBUTES: dict[str, Callable[[Tensor], Any]] = {
