@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from .formulas import formula, kernel
-from .registry import rule
+from .registry import rule, view
 
 T = Any
 
@@ -99,44 +99,28 @@ _linear(
 )
 
 
-def _view(
-    name: str, grad_fn: str, forward: str, formula: str, args: str = "", *, reinterprets: bool = False
-) -> None:
-    rule(
-        name,
-        grad_fn=grad_fn,
-        tensors="self",
-        args=args,
-        forward=forward,
-        self=formula,
-        saves="",
-        view=True,
-        reinterprets=reinterprets,
-    )
-
-
-_view(
+view(
     "diagonal",
     "DiagonalBackward0",
     "self.diagonal(offset, dim1, dim2)",
     "diagonal_backward(grad, self_shape, offset, dim1, dim2)",
     "offset dim1 dim2",
 )
-_view(
+view(
     "unfold",
     "UnfoldBackward0",
     "self.unfold(dim, size, step)",
     "unfold_backward(grad, self_shape, dim, size, step)",
     "dim size step",
 )
-_view(
+view(
     "view_as_real",
     "ViewAsRealBackward0",
     "view_as_real(self)",
     "view_as_complex(grad.contiguous())",
     reinterprets=True,
 )
-_view(
+view(
     "view_as_complex",
     "ViewAsComplexBackward0",
     "view_as_complex(self)",

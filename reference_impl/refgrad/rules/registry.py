@@ -276,6 +276,24 @@ def rule(
     return row
 
 
+def view(
+    name: str, grad_fn: str, forward: str, formula: str, args: str = "", *, reinterprets: bool = False
+) -> None:
+    """Adds the row of a view of `self`. reinterprets: whether its elements are of another kind (complex as
+    real)."""
+    rule(
+        name,
+        grad_fn=grad_fn,
+        tensors="self",
+        args=args,
+        forward=forward,
+        self=formula,
+        saves="",
+        view=True,
+        reinterprets=reinterprets,
+    )
+
+
 def check(row: Rule) -> list[str]:
     """Return everything that is wrong with `row`, in words."""
     problems = [

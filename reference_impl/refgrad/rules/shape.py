@@ -5,74 +5,57 @@ it.
 import torch
 
 from .formulas import kernel
-from .registry import NON_DIFFERENTIABLE, rule
+from .registry import NON_DIFFERENTIABLE, rule, view
 
-
-def _view(
-    name: str, grad_fn: str, forward: str, formula: str, args: str = "", *, reinterprets: bool = False
-) -> None:
-    rule(
-        name,
-        grad_fn=grad_fn,
-        tensors="self",
-        args=args,
-        forward=forward,
-        self=formula,
-        saves="",
-        view=True,
-        reinterprets=reinterprets,
-    )
-
-
-_view("view", "ViewBackward0", "self.view(size)", "grad.reshape(self_shape)", "size")
-_view("reshape_alias", "ReshapeAliasBackward0", "self.view(size)", "grad.reshape(self_shape)", "size")
-_view("t", "TBackward0", "self.t()", "grad.t()")
-_view(
+view("view", "ViewBackward0", "self.view(size)", "grad.reshape(self_shape)", "size")
+view("reshape_alias", "ReshapeAliasBackward0", "self.view(size)", "grad.reshape(self_shape)", "size")
+view("t", "TBackward0", "self.t()", "grad.t()")
+view(
     "transpose", "TransposeBackward0", "self.transpose(dim0, dim1)", "grad.transpose(dim0, dim1)", "dim0 dim1"
 )
-_view("permute", "PermuteBackward0", "self.permute(dims)", "grad.permute(inverse_permutation(dims))", "dims")
-_view("unsqueeze", "UnsqueezeBackward0", "self.unsqueeze(dim)", "grad.squeeze(dim)", "dim")
-_view("squeeze", "SqueezeBackward0", "self.squeeze()", "unsqueeze_to(grad, self_shape)")
-_view("squeeze_dim", "SqueezeBackward1", "self.squeeze(dim)", "unsqueeze_to(grad, self_shape)", "dim")
-_view("squeeze_dims", "SqueezeBackward2", "self.squeeze(dims)", "unsqueeze_to(grad, self_shape)", "dims")
+view("permute", "PermuteBackward0", "self.permute(dims)", "grad.permute(inverse_permutation(dims))", "dims")
+view("unsqueeze", "UnsqueezeBackward0", "self.unsqueeze(dim)", "grad.squeeze(dim)", "dim")
+view("squeeze", "SqueezeBackward0", "self.squeeze()", "unsqueeze_to(grad, self_shape)")
+view("squeeze_dim", "SqueezeBackward1", "self.squeeze(dim)", "unsqueeze_to(grad, self_shape)", "dim")
+view("squeeze_dims", "SqueezeBackward2", "self.squeeze(dims)", "unsqueeze_to(grad, self_shape)", "dims")
 # What t_, transpose_, unsqueeze_ and squeeze_ record.
-_view("t_in_place", "TBackward1", "self.t()", "grad.t()")
-_view(
+view("t_in_place", "TBackward1", "self.t()", "grad.t()")
+view(
     "transpose_in_place",
     "TransposeBackward1",
     "self.transpose(dim0, dim1)",
     "grad.transpose(dim0, dim1)",
     "dim0 dim1",
 )
-_view("unsqueeze_in_place", "UnsqueezeBackward1", "self.unsqueeze(dim)", "grad.squeeze(dim)", "dim")
-_view("squeeze_all_in_place", "SqueezeBackward3", "self.squeeze()", "unsqueeze_to(grad, self_shape)")
-_view("squeeze_in_place", "SqueezeBackward4", "self.squeeze(dim)", "unsqueeze_to(grad, self_shape)", "dim")
-_view(
+view("unsqueeze_in_place", "UnsqueezeBackward1", "self.unsqueeze(dim)", "grad.squeeze(dim)", "dim")
+view("squeeze_all_in_place", "SqueezeBackward3", "self.squeeze()", "unsqueeze_to(grad, self_shape)")
+view("squeeze_in_place", "SqueezeBackward4", "self.squeeze(dim)", "unsqueeze_to(grad, self_shape)", "dim")
+view(
     "squeeze_dims_in_place",
     "SqueezeBackward5",
     "self.squeeze(dims)",
     "unsqueeze_to(grad, self_shape)",
     "dims",
 )
-_view("expand", "ExpandBackward0", "self.expand(size)", "sum_to(grad, self_shape)", "size")
-_view("alias", "AliasBackward0", "self[...]", "grad")
-_view(
+view("expand", "ExpandBackward0", "self.expand(size)", "sum_to(grad, self_shape)", "size")
+view("alias", "AliasBackward0", "self[...]", "grad")
+view(
     "select",
     "SelectBackward0",
     "self.select(dim, index)",
     "select_backward(grad, self_shape, dim, index)",
     "dim index",
 )
-_view(
+view(
     "slice",
     "SliceBackward0",
     "take_slice(self, dim, start, end, step)",
     "slice_backward(grad, self_shape, dim, start, end, step)",
     "dim start end step",
 )
-_view("conj", "ConjBackward0", "self.conj()", "grad.conj()", reinterprets=True)
+view("conj", "ConjBackward0", "self.conj()", "grad.conj()", reinterprets=True)
 # torch records real, and imag among the rows of pairs, as view_as_real and select; here each is one step.
-_view("real", "SelectBackward0", "self.real", "grad.to(self_dtype)", reinterprets=True)
+view("real", "SelectBackward0", "self.real", "grad.to(self_dtype)", reinterprets=True)
 
 # What it gives shares memory, and nothing knows.
 kernel("unsafe_view", torch.ops.aten._unsafe_view)
