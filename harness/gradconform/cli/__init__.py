@@ -11,89 +11,27 @@ spec; 2 a usage, spec or adapter error (to `run`, a scenario that torch itself d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from gradconform import __version__
 from gradconform.cli.group import Cli
+from gradconform.cli.options import (
+    FilePath,
+    Paths,
+    here,
+    isolation_options,
+    jobs_option,
+    known_option,
+    options_of,
+    spec_options,
+    split,
+    without,
+)
 from gradconform.errors import UsageError
-from gradconform.settings import CORPORA, Isolation, Options, options, words
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-Paths = tuple[Path, ...]
-
-
-def _split(_context: click.Context, _parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
-    return tuple(word for value in values for word in words(value))
-
-
-def _here() -> Path:
-    """The working directory. Asked for before a command's own imports: torch ends the process where there is
-    none."""
-    try:
-        return Path.cwd()
-    except OSError as error:
-        raise UsageError(f"the working directory cannot be used: {error.strerror}; go to another") from None
-
-
-def _options(given: Mapping[str, Any]) -> Options:
-    """The options over those of pyproject.toml."""
-    here = _here()
-    named = {name: value for name, value in given.items() if name != "no_corpus"}
-    if given.get("no_corpus"):
-        if given["corpus"] is not None:
-            raise UsageError(
-                f"--no-corpus leaves the corpus out, and --corpus {given['corpus']} asks for it; drop one"
-            )
-        named["corpus"] = "none"
-    return options(here, named)
-
-
-class FilePath(click.Path):
-    """A path that the system can be asked for."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """As in click. Fails for a null character, which click hands to the system."""
-        if "\0" in str(value):
-            self.fail(f"{str(value)!r} is no path: it holds a null character", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-def _spec_options(command: Command) -> Command:
-    """Which spec files a command works on."""
-    for option in (
-        click.option("--no-corpus", is_flag=True, help="Leaves the shipped scenarios out."),
-        click.option(
-            "--corpus",
-            is_flag=False,
-            flag_value="shipped",
-            default=None,
-            type=click.Choice(CORPORA),
-            help="All shipped scenarios, the documented behaviours alone, or the operators and their points "
-            "alone; or PyTorch's own operator samples.  [default: shipped]",
-        ),
-        click.option(
-            "--specs",
-            multiple=True,
-            type=FilePath(path_type=Path),
-            metavar="PATH",
-            help="A spec file or folder of your own, beside the corpus. Repeatable.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _without(given: Mapping[str, Any], *names: str) -> None:
-    """Raises UsageError for options that mean nothing to operator samples."""
-    for name in names:
-        if given[name] not in (None, ()):
-            raise UsageError(
-                f"--{name} is about scenarios; --corpus opinfo runs every sample that PyTorch has"
-            )
+from gradconform.settings import Isolation
 
 
 @click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
@@ -105,68 +43,26 @@ def main() -> None:
     """
 
 
-def _isolation_options(command: Command) -> Command:
-    """How a command runs the engine."""
-    above = click.FloatRange(min=0, min_open=True)
-    for option in (
-        click.option(
-            "--memory", type=above, metavar="GIB", help="For a process: GiB that it may hold.  [default: 4]"
-        ),
-        click.option(
-            "--timeout",
-            type=above,
-            metavar="SECONDS",
-            help="For a process: seconds a program.  [default: 60]",
-        ),
-        click.option(
-            "--isolate/--no-isolate",
-            default=None,
-            help="Runs a Python engine in a process of its own, where a worker always runs: one that dies or "
-            "hangs costs one case.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-_jobs_option = click.option(
-    "--jobs",
-    "-j",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Processes that run the tests; 0: one for each core, if there are many tests.  [default: 0]",
-)
-
-
-_known_option = click.option(
-    "--known",
-    multiple=True,
-    type=FilePath(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Known failures of the engine. Repeatable.",
-)
-
-
 @main.command()
 @click.argument("engine")
 @click.option(
     "--device",
     multiple=True,
-    callback=_split,
+    callback=split,
     metavar="NAMES",
     help="Devices: cpu, cuda, cuda:1, all. Repeatable.  [default: cpu]",
 )
 @click.option(
     "--dtype",
     multiple=True,
-    callback=_split,
+    callback=split,
     metavar="NAMES",
     help="Only these of each scenario's dtypes (float32, ...). Repeatable.",
 )
 @click.option(
     "--select",
     multiple=True,
-    callback=_split,
+    callback=split,
     metavar="WHAT",
     help="Ids, globs, features or levels (level:2, level:1-3), separated by commas. Repeatable.",
 )
@@ -185,23 +81,23 @@ _known_option = click.option(
     metavar="FILE.jsonl",
     help="Write each verdict to this file as it comes.",
 )
-@_known_option
+@known_option
 @click.option(
     "--resume", is_flag=True, help="Goes on with the run that was writing the results file when it ended."
 )
 @click.option("--fail-fast/--no-fail-fast", default=None, help="Stop at the first failure.")
-@_jobs_option
-@_isolation_options
-@_spec_options
+@jobs_option
+@isolation_options
+@spec_options
 def run(engine: str, *, resume: bool, **given: Any) -> int:
     """Holds ENGINE against PyTorch.
 
     ENGINE is a registered name (refgrad, torch), package.module:attribute, an engine or a callable that
     makes one, or worker:COMMAND, a program in any language that speaks gradconform's protocol.
     """
-    found = _options(given)
+    found = options_of(given)
     if found.corpus == "opinfo":
-        _without(given, "specs", "examples")
+        without(given, "specs", "examples")
     from gradconform.cli.run import run_command
 
     return run_command(engine, found, resume=resume)
@@ -219,14 +115,14 @@ def run(engine: str, *, resume: bool, **given: Any) -> int:
     metavar="FILE.jsonl",
     help="The results of a whole run to update from, in place of a run now.",
 )
-@click.option("--device", multiple=True, callback=_split, metavar="NAMES")
-@click.option("--dtype", multiple=True, callback=_split, metavar="NAMES")
+@click.option("--device", multiple=True, callback=split, metavar="NAMES")
+@click.option("--dtype", multiple=True, callback=split, metavar="NAMES")
 @click.option("--examples", type=click.IntRange(min=0), metavar="N")
 @click.option("--seed", type=int, metavar="N")
-@_known_option
-@_jobs_option
-@_isolation_options
-@_spec_options
+@known_option
+@jobs_option
+@isolation_options
+@spec_options
 def known(engine: str, *, update: bool, source: Path | None, **given: Any) -> int:
     """Lists the known failures of ENGINE and how they stand, or updates their file.
 
@@ -235,7 +131,7 @@ def known(engine: str, *, update: bool, source: Path | None, **given: Any) -> in
     """
     if source is not None and not update:
         raise UsageError("--from is for --update, which reads the results; add --update")
-    found = _options(given)
+    found = options_of(given)
     from gradconform.cli.known import known_command
 
     return known_command(engine, found, update=update, source=source)
@@ -249,7 +145,7 @@ def known(engine: str, *, update: bool, source: Path | None, **given: Any) -> in
 @click.option(
     "--dtype",
     multiple=True,
-    callback=_split,
+    callback=split,
     metavar="NAMES",
     help="Dtypes of the leaves.  [default: float32, float64, complex128]",
 )
@@ -269,14 +165,14 @@ def known(engine: str, *, update: bool, source: Path | None, **given: Any) -> in
     help="Where finds are kept, and replayed from.  [default: gradconform-finds/ENGINE]",
 )
 @click.option("--resume", is_flag=True, help="Goes on where the last exploration of this folder ended.")
-@_isolation_options
+@isolation_options
 def explore(engine: str, **given: Any) -> int:
     """Writes random programs, and holds ENGINE against PyTorch on each.
 
     Without --minutes and --programs it ends after a minute. Each find is made small and written into a
     folder: as a script for torch, as one for the engine, and as a scenario. The next run replays them first.
     """
-    _here()
+    here()
     from gradconform.cli.explore import Asked, explore_command
 
     minutes = given["minutes"]
@@ -310,7 +206,7 @@ def smoke(command: str, timeout: float | None) -> int:
     What its engine computes is not judged: `gradconform run worker:COMMAND` does. Exits with 1 where a check
     fails, and with 2 where the worker cannot be started.
     """
-    _here()
+    here()
     from gradconform.cli.smoke import smoke_command
 
     return smoke_command(command, Isolation(timeout=timeout))
@@ -325,7 +221,7 @@ def probe(engine: str, declared: Path | None, write: Path | None) -> int:
 
     What it declares it must have, and what it has it must declare, or the exit code is 1.
     """
-    _here()
+    here()
     from gradconform.cli.probe import probe_command
 
     return probe_command(engine, declared, write)
@@ -346,18 +242,18 @@ def new_engine(name: str, *, functional: bool, worker: str | None) -> int:
     It works at once, on a small engine that comes with it and that yours replaces. Without options it is for
     an engine with tensors that have a backward. No file is overwritten.
     """
-    here = _here()
+    folder = here()
     from gradconform.cli.new_engine import new_engine_command
 
-    return new_engine_command(name, here, functional=functional, worker=worker)
+    return new_engine_command(name, folder, functional=functional, worker=worker)
 
 
 @main.command("list")
 @click.option("--json", "as_json", is_flag=True, help="A JSON array, for programs.")
-@_spec_options
+@spec_options
 def list_scenarios(*, as_json: bool, **given: Any) -> int:
     """Lists the scenarios: id, level and what it says."""
-    found = _options(given)
+    found = options_of(given)
     from gradconform.cli.listing import list_command
 
     return list_command(found, as_json=as_json)
@@ -367,10 +263,10 @@ def list_scenarios(*, as_json: bool, **given: Any) -> int:
 @click.argument("scenario", metavar="ID")
 @click.option("--device", default="cpu", show_default=True, metavar="NAME")
 @click.option("--dtype", metavar="NAME", help="[default: the scenario's first]")
-@_spec_options
+@spec_options
 def show(scenario: str, device: str, dtype: str | None, **given: Any) -> int:
     """Shows a scenario and PyTorch's trace of its documented example, step by step."""
-    found = _options(given)
+    found = options_of(given)
     from gradconform.cli.show import show_command
 
     return show_command(scenario, device, dtype, found)
@@ -378,18 +274,18 @@ def show(scenario: str, device: str, dtype: str | None, **given: Any) -> int:
 
 @main.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=FilePath(path_type=Path))
-@click.option("--device", multiple=True, callback=_split, metavar="NAMES")
-@click.option("--dtype", multiple=True, callback=_split, metavar="NAMES")
-@click.option("--select", multiple=True, callback=_split, metavar="WHAT")
+@click.option("--device", multiple=True, callback=split, metavar="NAMES")
+@click.option("--dtype", multiple=True, callback=split, metavar="NAMES")
+@click.option("--select", multiple=True, callback=split, metavar="WHAT")
 @click.option("--examples", type=click.IntRange(min=0), metavar="N")
 @click.option("--seed", type=int, metavar="N")
-@_jobs_option
+@jobs_option
 def validate(paths: Paths, **given: Any) -> int:
     """Checks spec files (the corpus where no PATH is given), then that PyTorch keeps every scenario in them.
 
     Exits with 1 where PyTorch does not, and with 2 where a spec cannot be read.
     """
-    found = _options({**given, "specs": paths, "corpus": "none" if paths else "shipped"})
+    found = options_of({**given, "specs": paths, "corpus": "none" if paths else "shipped"})
     from gradconform.cli.validate import validate_command
 
     return validate_command(found)

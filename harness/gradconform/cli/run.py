@@ -79,8 +79,7 @@ def runner(host: Host, target: str, options: Options, planned: Plan, over: int =
 
 def exit_code(results: Results) -> int:
     """0 nothing diverges, 1 the engine fails somewhere or a known failure has expired, 2 torch breaks a spec,
-    130 interrupted; the last two
-    only where nothing else does, and in this order."""
+    130 interrupted; the last two only where nothing else does, and in this order."""
     if results.end is not None and results.end.interrupted:
         return INTERRUPTED
     failing = [case.verdict for case in results.cases if fails(case)]
