@@ -173,6 +173,8 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
             grads = _run_node(node, held, keep, graph, task)
         elif grad is None:
             grads = node.nothing(keep)
+        elif (wanted := task.wanted(node)) is not None:
+            grads = node.vjp_of(wanted, grad, keep, graph)
         else:
             grads = node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
         following = node.next
@@ -198,6 +200,8 @@ def _run_node(node: Node, held: list[Any], keep: bool, graph: bool, task: Task) 
         grad = held.pop()
         if grad is None:
             return node.nothing(keep)
+        if (wanted := task.wanted(node)) is not None:
+            return node.vjp_of(wanted, grad, keep, graph)
         return node.vjp_graph(grad, keep) if graph else node.vjp(grad, keep)
 
     return anomaly.run_watched(node, run, graph) if detection.enabled else run()

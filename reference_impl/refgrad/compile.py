@@ -26,6 +26,7 @@ import torch
 from . import grad_mode
 from .accumulate import accumulator, beside
 from .generate import pull_source, source
+from .generate_nodes import vjp
 from .levels import LEVELS
 from .node import LEAF, OBSERVERS, SEQUENCE, UNTRACKED, check_saved, freed, note_version, observe
 from .operands import refuse_operands, refuse_untold
@@ -106,6 +107,7 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
     for name, (on_data, on_tensors) in FUNCTIONS.items():
         space[name] = on_data
         space[f"{name}_graph"] = _late(operations, on_tensors) if isinstance(on_tensors, str) else on_tensors
+    space["some_of"] = functools.cache(functools.partial(_some_of, rule, space))
     exec(compile(text, filename, "exec"), space)  # noqa: S102 - the text is generated from the table alone
     pull = functools.cache(functools.partial(_pull, rule, space))
     partial = functools.partial
@@ -118,12 +120,25 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
 
 def _pull(rule: Rule, space: dict[str, Any], name: str, *, fitted: bool = True) -> Callable[..., Any]:
     """Compile the formula of `rule` for the tensor `name` by itself, with the names in `space`."""
-    text = pull_source(rule, name, fitted=fitted)
-    filename = f"<refgrad rule {rule.name}, {name}>"
+    made = _made(pull_source(rule, name, fitted=fitted), f"<refgrad rule {rule.name}, {name}>", space)
+    return made["pull"]  # type: ignore[no-any-return]
+
+
+def _some_of(  # noqa: PLR0917 - what there is a function for
+    rule: Rule, space: dict[str, Any], mask: int, plain: bool, wanted: tuple[bool, ...], graph: bool
+) -> Callable[..., Any]:
+    """Compile `vjp` or `vjp_graph` of the class of `rule` with that mask, for the wanted gradients alone."""
+    text = "\n".join(vjp(rule, mask, plain, graph, wanted)) + "\n"
+    made = _made(text, f"<refgrad rule {rule.name}, {mask} {plain} {graph} {wanted}>", space)
+    return made["vjp_graph" if graph else "vjp"]  # type: ignore[no-any-return]
+
+
+def _made(text: str, filename: str, space: dict[str, Any]) -> dict[str, Any]:
+    """What a text defines, where the names in `space` are known."""
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     made: dict[str, Any] = {}
     exec(compile(text, filename, "exec"), space, made)  # noqa: S102 - the text is generated from the table alone
-    return made["pull"]  # type: ignore[no-any-return]
+    return made
 
 
 def _late(operations: dict[str, Operation], name: str) -> Callable[..., Any]:

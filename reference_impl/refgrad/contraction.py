@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .arrangement import diagonal
+from .arrangement import diagonal, movedim
 from .shapes import bmm, permute, reshape, sum, unsqueeze, view  # noqa: A004 - torch's name
 from .tensor import Tensor
 
@@ -45,15 +45,15 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     labels: list[_Label] = [*under, *letters]
     order = [*result, *(label for label in labels if label not in result)]
     laid = [_laid_out(tensor, term, order) for tensor, term in zip(tensors, terms, strict=True)]
-    return _contract(laid, [set(term) for term in terms], order, len(result))
+    return _contract(laid, order, len(result))
 
 
-def _contract(laid: list[Tensor], terms: list[set[_Label]], order: list[_Label], kept: int) -> Tensor:
+def _contract(laid: list[Tensor], order: list[_Label], kept: int) -> Tensor:
     """Multiply operands that have all dimensions of `order`; the first `kept` of those remain."""
     product = laid[0]
     for place, operand in enumerate(laid[1:], start=1):
-        later: set[_Label] = set().union(*terms[place + 1 :])
-        ends = [dim for dim in range(kept, len(order)) if order[dim] not in later]
+        later = laid[place + 1 :]
+        ends = [dim for dim in range(kept, len(order)) if all(each.shape[dim] == 1 for each in later)]
         product = _multiply(product, operand, ends)
     if kept == len(order):
         return product
@@ -65,43 +65,41 @@ def _contract(laid: list[Tensor], terms: list[set[_Label]], order: list[_Label],
 def _multiply(left: Tensor, right: Tensor, ends: list[int]) -> Tensor:
     """Return `(left * right).sum(ends, keepdim=True)`, of which a batch of matrix products is made."""
     both, only_left, only_right, inner = [], [], [], []
+    left, right = _sum_alone(left, right, ends), _sum_alone(right, left, ends)
     for dim in range(len(left.shape)):
         wide_left, wide_right = left.shape[dim] != 1, right.shape[dim] != 1
-        if dim in ends and wide_left and wide_right:
-            inner.append(dim)
-        elif dim in ends and wide_left:
-            left = sum(left, dim, True)
-        elif dim in ends and wide_right:
-            right = sum(right, dim, True)
-        elif wide_left and wide_right:
-            both.append(dim)
-        elif wide_left:
-            only_left.append(dim)
-        elif wide_right:
-            only_right.append(dim)
+        if wide_left and wide_right:
+            (inner if dim in ends else both).append(dim)
+        else:
+            (only_left if wide_left else only_right).append(dim)
     if not inner:
         return left * right
-    rest = [dim for dim in range(len(left.shape)) if dim not in {*both, *only_left, *inner, *only_right}]
+    if only_left and only_right and max(only_right) < min(only_left):  # the product has the result's order
+        left, right, only_left, only_right = right, left, only_right, only_left
+
+    def sizes(tensor: Tensor, dims: list[int]) -> list[int]:
+        return [tensor.shape[dim] for dim in dims]
 
     def size(tensor: Tensor, dims: list[int]) -> int:
-        return torch.Size(tensor.shape[dim] for dim in dims).numel()
+        return torch.Size(sizes(tensor, dims)).numel()
 
     rows = reshape(
-        permute(left, [*both, *only_left, *inner, *only_right, *rest]),
+        permute(left, [*both, *only_left, *inner, *only_right]),
         (size(left, both), size(left, only_left), size(left, inner)),
     )
     columns = reshape(
-        permute(right, [*both, *inner, *only_right, *only_left, *rest]),
+        permute(right, [*both, *inner, *only_right, *only_left]),
         (size(right, both), size(right, inner), size(right, only_right)),
     )
-    made = [*both, *only_left, *only_right]
-    sizes = [
-        max(left.shape[dim], right.shape[dim]) if min(left.shape[dim], right.shape[dim]) else 0
-        for dim in made
-    ]
-    product = reshape(bmm(rows, columns), (*sizes, *(1 for _ in (*inner, *rest))))
-    place = [*made, *inner, *rest]
-    return permute(product, [place.index(dim) for dim in range(len(place))])
+    made = (*sizes(left, both), *sizes(left, only_left), *(1 for _ in inner), *sizes(right, only_right))
+    place = [*both, *only_left, *inner, *only_right]
+    return permute(view(bmm(rows, columns), made), [place.index(dim) for dim in range(len(place))])
+
+
+def _sum_alone(tensor: Tensor, other: Tensor, ends: list[int]) -> Tensor:
+    """Return the sum over those dimensions of `ends` that the other operand lacks."""
+    alone = [dim for dim in ends if tensor.shape[dim] != 1 and other.shape[dim] == 1]
+    return sum(tensor, alone, True) if alone else tensor
 
 
 def _labels(term: str, rank: int) -> list[_Label]:
@@ -114,18 +112,17 @@ def _labels(term: str, rank: int) -> list[_Label]:
 def _laid_out(tensor: Tensor, term: list[_Label], order: list[_Label]) -> Tensor:
     """Return an operand with one dimension for each label of `order`, of size 1 if it lacks it."""
     labels = list(term)
-    while len(set(labels)) < len(labels):
-        twice = next(label for label in labels if labels.count(label) > 1)
-        first = labels.index(twice)
-        second = labels.index(twice, first + 1)
-        tensor = diagonal(tensor, 0, first, second)
-        del labels[second], labels[first]
-        labels.append(twice)
-    tensor = permute(tensor, [labels.index(label) for label in order if label in labels])
-    for place, label in enumerate(order):
+    for label in order:
+        while labels.count(label) > 1:
+            first = labels.index(label)
+            second = labels.index(label, first + 1)
+            tensor = movedim(diagonal(tensor, 0, first, second), -1, first)
+            del labels[second]
+    for label in order:
         if label not in labels:
-            tensor = unsqueeze(tensor, place)
-    return tensor
+            tensor = unsqueeze(tensor, len(labels))
+            labels.append(label)
+    return permute(tensor, [labels.index(label) for label in order])
 
 
 def _from_lists(first: Any, rest: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:

@@ -78,24 +78,39 @@ def node_class(rule: Rule, mask: int, plain: bool) -> list[str]:
         f"    savable = {rule.saves!r}",
         f"    label = {rule.grad_fn!r}",
         f"    mask = {tuple(tensor in chosen for tensor in rule.differentiable)!r}",
+        f"    some = partial(some_of, {mask}, {plain})",
         "",
-        "    def vjp(node, grad, keep):",
+        *(f"    {line}" for line in vjp(rule, mask, plain, graph=False)),
+        "",
+        *(f"    {line}" for line in vjp(rule, mask, plain, graph=True)),
+        "",
     ]
-    lines += [f"        {line}" for line in [*_separate(rule), *_unpack_data(needs)]]
-    lines += [f"        {line}" for line in _evaluate(rule, chosen, plain, graph=False)]
-    lines += [*_release(needs), "        return grads", "", "    def vjp_graph(node, grad, keep):"]
-    lines += [f"        {line}" for line in _separate(rule)]
-    lines += [f"        {saved} = unpack(node, {saved!r})" for saved in needs.tensors]
-    lines += [
-        f"        {name} = unpack_{f'output(node, {name!r})' if rule.outputs else 'result(node)'}"
-        for name in needs.results
-    ]
-    lines += [f"        {line}" for line in _unpack_arguments(needs)]
-    lines += [f"        {item} = node.m_{item}" for item in needs.metadata]
-    lines += [f"        {line}" for line in _evaluate(rule, chosen, plain, graph=True)]
-    lines += [*_release(needs), "        return grads", ""]
     lines += [f"{name}.__name__ = {name}.__qualname__ = {_last(rule.grad_fn)!r}"]
     return lines
+
+
+def vjp(rule: Rule, mask: int, plain: bool, graph: bool, wanted: tuple[bool, ...] | None = None) -> list[str]:
+    """Return the method `vjp` of the variant `mask`, or with `graph` `vjp_graph`. wanted: the gradients that
+    it computes, all where that is left out; all that was saved is checked and released in any case.
+    """
+    needs = Needs.of(rule, mask, plain)
+    chosen = chosen_tensors(rule, mask)
+    body = _separate(rule)
+    if graph:
+        body += [f"{saved} = unpack(node, {saved!r})" for saved in needs.tensors]
+        body += [
+            f"{name} = unpack_{f'output(node, {name!r})' if rule.outputs else 'result(node)'}"
+            for name in needs.results
+        ]
+        body += _unpack_arguments(needs)
+        body += [f"{item} = node.m_{item}" for item in needs.metadata]
+    else:
+        body += _unpack_data(needs)
+    body += _evaluate(rule, chosen, plain, graph, wanted or (True,) * len(chosen))
+    return [
+        f"def {'vjp_graph' if graph else 'vjp'}(node, grad, keep):",
+        *(f"    {line}" for line in [*body, *_release(needs), "return grads"]),
+    ]
 
 
 def _outputs(rule: Rule) -> list[str]:
@@ -145,9 +160,12 @@ def _unpack_arguments(needs: Needs) -> list[str]:
     return lines
 
 
-def _evaluate(rule: Rule, chosen: list[str], plain: bool, graph: bool) -> list[str]:
+def _evaluate(rule: Rule, chosen: list[str], plain: bool, graph: bool, wanted: tuple[bool, ...]) -> list[str]:
     values = []
-    for name in chosen:
+    for name, needed in zip(chosen, wanted, strict=True):
+        if not needed:
+            values.append("None")
+            continue
         formula = rule.formula(name)
         if formula is None:
             stated = rule.derivatives[name]
@@ -161,7 +179,7 @@ def _evaluate(rule: Rule, chosen: list[str], plain: bool, graph: bool) -> list[s
 def _release(needs: Needs) -> list[str]:
     saved = [f"node.s_{name}" for name in (*needs.tensors, *needs.results)]
     saved += [f"node.a_{name}" for name in needs.releases]
-    return ["        if not keep:", f"            {' = '.join(saved)} = None"] if saved else []
+    return ["if not keep:", f"    {' = '.join(saved)} = None"] if saved else []
 
 
 class _Rewrite(ast.NodeTransformer):

@@ -250,8 +250,11 @@ def run_node(node: Node, held: list[Any], keep: bool, graph: bool, task: Task) -
     if not hooks.post:
         grads = ()  # so that the memory of the gradient has no other owner than the node
     with UserCode(task):  # that of a custom function
+        wanted = task.wanted(node)
         if grad is None:
             results = node.nothing(keep)
+        elif wanted is not None:
+            results = node.vjp_of(wanted, grad, keep, graph)
         elif graph:
             results = node.vjp_graph(grad, keep)
         else:

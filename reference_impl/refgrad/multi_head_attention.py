@@ -194,17 +194,19 @@ def _projected(  # noqa: PLR0917 - what is projected
     separate: tuple[Tensor | None, ...] | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return query, key and value, each mapped by its part of `weight` [3 E, E] or one of `separate`."""
-    biases: tuple[Tensor | None, ...] = (None, None, None) if bias is None else bias.chunk(3)
     if separate is None:
         if key.shape != value.shape:
             raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
         if weight is None:
             raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
+        if key is value:
+            return _together(query, key, weight, bias)
         separate = weight.chunk(3)
     elif key.shape[:2] != value.shape[:2]:
         raise AssertionError(
             f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
         )
+    biases: tuple[Tensor | None, ...] = (None, None, None) if bias is None else bias.chunk(3)
     made = []
     for name, one, by, offset in zip("qkv", (query, key, value), separate, biases, strict=True):
         if by is None:
@@ -215,6 +217,32 @@ def _projected(  # noqa: PLR0917 - what is projected
             )
         made.append(linear(one, by, offset))
     return made[0], made[1], made[2]
+
+
+def _together(
+    query: Tensor, key: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return query, key and value by one product where they are the same tensor, by two where only key and
+    value are.
+
+    Source: `_in_projection_packed` in torch/nn/functional.py.
+    """
+    if query is key:
+        parts = _parts(linear(query, weight, bias), 3)
+        return parts[0], parts[1], parts[2]
+    size = query.shape[-1]
+    first, others = weight.split([size, 2 * size])
+    offset, offsets = (None, None) if bias is None else bias.split([size, 2 * size])
+    projected = linear(query, first, offset)
+    parts = _parts(linear(key, others, offsets), 2)
+    return projected, parts[0], parts[1]
+
+
+def _parts(projected: Tensor, count: int) -> Tensor:
+    """Return a product [..., count * E] as [count, ..., E]."""
+    size = projected.shape[-1] // count
+    parts = projected.unflatten(-1, (count, size)).unsqueeze(0).transpose(0, -2).squeeze(-2)
+    return parts.contiguous()
 
 
 def _of_heads(mask: Tensor | None, length: int, source: int, heads: int) -> Tensor | None:

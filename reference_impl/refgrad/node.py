@@ -63,6 +63,13 @@ class Node:
         """
         raise NotImplementedError
 
+    def vjp_of(self, wanted: tuple[bool, ...], grad: Any, keep: bool, graph: bool) -> Any:  # noqa: ARG002
+        """Do what `vjp` does, or with `graph` `vjp_graph`, where only the gradients of some edges are wanted.
+
+        The others are computed all the same, as by torch's custom functions, unless a node knows better.
+        """
+        return self.vjp_graph(grad, keep) if graph else self.vjp(grad, keep)
+
     def nothing(self, keep: bool) -> Any:  # noqa: ARG002 - nodes that save tensors release them
         """Do what `vjp` does where no gradient arrived: None stands for one that is nothing but zeros.
 

@@ -79,6 +79,13 @@ class Task:
     faces: Faces = field(default_factory=Faces)
     _reached: set[Node] = field(default_factory=set)
 
+    def wanted(self, node: Node) -> tuple[bool, ...] | None:
+        """Return which edges of `node` are on the way to what is asked for; None where all of them are."""
+        path = self.path
+        if path is None or type(node.next) is not tuple or path.issuperset(node.next):
+            return None
+        return tuple(edge in path for edge in node.next)
+
     def runs(self, node: Node) -> bool:
         """Return whether the pass runs `node`, or stops there because its gradient is asked for."""
         if self.path is not None:

@@ -129,6 +129,12 @@ class SavedNode(Node):
     operands: ClassVar[tuple[str, ...]] = ()
     results: ClassVar[tuple[str, ...]] = ()
     savable: ClassVar[tuple[str, ...]] = ()
+    some: ClassVar[Callable[..., Any]]
+    """What gives `vjp`, or with a second argument `vjp_graph`, of the wanted gradients alone."""
+
+    def vjp_of(self, wanted: tuple[bool, ...], grad: Any, keep: bool, graph: bool) -> Any:
+        """Compute the wanted gradients alone; the others are None (`should_compute_output` in torch)."""
+        return type(self).some(wanted, graph)(self, grad, keep)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_raw_saved_"):

@@ -14,6 +14,7 @@ import torch
 
 from .complex_support import refuse_complex
 from .ops import apply
+from .shapes import geometries
 from .tensor import Tensor
 
 TORCH = (
@@ -47,16 +48,12 @@ def alias_copy(input: Tensor) -> Tensor:
 def as_strided_copy(
     input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
 ) -> Tensor:
-    """Return a copy of what `as_strided` shows of the storage of `input`."""
-    data = input._data
-    taken = _geometry(data, size, stride, storage_offset)
-    return apply("strided_copy", input, taken, _geometry(data, data.shape, data.stride(), None))
-
-
-def _geometry(
-    data: torch.Tensor, size: Sequence[int], stride: Sequence[int], offset: int | None
-) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    return tuple(size), tuple(stride), int(data.storage_offset()) if offset is None else offset
+    """Return a copy of what `as_strided` shows of the storage of `input`, of a copy of it if it is a lazy
+    conjugate.
+    """
+    return apply(
+        "strided_copy", input, *geometries(input._data, size, stride, storage_offset), storage_offset
+    )
 
 
 def diagonal_copy(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
@@ -180,7 +177,8 @@ def as_strided_scatter(
         raise RuntimeError(
             "as_strided_scatter is currently only supported for contiguous inputs that require grad"
         )
-    return apply("scatter_strided", input, src, _geometry(input._data, size, stride, storage_offset))
+    taken, _ = geometries(input._data, size, stride, storage_offset)
+    return apply("scatter_strided", input, src, taken)
 
 
 def _wrapped(dim: int, rank: int) -> int:

@@ -172,6 +172,17 @@ def unless_none_left(grad: T, any_left: T) -> T:
     return grad if any_left is None else grad / any_left
 
 
+@formula
+def not_learned(weight: T) -> T:
+    """Return the weight of each class; raise RuntimeError if it has joined the graph, as torch does."""
+    if weight is not None and weight.requires_grad:
+        raise RuntimeError(
+            "The function 'nll_loss_backward' is not differentiable with respect to argument 'weight'. This "
+            "input cannot have requires_grad True."
+        )
+    return weight
+
+
 _PICKED = (
     "sum_to(-(picked_of(grad, places_of(target, ignored), dim) * "
     "share_of(target, weight, grad, ignored, reduction)), grad_output_shape)"
@@ -184,7 +195,7 @@ for _name, _title in (("nll_loss", "NllLoss"), ("nll_loss2d", "NllLoss2D")):
         tensors="self target weight",
         args="ignored reduction dim loss",
         forward="loss",
-        self="nll_loss_backward(grad, self, target, weight, ignored, reduction, dim)",
+        self="nll_loss_backward(grad, self, target, not_learned(weight), ignored, reduction, dim)",
         target=NON_DIFFERENTIABLE,
         weight=NON_DIFFERENTIABLE,
         saves="self target weight",

@@ -268,8 +268,10 @@ def of_base(grad: T, path: Any, shape: tuple[int, ...]) -> T:
 def laid_out(value: T, strides: tuple[int, ...]) -> T:
     """Return `value`, its dimensions in the order of `strides` in memory if it does not lie by these already.
 
-    By rearrangement, and not into fresh memory: inside vmap `value` may have a batch that others lack.
+    By rearrangement, and not into fresh memory: inside vmap `value` may have a batch that others lack. As a
+    copy would, it resolves conjugates, which a view that reinterprets could not be taken of.
     """
+    value = value.resolve_conj().resolve_neg()
     data = value if isinstance(value, torch.Tensor) else value._data
     if data.stride() == strides:
         return value

@@ -49,7 +49,6 @@ for _name in (
     "squeeze",
     "squeeze_dim",
     "squeeze_dims",
-    "strided",
     "t",
     "transpose",
     "unfold",
@@ -58,6 +57,18 @@ for _name in (
     _copy_of(_name, TABLE[_name].forward)
 # A copy need not be a view, which a conjugation that is only noted would forbid.
 _copy_of("view_as_real", "view_as_real(settled(self))")
+# A conjugation that is only noted is carried out first: `given` is the offset in the memory of what is there
+# then, if there is one.
+kernel("strided_copy", lambda value, taken, given: torch.as_strided_copy(value, *taken[:2], given))
+rule(
+    "strided_copy",
+    grad_fn=f"{TABLE['strided'].grad_fn}_copy",
+    tensors="self",
+    args="taken geometry given",
+    forward="strided_copy(self, taken, given)",
+    saves="",
+    self=TABLE["strided"].derivatives["self"],
+)
 # Of a tensor whose strides allow no view, torch takes the copy that reshape makes.
 _copy_of("view", "self.reshape(size)")
 

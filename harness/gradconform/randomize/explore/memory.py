@@ -220,9 +220,10 @@ def settled(writer: Writer) -> Callable[[torch.Tensor], bool]:
     def alike(tensor: torch.Tensor) -> bool:
         if storage_of(tensor) in torn:
             return False
-        if not tensor._is_view():
+        base = tensor._base
+        if base is None:
             return tensor.output_nr == 0
-        return id(tensor._base) in bases and id(tensor) not in joined
+        return base.output_nr == 0 and id(base) in bases and id(tensor) not in joined
 
     return alike
 
