@@ -64,7 +64,10 @@ def _contract(laid: list[Tensor], order: list[_Label], kept: int) -> Tensor:
 
 def _multiply(left: Tensor, right: Tensor, ends: list[int]) -> Tensor:
     """Return `(left * right).sum(ends, keepdim=True)`, of which a batch of matrix products is made."""
-    both, only_left, only_right, inner = [], [], [], []
+    both: list[int] = []
+    only_left: list[int] = []
+    only_right: list[int] = []
+    inner: list[int] = []
     left, right = _sum_alone(left, right, ends), _sum_alone(right, left, ends)
     for dim in range(len(left.shape)):
         wide_left, wide_right = left.shape[dim] != 1, right.shape[dim] != 1

@@ -13,6 +13,12 @@ def attempt(*functions):
     for function in functions:
         try: print(function())
         except Exception as error: print(type(error).__name__, error)
+def prod(sizes):
+    product = 1
+    for size in sizes: product *= size
+    return product
+def nodes(node):
+    return node and (node.name(), [nodes(one) for one, _ in node.next_functions])
 """
 
 PROGRAMS = {
@@ -159,6 +165,91 @@ PROGRAMS = {
         print(torch.view_as_real_copy(leaf([1 + 2j]).conj()))
         try: torch.cumulative_trapezoid(ones([]), ones([]))
         except IndexError: print("no dimensions")
+        """,
+    "einsum multiplies in the order of its result": """
+        sizes = dict(b=2, i=2, j=4, k=3, m=6, n=5, o=1)
+        for equation in ("ki,ij->jk", "ki,ij->kj", "bki,bij->jkb", "bki,bij->kjb", "kni,ijm->jmnk",
+                         "kni,ijm->jknm", "ki,ijo->jok", "ki,ijo->jko", "ki,ij,jm->mk", "kk,ki->ik",
+                         "ikk->ki", "i,->", "kij,k->i", "kij,jm->"):
+            given = [leaf([(7 * place) % 5 - 2. for place in range(prod(sizes[c] for c in term))])
+                     for term in equation.partition("->")[0].split(",")]
+            shaped = [one.reshape([sizes[c] for c in term])
+                      for one, term in zip(given, equation.partition("->")[0].split(","))]
+            y = torch.einsum(equation, *shaped)
+            print(equation, y.stride(), nodes(y.grad_fn), [g.stride() for g in grad(y.sum(), shaped)])
+        """,
+    "attention of one tensor projects it once": """
+        def weight(*shape): return torch.linspace(-1, 1, prod(shape)).reshape(shape).detach().requires_grad_()
+        x, other = weight(3, 2, 4), weight(3, 2, 4)
+        for query, key, value in ((x, x, x), (other, x, x), (x, x, other)):
+            made, _ = F.multi_head_attention_forward(
+                query, key, value, 4, 2, weight(12, 4), weight(12), None, None, False, 0.0, weight(4, 4),
+                weight(4))
+            print(nodes(made.grad_fn))
+        """,
+    "only the gradients that are asked for are computed": """
+        a, b = leaf([1., 2.]), leaf([3., 4.])
+        for options in ({"inputs": [a]}, {"inputs": [b]}, {}):
+            y = a * b
+            y.grad_fn.register_hook(lambda into, out: print(into, out))
+            y.sum().backward(**options)
+        print(grad(torch.igamma(a, b).sum(), b)); attempt(lambda: grad(torch.igamma(a, b).sum(), a))
+        y = (a * b).sum(); g, = grad(y, a, create_graph=True); print(nodes(g.grad_fn), grad(g.sum(), b))
+        """,
+    "conjugates that arrive at a real view that was written": """
+        for write in ("cos_", "relu_"):
+            x = leaf([1 + 2j, -3 + 1j]); y = -x; getattr(torch.view_as_real(y), write)()
+            z = y.conj(); z.backward(torch.tensor([1 + 1j, 2 - 1j])); print(x.grad)
+        """,
+    "strides over a lazy conjugate": """
+        x = leaf([1 + 1j, 2 + 0j, 3 + 0j, 4 + 2j, 5 + 0j, 6 - 1j])
+        for seen in (x.conj()[1:], x.conj().view(2, 3).t(), x[0].conj().expand(2, 3), x.conj()[::2]):
+            for given in ((2, 2), (1, 1)), ((2,), (0,)), ((2, 2), (1, 1), 1):
+                attempt(lambda: torch.as_strided_copy(seen, *given))
+        y = torch.as_strided_copy(x.conj()[1:], (2,), (2,)); y.sum().abs().backward(); print(x.grad)
+        """,
+    "weight of classes that has joined the graph since": """
+        x, weight = leaf([[0.5, -1., 2.], [1., 0., -0.5]]), torch.tensor([0.5, 1., 2.])
+        loss = F.nll_loss(x, torch.tensor([2, 0]), weight); weight.requires_grad_()
+        attempt(lambda: grad(loss, x, create_graph=True)); print(grad(F.nll_loss(x, torch.tensor([2, 0])), x))
+        """,
+    "what normalisation saves for a second backward": """
+        def spread(*shape): return torch.linspace(-1, 2, prod(shape)).reshape(shape).detach().requires_grad_()
+        def batch(x, w, b, m, v): return F.batch_norm(x, m, v, w, b, True)
+        def known(x, w, b, m, v): return F.batch_norm(x, m, v, w, b, False)
+        def layer(x, w, b, m, v): return F.layer_norm(x.mT, (3,), w, b)
+        def group(x, w, b, m, v): return F.group_norm(x, 1, w, b)
+        for function in (batch, known, layer, group):
+            for asked in range(3):
+                for written in range(6):
+                    x, w, b, c = spread(2, 3, 2), spread(3), spread(3), spread(2, 3, 2)
+                    m, v = torch.ones(3), torch.ones(3)
+                    y = function(x, w, b, m, v)
+                    cotangent = c.mT if function is layer else c
+                    gradient = grad(y, [x, w, b], cotangent, create_graph=True)[asked]
+                    (x, w, b, c, m, v)[written].detach().mul_(2)
+                    try: print([one is None for one in grad(gradient.sum(), [x, w, c], allow_unused=True)])
+                    except RuntimeError as error: print(str(error)[:60])
+        """,
+    "how gradients lie in memory": """
+        base = torch.linspace(0.1, 1.9, 24).reshape(2, 3, 4)
+        functions = {
+            "maximum": lambda x: torch.maximum(x, x), "pow": lambda x: x.pow(x), "pow 0": lambda x: x.pow(0),
+            "clamp": lambda x: torch.clamp(x, x, x), "fmax": lambda x: torch.fmax(x, x), "erf": torch.erf,
+            "erfinv": lambda x: (x / 2).erfinv(), "sinc": torch.sinc, "norm": torch.norm,
+            "logit": torch.logit, "hardshrink": F.hardshrink, "sgn": torch.sgn,
+            "copysign": lambda x: torch.copysign(x, x),
+            "amax": lambda x: x.amax(0), "std": lambda x: x.std(0), "complex sgn": lambda x: (x + 1j).sgn(),
+            "angle": lambda x: (x + 1j).angle(), "complex sinc": lambda x: (x + 1j).sinc(),
+        }
+        for name, function in functions.items():
+            for transposed in (False, True):
+                x = base.clone().requires_grad_(); x = x.permute(2, 1, 0) if transposed else x
+                y = function(x)
+                expanded = torch.ones([]).expand(y.shape)
+                reverse = torch.ones(tuple(y.shape)[::-1]).permute(tuple(reversed(range(y.dim()))))
+                print(name, [grad(y, x, c.to(y.dtype), retain_graph=True)[0].stride()
+                             for c in (expanded, torch.ones(y.shape), reverse)])
         """,
 }
 

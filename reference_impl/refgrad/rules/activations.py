@@ -21,7 +21,11 @@ _aten = torch.ops.aten
 
 
 # The backward of piecewise linear functions: constant in the input, and recorded as depending on it.
-kernel("gate", lambda grad, _, closed: grad.masked_fill(closed, 0))
+# Laid out like the gradient, or like the tensor where that is one number expanded, as by torch's kernels.
+kernel(
+    "gate",
+    lambda grad, _, closed: _aten.softshrink_backward(grad, (~closed).to(grad.dtype), 0.5),
+)
 rule(
     "gate",
     grad_fn="ThresholdBackwardBackward0",

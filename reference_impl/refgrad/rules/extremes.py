@@ -46,7 +46,7 @@ def evenly_along(grad: T, value: T, result: T, dims: Any, keepdim: bool) -> T:
     """
     if not keepdim:
         grad, result = unsqueeze_dims(grad, value.shape, dims), unsqueeze_dims(result, value.shape, dims)
-    chosen = value == result
+    chosen = result == value
     ties = chosen.sum(_all(dims, value), keepdim=True) if value.dim() else chosen
     return grad * chosen / ties
 
@@ -91,7 +91,7 @@ def std_backward(  # noqa: PLR0917 - what a spread is made of
     grad: T, value: T, result: T, dims: Any, correction: float, keepdim: bool
 ) -> T:
     """Return the gradient of a standard deviation: 0 and not nan where all elements are equal."""
-    slope = (grad / (result * 2)).masked_fill(result == 0, 0)
+    slope = (grad / (result * 2)).masked_fill_(result == 0, 0)
     return var_backward(slope, value, dims, correction, keepdim)
 
 
@@ -145,7 +145,7 @@ def vector_norm_backward(  # noqa: PLR0917 - what a norm is made of
     if order == 1:
         return value.sgn() * grad
     if order == 2:
-        return grad * (value / result).masked_fill(zero, 0)
+        return grad * (value / result).masked_fill_(zero, 0)
     size = value.abs()
     if math.isinf(order):
         chosen = (size == result) | (size.isnan() & result.isnan())

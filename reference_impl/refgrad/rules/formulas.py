@@ -140,14 +140,14 @@ def pow_number_backward(grad: T, base: T, exponent: complex) -> T:
     0.
     """
     if exponent == 0:
-        return zeros_like(base)
+        return base.new_zeros(base.shape)
     return _real_as(base, grad * conj(exponent * base.pow(exponent - 1)))
 
 
 def pow_base_backward(grad: T, base: T, exponent: T) -> T:
     """Return the gradient of `base ** exponent` with respect to the base, for a tensor exponent."""
     slope = conj(exponent * base.pow(exponent - 1))
-    return _real_as(base, (grad * slope).masked_fill(exponent == 0, 0))
+    return _real_as(base, (grad * slope).where(exponent != 0, 0))
 
 
 def pow_exponent_backward(grad: T, base: T, exponent: T, result: T) -> T:
@@ -157,14 +157,14 @@ def pow_exponent_backward(grad: T, base: T, exponent: T, result: T) -> T:
     """
     # What is written in place is narrower than the result was.
     slope = conj(result * base.to(common_dtype(base, exponent)).log())
-    return _real_as(exponent, grad * slope.masked_fill((base == 0) & _real_from_zero(exponent), 0))
+    return _real_as(exponent, grad * slope.where(~((base == 0) & _real_from_zero(exponent)), 0))
 
 
 def pow_number_base_backward(grad: T, base: complex, exponent: T, result: T) -> T:
     """Return the gradient of `base ** exponent` with respect to the exponent, for a Python number as base."""
     log: complex
     if base == 0:
-        slope = conj(result * -math.inf).masked_fill(_real_from_zero(exponent), 0)
+        slope = conj(result * -math.inf).where(~_real_from_zero(exponent), 0)
         return _real_as(exponent, grad * slope)
     if base.imag or base.real < 0:
         # A negative real base of a real result has no real logarithm: nan, as std::log gives.
@@ -191,16 +191,16 @@ def _real_from_zero(exponent: T) -> T:
 def sgn_backward(grad: T, value: T, result: T) -> T:
     """Return the gradient of sgn: 0 for real numbers and at 0, the tangential part for complex ones."""
     if not value.dtype.is_complex:
-        return zeros_like(value)
+        return value.new_zeros(value.shape)
     size = value.abs()
-    return ((grad - result * result * grad.conj()) / (2 * size)).masked_fill(size == 0, 0)
+    return ((grad - result * result * grad.conj()) / (2 * size)).masked_fill_(size == 0, 0)
 
 
 def split_ties(grad: T, chosen: T, rejected: T) -> T:
     """Return the gradient for one side of maximum or minimum: half where both are equal, 0 where it is
     rejected.
     """
-    return (grad / 2).where(chosen, grad).masked_fill(rejected, 0)
+    return (grad / 2).where(chosen, grad).masked_fill_(rejected, 0)
 
 
 def take_slice(value: T, dim: int, start: int | None, end: int | None, step: int | None) -> T:

@@ -20,7 +20,7 @@ def sinc_backward(grad: T, value: T) -> T:
     gradient by the cotangent is nan.
     """
     turn, square = value * math.pi, value * value * math.pi
-    return (grad * conj((turn * turn.cos() - turn.sin()) / square)).masked_fill(square == 0, 0)
+    return (grad * conj((turn * turn.cos() - turn.sin()) / square)).where(square != 0, 0)
 
 
 @formula
@@ -31,7 +31,7 @@ def angle_backward(grad: T, value: T) -> T:
     """
     if not value.dtype.is_complex:
         return zeros_like(value)
-    return (grad * value / value.abs().pow(2) * 1j).masked_fill(value == 0, 0)
+    return (grad * value / value.abs().pow(2) * 1j).where(value != 0, 0)
 
 
 @formula
@@ -52,7 +52,7 @@ def clamp_backward(grad: T, value: T, low: T, high: T) -> T:
         inside = inside & (value >= low)
     if high is not None:
         inside = inside & (value <= high)
-    return grad.masked_fill(~inside, 0)
+    return grad.where(inside, 0)
 
 
 def _function(name: str, stated: str, saves: str) -> None:
@@ -89,8 +89,8 @@ for _name in ("acosh", "asinh", "atanh"):
     )
 _function("cosh", "grad * conj(self.sinh())", "self")
 _function("sinh", "grad * conj(self.cosh())", "self")
-_function("erf", "grad * (1.1283791670955126 * (-(self * self)).exp())", "self")  # 2 / sqrt(pi)
-_function("erfinv", "grad * (0.886226925452758 * self.erfinv().pow(2).exp())", "self")  # sqrt(pi) / 2
+_function("erf", "1.1283791670955126 * (-(self * self)).exp() * grad", "self")  # 2 / sqrt(pi)
+_function("erfinv", "0.886226925452758 * self.erfinv().pow(2).exp() * grad", "self")  # sqrt(pi) / 2
 _function("log2", "grad / (conj(self) * 0.6931471805599453)", "self")
 _function("log10", "grad / (conj(self) * 2.302585092994046)", "self")
 _function("frac", "grad", "")

@@ -148,35 +148,46 @@ def _backward(name: str, label: str, overload: Any) -> None:
     }
     for part, (what, stated) in enumerate(derivatives.items()):
         kernel(f"{name}_{what}", _part(overload, part))
-        saves = "grad_output input known_mean known_var" + (" weight" if what == "input" else "")
         rule(
             f"{name}_{what}",
             grad_fn=f"{label}BackwardBackward0",
             tensors=f"grad_output input weight {' '.join(_STATISTICS)}",
             args="geometry options",
             forward=f"{name}_{what}(grad_output, {operands})",
-            saves=saves,
+            saves="grad_output input weight known_mean known_var",
+            kept="weight",
             **(stated | dict.fromkeys(_STATISTICS, NON_DIFFERENTIABLE)),
         )
 
 
-def _bias(name: str, label: str, others: str, sums: Callable[[T, tuple[int, ...]], T], spread: str) -> None:
+def _bias(  # noqa: PLR0917 - what a bias is given, in order
+    name: str,
+    label: str,
+    others: str,
+    sums: Callable[[T, tuple[int, ...]], T],
+    spread: str,
+    kept: str,
+) -> None:
     """Add the row of the gradient of the bias, what `sums` makes of the cotangent; `spread` goes back.
 
     torch's gradients are those of one operation, which require grad together: so does this one where any of
-    `others`, the operands that it does not depend on, requires grad.
+    `others`, the operands that it does not depend on, requires grad. What that operation saves is `kept`,
+    and a write to it noticed, though nothing here needs it.
     """
+    statistics = [tensor for tensor in kept.split() if tensor not in ("grad_output", *others.split())]
     stated: dict[str, Any] = dict.fromkeys(others.split(), "None")
+    operands = ", ".join([*stated, *statistics])
     kernel(f"{name}_bias", lambda grad, *given: sums(grad, given[-1]))
     rule(
         f"{name}_bias",
         grad_fn=f"{label}BackwardBackward0",
-        tensors=f"grad_output {others}",
+        tensors=f"grad_output {operands.replace(',', '')}",
         args="shape",
-        forward=f"{name}_bias(grad_output, {', '.join(stated)}, shape)",
+        forward=f"{name}_bias(grad_output, {operands}, shape)",
         grad_output=spread,
-        saves="",
-        **stated,
+        saves=kept,
+        kept=kept,
+        **(stated | dict.fromkeys(statistics, NON_DIFFERENTIABLE)),
     )
 
 
@@ -217,7 +228,14 @@ _backward(
         grad, value, options[0], mean, rstd, weight, None, mask
     ),
 )
-_bias("layer_norm", "NativeLayerNorm", "input weight bias", sum_of_rows, "grad.expand(grad_output_shape)")
+_bias(
+    "layer_norm",
+    "NativeLayerNorm",
+    "input weight bias",
+    sum_of_rows,
+    "grad.expand(grad_output_shape)",
+    "grad_output input weight",
+)
 rule(
     "native_layer_norm",
     grad_fn="NativeLayerNormBackward0",
@@ -352,7 +370,7 @@ def _batch_norm(name: str, label: str, overload: Any) -> None:
         forward=f"{name}(input, weight, bias, {known}, options)",
         input=_gradient("batch_norm_input", known),
         weight=_gradient("batch_norm_weight", known),
-        bias="batch_norm_bias(grad_output, input, weight, bias_shape)",
+        bias="batch_norm_bias(grad_output, input, weight, running_mean, running_var, bias_shape)",
         running_mean=NON_DIFFERENTIABLE,
         running_var=NON_DIFFERENTIABLE,
         average=NON_DIFFERENTIABLE,
@@ -377,6 +395,7 @@ _bias(
     "input weight",
     lambda grad, _shape: sum_channels(grad),
     "along_channels(grad, grad_output_shape)",
+    "grad_output input weight running_mean running_var",
 )
 _legit: Any = _aten._native_batch_norm_legit
 _batch_norm("native_batch_norm", "NativeBatchNormBackward0", _aten.native_batch_norm.default)

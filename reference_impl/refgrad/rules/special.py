@@ -152,12 +152,10 @@ def logit_backward(grad: T, value: T, eps: float | None) -> T:
 
     Outside of 0 to 1 there is none (nan); with `eps` the argument is clamped, and it is 0 outside the bounds.
     """
+    if not recorded(value):
+        return torch.ops.aten.logit_backward(grad, value, eps)
     low, high = (0.0, 1.0) if eps is None else (eps, 1 - eps)
     outside = (value < low) | (value > high)
-    if not recorded(value):
-        # torch's kernel takes the slope at -0 for inf, its formula that is differentiated again for -inf. A
-        # sum with 0 is never -0.
-        value = value + 0.0
     return (grad / (value * (1 - value))).masked_fill(outside, math.nan if eps is None else 0)
 
 

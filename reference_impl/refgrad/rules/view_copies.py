@@ -59,7 +59,7 @@ for _name in (
 _copy_of("view_as_real", "view_as_real(settled(self))")
 # A conjugation that is only noted is carried out first: `given` is the offset in the memory of what is there
 # then, if there is one.
-kernel("strided_copy", lambda value, taken, given: torch.as_strided_copy(value, *taken[:2], given))
+kernel("strided_copy", lambda value, taken, given: torch.as_strided_copy(value, taken[0], taken[1], given))
 rule(
     "strided_copy",
     grad_fn=f"{TABLE['strided'].grad_fn}_copy",

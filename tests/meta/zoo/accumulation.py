@@ -421,13 +421,8 @@ BUGS: tuple[Bug, ...] = (
         "operators/einsum/stretched-gradients",
         (
             "contraction.py",
-            "            left = sum(left, dim, True)\n",
-            '            left = apply("einsum_total", left, dim)\n',
-        ),
-        (
-            "contraction.py",
-            "            right = sum(right, dim, True)\n",
-            '            right = apply("einsum_total", right, dim)\n',
+            "    return sum(tensor, alone, True) if alone else tensor\n",
+            '    return apply("einsum_total", tensor, alone) if alone else tensor\n',
         ),
         (
             "contraction.py",

@@ -290,7 +290,7 @@ _KINKS: tuple[Bug, ...] = (
         ("kinks/norm-at-zero", "points/norm-of-order-two-at-zero", "points/norm-of-order-three-at-zero"),
         (
             "rules/extremes.py",
-            "        return grad * (value / result).masked_fill(zero, 0)\n",
+            "        return grad * (value / result).masked_fill_(zero, 0)\n",
             "        return grad * (value / result)\n",
         ),
         (
@@ -316,7 +316,7 @@ _KINKS: tuple[Bug, ...] = (
         ("rules/extremes.py", "    return grad * chosen / ties\n", "    return grad * chosen\n"),
         (
             "rules/formulas.py",
-            "    return (grad / 2).where(chosen, grad).masked_fill(rejected, 0)\n",
+            "    return (grad / 2).where(chosen, grad).masked_fill_(rejected, 0)\n",
             "    return grad.masked_fill(rejected, 0)\n",
         ),
     ),
@@ -337,7 +337,7 @@ _KINKS: tuple[Bug, ...] = (
                 "        inside = inside & (value >= low)\n"
                 "    if high is not None:\n"
                 "        inside = inside & (value <= high)\n"
-                "    return grad.masked_fill(~inside, 0)\n"
+                "    return grad.where(inside, 0)\n"
             ),
             (
                 "    if low is not None:\n"
@@ -372,18 +372,18 @@ _KINKS: tuple[Bug, ...] = (
         ("kinks/powers-of-zero", "points/zero-to-a-power", "points/power-zero"),
         (
             "rules/formulas.py",
-            "    if exponent == 0:\n        return zeros_like(base)\n    return _real_as(base, grad",
+            "    if exponent == 0:\n        return base.new_zeros(base.shape)\n    return _real_as(base, grad",
             "    return _real_as(base, grad",
         ),
-        ("rules/formulas.py", "(grad * slope).masked_fill(exponent == 0, 0))", "grad * slope)"),
+        ("rules/formulas.py", "(grad * slope).where(exponent != 0, 0))", "grad * slope)"),
         (
             "rules/formulas.py",
-            "grad * slope.masked_fill((base == 0) & _real_from_zero(exponent), 0))",
+            "grad * slope.where(~((base == 0) & _real_from_zero(exponent)), 0))",
             "grad * slope)",
         ),
         (
             "rules/formulas.py",
-            "        slope = conj(result * -math.inf).masked_fill(_real_from_zero(exponent), 0)\n",
+            "        slope = conj(result * -math.inf).where(~_real_from_zero(exponent), 0)\n",
             "        slope = conj(result * -math.inf)\n",
         ),
     ),

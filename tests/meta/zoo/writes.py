@@ -44,8 +44,8 @@ BUGS: tuple[Bug, ...] = (
         ),
         (
             "generate_nodes.py",
-            '        "    def vjp(node, grad, keep):",\n',
-            '        "    def vjp(node, grad, keep):",\n        "        check_all(node)",\n',
+            "    else:\n        body += _unpack_data(needs)\n",
+            '    else:\n        body += ["check_all(node)", *_unpack_data(needs)]\n',
         ),
         (
             "compile.py",
