@@ -39,15 +39,19 @@ def find_host(target: str, isolation: Isolation | None = None) -> Host:
 def _host(target: str, how: Isolation) -> Host:
     if target.startswith(WORKER):
         return WorkerHost(words_of(target.removeprefix(WORKER)), limits_of(how))
-    if how.isolate:
+
+    def isolated() -> Host:
         called = f"engine '{target}' in a process of its own"
         return WorkerHost(command(target, how.specs), limits_of(how), called=called)
+
+    if how.isolate:
+        return isolated()
     for name in ("timeout", "memory"):
         if getattr(how, name) is not None:
             raise UsageError(
                 f"--{name} limits an engine that has a process of its own; add --isolate, or drop it"
             )
-    return InProcess(find_engine(target))
+    return InProcess(find_engine(target), isolated)
 
 
 def words_of(text: str) -> tuple[str, ...]:

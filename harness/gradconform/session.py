@@ -129,8 +129,13 @@ class Session:
         return case.known is None or case.known.standing != "conforms"
 
     def replay(self, task: Task, pin: Pin) -> CaseResult:
-        """The result of the program of a known failure, and how it stands to its entry."""
-        verdict, known = replay(pin, lambda program, detail: self.judge(program, task.device, detail))
+        """The result of the program of a known failure, and how it stands to its entry.
+
+        One that is known to end the engine's process, or to hang, runs in a process of its own: what is known
+        must not end the run. Raises EngineError where the engine cannot be started there.
+        """
+        session = Session(self.host.apart(), self.settings) if pin.entry.manner.is_fatal else self
+        verdict, known = replay(pin, lambda program, detail: session.judge(program, task.device, detail))
         return replace(self._result(task, 0, pin.program, verdict), known=known)
 
     def _given(self, task: Task, samples: Samples, report: Callable[[CaseResult], None]) -> None:

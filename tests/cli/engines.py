@@ -86,6 +86,10 @@ class Changing(Named):
         way = os.environ.get("WAY", "forgets")
         if way == "exits":
             sys.exit(3)
+        if way == "dies":
+            os.abort()
+        if way == "hangs":
+            time.sleep(600)
         if way == "lacks":
             raise Unsupported("backward")
         super().backward(*arguments, **options)

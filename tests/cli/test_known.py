@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 
 from gradconform.program.steps import Program
+from gradconform.protocol.pipes import Limits
 from gradconform.session import Session
 from gradconform.verdict import Verdict
 
@@ -146,6 +147,38 @@ def test_a_crash_is_known_like_anything_else(run: Run, tmp_path: Path) -> None:
     assert "  fails: crashed\n  reason" in (tmp_path / KNOWN).read_text()
     assert run("run", way="exits").exit_code == 0
     assert "FAILS OTHERWISE" in run("run", way="forgets").output
+
+
+def of_kind(known: Path, kind: str) -> None:
+    """The entries are of another kind of failure, as if they had been written in a process of its own."""
+    text = re.sub("  fails: .*\n  what: .*\n  where: .*\n", f"  fails: {kind}\n", known.read_text())
+    known.write_text(text)
+
+
+def test_a_crash_that_is_known_does_not_end_the_run(run: Run, known: Path) -> None:
+    of_kind(known, "crashed")
+    for way, says in (
+        ("dies", "2 known to fail"),
+        ("fine", "CONFORMS NOW own/doubling[cpu-float32]"),
+        ("forgets", "FAILS OTHERWISE own/doubling[cpu-float32]"),
+    ):
+        result = run("run", "--dtype", "float32", way=way)  # in this process, which os.abort() would end
+        assert (result.exit_code, says in result.output) == (int(way != "dies"), True), result.output
+
+
+def test_a_crash_that_is_known_does_not_end_any_of_several_processes(run: Run, known: Path) -> None:
+    of_kind(known, "crashed")
+    result = run("run", "--dtype", "float32", "--jobs", "2", way="dies")
+    assert (result.exit_code, "2 known to fail" in result.output) == (0, True), result.output
+
+
+def test_a_timeout_that_is_known_does_not_hold_up_the_run(
+    run: Run, known: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_kind(known, "timed out")
+    monkeypatch.setattr("gradconform.hosts.limits_of", lambda asked: Limits(seconds=1))
+    result = run("run", "--dtype", "float32", "--select", "own/doubling", way="hangs")
+    assert (result.exit_code, "1 known to fail" in result.output) == (0, True), result.output
 
 
 def test_the_same_with_several_processes(run: Run, known: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ A session knows nothing of an engine but what its host tells: the trace of a pro
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from traceback import extract_tb
 from typing import Self
 
@@ -71,6 +71,14 @@ class Host(ABC):
         adapter breaks its contract, Lost and OutOfTime where the program costs the engine's process.
         """
 
+    def apart(self) -> Host:
+        """A host of the same engine that a program cannot take this process down with: this one, where the
+        engine has a process of its own. It ends with this one.
+
+        Raises as making it does: EngineError where the engine cannot be started there.
+        """
+        return self
+
     def close(self) -> None:  # noqa: B027 - a host without a process has nothing to end
         """Ends the engine's process."""
 
@@ -82,12 +90,14 @@ class Host(ABC):
 
 
 class InProcess(Host):
-    """An engine in this process."""
+    """An engine in this process. isolated: makes a host of the same engine in a process of its own."""
 
     engine: Engine
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, isolated: Callable[[], Host] | None = None) -> None:
         self.engine = engine
+        self._isolated = isolated
+        self._apart: Host | None = None
         self.name = engine.name
         self.torch_errors = engine.torch_errors
         self.policies, self.composed, self.features = engine.policies, engine.composed, engine.features
@@ -112,6 +122,15 @@ class InProcess(Host):
             raise Lost(in_words(error)) from error
         finally:
             torch.set_default_dtype(default)  # an engine that changes it must not change the oracle
+
+    def apart(self) -> Host:
+        if self._apart is None and self._isolated is not None:
+            self._apart = self._isolated()
+        return self._apart or self
+
+    def close(self) -> None:
+        if self._apart is not None:
+            self._apart.close()
 
 
 def require_declared(program: Program, features: Capabilities | None) -> None:

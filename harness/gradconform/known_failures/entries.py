@@ -15,6 +15,9 @@ from gradconform.verdict import Crashed, Diverges, TimedOut, Verdict
 FAILING = ("diverges", "crashed", "timed out")
 """The kinds of verdict that an engine can be known for."""
 
+FATAL = ("crashed", "timed out")
+"""Those of them that an engine's process does not survive."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manner:
@@ -24,6 +27,11 @@ class Manner:
     kind: str
     what: str = ""
     where: str = ""
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether the program takes down, or holds up, the process that it runs in."""
+        return self.kind in FATAL
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" if self.kind == "diverges" else self.kind
