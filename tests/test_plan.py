@@ -142,6 +142,7 @@ def test_an_absent_device_has_the_first_sentence_of_torchs_reason() -> None:
     )
 
 
-def test_the_meta_device_has_nothing_to_compare() -> None:
-    with pytest.raises(UsageError, match="no numbers"):
-        present_devices(("meta",))
+def test_the_meta_device_is_there_and_is_none_of_all() -> None:
+    assert present_devices(("meta",)) == (("meta",), ())
+    here, absent = present_devices(("all",))
+    assert "meta" not in (*here, *absent)

@@ -146,7 +146,7 @@ def takes(selector: str, scenario: Subject | Row) -> bool:
 
 def present_devices(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The devices of a list that are here, each once, and those that are not, each with the reason; `all`
-    stands for the CPU and every GPU.
+    stands for the CPU and every GPU. On `meta`, which has no numbers, all else is compared.
 
     Raises UsageError for a name that is no device, and where none of the list is here.
     """

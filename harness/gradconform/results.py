@@ -336,8 +336,9 @@ def _verdict_form(verdict: Verdict) -> dict[str, Any]:
     form = asdict(verdict)
     if "numbers" in form:
         form["numbers"] = {outcome: count for outcome, count in form["numbers"].items() if count}
-    if not form.get("shim", True):
-        del form["shim"]
+    for name in ("shim", "differs", "device"):
+        if not form.get(name, True):
+            del form[name]
     return {"kind": form.pop("kind"), **form}
 
 
@@ -352,6 +353,8 @@ def _read_verdict(document: object) -> Verdict:
         if not isinstance(found["divergences"], list):
             raise ResultsError(f"'divergences' is a list, got {found['divergences']!r}")
         found["divergences"] = tuple(_value(Divergence, each) for each in found["divergences"])
+    if "device" in found:
+        found["device"] = _value(Divergence, found["device"])
     if "numbers" in found:
         found["numbers"] = _value(Numbers, found["numbers"])
     return _value(_VERDICTS[kind], found)

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -18,6 +19,7 @@ from gradconform.execution.interpreter import Detail, run
 from gradconform.known_failures.entries import Pin
 from gradconform.known_failures.replay import replay
 from gradconform.oracle.declared import Declarations
+from gradconform.oracle.devices import attributed
 from gradconform.oracle.judge import judge
 from gradconform.plan import Settings, Task
 from gradconform.program.bind import bind
@@ -250,9 +252,13 @@ class Session:
             return TimedOut(limit.seconds)
         errors = self.host.torch_errors
         verdict = judge(program, expected, got, device=device, torch_errors=errors, hasty=hasty)
-        return self.declarations.verdict(
+        verdict = self.declarations.verdict(
             verdict, program, expected, got, device=device, detail=detail, torch_errors=errors, hasty=hasty
         )
+        if hasty:
+            return verdict
+        on_cpu = partial(run, program, self.torch, "cpu", detail)
+        return attributed(verdict, program, expected, got, on_cpu, device=device, torch_errors=errors)
 
     def seed(self, task: Task) -> int:
         """A seed for a task that does not depend on which other tasks run."""

@@ -45,7 +45,8 @@ class OpaqueSeen:
 class TensorSeen:
     """One tensor at one moment.
 
-    value: a detached copy (any shape, the engine's dtype, the device that the engine's tensor lives on).
+    value: a detached copy (any shape, the engine's dtype) on the CPU; on `meta` where there are no numbers.
+    device: where the engine's tensor lives.
     grad: None (no gradient), a tensor, or UNSEEN; three different things.
     identity: equal labels within a trace mean the same object. storage: equal labels mean shared memory.
     """

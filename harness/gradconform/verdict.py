@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
-Stage = Literal["bits", "tolerance", "anchor", "spread"]
-"""The stages of the numerical comparison that accept numbers, in order: see `gradconform.oracle.policy`."""
+Stage = Literal["shapes", "bits", "tolerance", "anchor", "spread"]
+"""The stages of the numerical comparison that accept numbers, in order: see `gradconform.oracle.policy`. The
+first is that of tensors without numbers, on the device `meta`: there was nothing but shapes and dtypes."""
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
@@ -21,6 +22,7 @@ class Numbers:
     """How many comparisons of numbers, each of one tensor or number at one step of a program, ended in each
     outcome: accepted by the stage of that name, undecided by all of them, or refused."""
 
+    shapes: int = 0
     bits: int = 0
     tolerance: int = 0
     anchor: int = 0
@@ -68,22 +70,32 @@ class Divergence:
     detail: str = ""
 
 
+Differs = Literal["", "engine", "device", "both"]
+"""Who is not as torch on the CPU: see `gradconform.oracle.devices`. "": nobody, or nobody was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conforms:
     """All observations agree; `stage` is the last numerical stage that was needed. `numbers`, here and below:
-    how the comparisons of numbers ended."""
+    how the comparisons of numbers ended. differs: "device" where torch itself is not on this device as it is
+    on the CPU, and device: how, with torch on the CPU as what is expected."""
 
     stage: Stage = "bits"
     numbers: Numbers = NO_NUMBERS
+    differs: Differs = ""
+    device: Divergence | None = None
     kind: Literal["conforms"] = "conforms"
 
 
 @dataclass(frozen=True, slots=True)
 class Diverges:
-    """The engine differs from torch, or breaks a fact that torch keeps."""
+    """The engine differs from torch, or breaks a fact that torch keeps. differs: whose difference it is, on
+    another device than the CPU; device: as in `Conforms`."""
 
     divergences: tuple[Divergence, ...]
     numbers: Numbers = NO_NUMBERS
+    differs: Differs = ""
+    device: Divergence | None = None
     kind: Literal["diverges"] = "diverges"
 
 

@@ -19,7 +19,7 @@ from gradconform.execution.interpreter import run
 from gradconform.program.layouts import fresh
 from gradconform.program.steps import Input, Layout
 from gradconform.results import Results, read_results
-from gradconform.verdict import Diverges, Unsupporting
+from gradconform.verdict import Conforms, Diverges, Unsupporting
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProgram
@@ -88,21 +88,15 @@ def test_a_run_on_another_device_is_not_for_it() -> None:
 
 
 def test_many_tensors_come_back_as_each_of_them() -> None:
-    engine = TorchOnDevice("cpu")
-    engine._elsewhere = True  # as for a device that is not the CPU
-    handles = [
-        torch.tensor(1.5),
-        torch.ones(2, 3).t(),
-        torch.tensor([1, 2]),
-        torch.zeros(0, 2),
-        torch.ones(2),
-    ]
-    handles[1].requires_grad_()
-    numbers, requires_grad, _, _ = engine.glance(handles)
-    for mine, handle in zip(numbers, handles, strict=True):
-        assert torch.equal(mine, handle.detach())
-        assert mine.dtype == handle.dtype
-    assert requires_grad == [False, True, False, False, False]
+    here = Path(__file__)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(here.with_name("toy_copies.py"))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "copies to the CPU: 2\n"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -156,6 +150,33 @@ def test_a_wrong_kernel_is_found(toy: Results) -> None:
 def test_a_kernel_that_is_not_there_is_unsupported(toy: Results) -> None:
     lacks = {case.verdict for case in toy.cases if case.scenario == "operators/cumsum/gradients"}
     assert lacks == {Unsupporting("aten::cumsum on toy")}
+
+
+def test_on_a_device_it_is_told_whose_a_difference_is(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    folder = Path(__file__).parent
+    names = ("sin", "cosh", "asinh", "mul", "cumsum")
+    command = [sys.executable, "-W", "error", "toy_device.py", "run", "toy_engine:ENGINE"]
+    select = ",".join(f"operators/{name}/gradients" for name in names)
+    options = ["--device", "cpu,toy", "--select", select, "--dtype", "float32", "--examples", "0", "-j", "1"]
+    done = subprocess.run(
+        [*command, *options, "--results", str(file)], capture_output=True, text=True, check=False, cwd=folder
+    )
+    assert done.returncode == 1, done.stderr
+    found = {case.id: case.verdict for case in read_results(file).cases}
+    on_toy = {name: found[f"operators/{name}/gradients[toy-float32]"] for name in names}
+    assert on_toy["mul"] == Conforms(numbers=on_toy["mul"].numbers)  # type: ignore[union-attr]
+    assert on_toy["cumsum"] == Unsupporting(f"aten::cumsum on toy, in torch {torch.__version__} itself")
+    differs = {name: on_toy[name].differs for name in ("sin", "cosh", "asinh")}  # type: ignore[union-attr]
+    assert differs == {"sin": "engine", "cosh": "device", "asinh": "both"}
+    words = {name: on_toy[name].divergences[0].detail for name in differs}  # type: ignore[union-attr]
+    assert words["sin"].endswith("; engine differs: torch itself is on toy as it is on the CPU")
+    assert "; device differs: the engine is as torch on the CPU; torch itself has y: value [" in words["cosh"]
+    assert "; both differ: torch itself has y: value [" in words["asinh"]
+    on_cpu = [verdict for name, verdict in found.items() if "[cpu-" in name]
+    assert not any("differ: " in str(verdict) or getattr(verdict, "differs", "") for verdict in on_cpu)
+    told = "device differs: torch itself is not on toy as it is on the CPU in 2 cases: "
+    assert f"{told}operators/cosh/gradients, operators/asinh/gradients" in " ".join(done.stdout.split())
 
 
 def test_numbers_on_another_device_than_the_tensor_are_the_adapter_s_fault(

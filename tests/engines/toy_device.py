@@ -1,5 +1,5 @@
 """A backend that is registered with PyTorch, as those of vendors are: its kernels are the CPU's, but for the
-one that it does not have and the one that is wrong. `python toy_device.py run torch@toy` is `gradconform run`
+one that it does not have and those that are wrong. `python toy_device.py run torch@toy` is `gradconform run`
 where it is registered.
 
 Its memory hangs at Python objects, which tensors that torch saves for backward lose: programs whose backward
@@ -9,6 +9,7 @@ needs a result of the forward are beyond it.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from functools import partial
 from typing import Any, Self
 
@@ -19,7 +20,9 @@ from torch.utils import _pytree as pytree
 from gradconform.cli import main
 
 LACKING = "aten::cumsum"
-WRONG = "aten::cosh"
+WRONG = frozenset({"aten::cosh", "aten::asinh"})
+COPIES: Counter[str] = Counter()
+"""How many copies went to each kind of device from another."""
 OF_BOTH = frozenset({"aten::_to_copy", "aten::_copy_from"})
 """Go from one device to another."""
 
@@ -43,12 +46,14 @@ def kernel(operator: Any, *arguments: Any, **options: Any) -> Any:
     schema = operator._schema
     if schema.name == LACKING:
         raise NotImplementedError(f"Could not run '{schema.name}' with arguments from the 'toy' backend.")
+    if schema.name == "aten::copy_":
+        COPIES[arguments[0].device.type] += 1
     options = {key: value for key, value in options.items() if key not in {"device", "pin_memory"}}
     raw, plain = pytree.tree_map_only(Toy, lambda tensor: tensor.raw, (arguments, options))
     result = operator(*raw, **plain)
     if any(of.alias_info is not None and of.alias_info.is_write for of in schema.arguments):
         return options.get("out", arguments[0])
-    return pytree.tree_map_only(torch.Tensor, Toy, result + 1 if schema.name == WRONG else result)
+    return pytree.tree_map_only(torch.Tensor, Toy, result + 1 if schema.name in WRONG else result)
 
 
 def copy(source: Any, target: Any, *_: Any) -> Any:

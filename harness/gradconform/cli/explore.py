@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from gradconform.cli.group import INTERRUPTED
+from gradconform.engines.devices import require_numbers
 from gradconform.errors import UsageError
 from gradconform.exploration.explorer import Explorer, batches_here, batches_in
 from gradconform.exploration.finds import Database, Find, kindred, suffix_for
@@ -76,6 +77,7 @@ def _explorer(target: str, asked: Asked) -> Explorer:
     (device, *others), absent = present_devices((asked.device,))
     if others or absent:
         raise UsageError(f"--device {asked.device}: name one device")
+    require_numbers(device)
     wanted = Wanted(asked.seed, asked.programs, asked.minutes, asked.dtypes, device)
     host = find_host(target, asked.isolation)
     folder = asked.finds or Path("gradconform-finds") / re.sub(r"[^\w.@+-]+", "-", target)

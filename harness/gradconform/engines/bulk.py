@@ -34,6 +34,26 @@ def leaves(tensors: Sequence[Any]) -> Leaves:
     return are_leaves, grads
 
 
+def brought_home(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """The same numbers on the CPU (each tensor's shape and dtype), those of one device and dtype in one copy:
+    it is copies that take time. What is on the CPU, or has no numbers (device `meta`), is given back."""
+    home = list(tensors)
+    alike: dict[tuple[torch.device, torch.dtype], list[int]] = {}
+    for index, tensor in enumerate(home):
+        if tensor.device.type not in {"cpu", "meta"}:
+            alike.setdefault((tensor.device, tensor.dtype), []).append(index)
+    for indices in alike.values():
+        try:
+            whole = torch.cat([home[index].reshape(-1) for index in indices]).cpu()
+        except NotImplementedError:  # a young backend has no `cat`
+            parts = [home[index].cpu() for index in indices]
+        else:
+            parts = list(whole.split([home[index].numel() for index in indices]))
+        for index, part in zip(indices, parts, strict=True):
+            home[index] = part.reshape(home[index].shape)
+    return home
+
+
 def storages(tensors: Sequence[torch.Tensor]) -> list[int | Unseen]:
     """The address of the storage of each tensor."""
     try:

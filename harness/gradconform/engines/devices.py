@@ -10,13 +10,14 @@ from gradconform.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     import torch
 
+_KERNEL = re.compile(r"'(aten::\w+)")
 _SENTENCE = re.compile(r"(?<=[.!?])\s|\n")
 
 
 def device_of(name: str, *words: str) -> torch.device:
     """What a name stands for. words: what else might have been written.
 
-    Raises UsageError where torch knows no such device, and for one that no engine can be compared on.
+    Raises UsageError where torch knows no such device.
     """
     import torch
 
@@ -28,11 +29,22 @@ def device_of(name: str, *words: str) -> torch.device:
         near = did_you_mean(name, ("cpu", "cuda", "cuda:0", "mps", "xpu", *words))
         hint = near or "for instance " + " or ".join(("cpu", "cuda", *words))
         raise UsageError(f"'{name}' is not a device that torch {torch.__version__} knows; {hint}")
-    if device.type == "meta":
-        raise UsageError("device meta has no numbers to compare")
     if device.type == "cpu" and device.index is not None:
         raise UsageError(f"'{name}': torch has one CPU and gives it no number; write cpu")
     return device
+
+
+def require_numbers(name: str) -> None:
+    """Raises UsageError for a device whose tensors have none (`meta`): `name` has to have been one."""
+    if device_of(name).type == "meta":
+        raise UsageError("device meta has no numbers to compare")
+
+
+def missing_kernel(message: str) -> str:
+    """The kernel that a backend does not have, from torch's words for it; "" where they are about something
+    else."""
+    kernel = _KERNEL.search(message)
+    return kernel[1] if kernel else ""
 
 
 def absence(name: str) -> str:
@@ -40,7 +52,9 @@ def absence(name: str) -> str:
     import torch
 
     try:
-        torch.ones(1, device=name).cpu()
+        made = torch.ones(1, device=name)
+        if not made.is_meta:
+            made.cpu()
     except Exception as error:  # noqa: BLE001 - each backend has its own way to say that it is not here
         said = str(error).strip() or type(error).__name__
         return _SENTENCE.split(said, maxsplit=1)[0]

@@ -7,14 +7,13 @@ is unsupported.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gradconform.engines import bulk
 from gradconform.engines.base import Glance, Handle, Leaves
-from gradconform.engines.devices import absence, device_of
+from gradconform.engines.devices import absence, missing_kernel, require_numbers
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import EngineError, Unsupported
 from gradconform.program.vocabulary import OPERATORS, RANDOM
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 OF_THE_CPU = frozenset({"numpy", "asarray", "from_numpy"})
 """Operators that know the memory of the CPU alone."""
-
-_KERNEL = re.compile(r"'(aten::\w+)")
 
 
 class TorchOnDevice(TorchEngine):
@@ -38,7 +35,7 @@ class TorchOnDevice(TorchEngine):
     def __init__(self, device: str) -> None:
         super().__init__()
         self.name = f"torch@{device}"
-        device_of(device)
+        require_numbers(device)
         reason = absence(device)
         if reason:
             raise EngineError(f"engine '{self.name}': device {device} cannot be used here: {reason}")
@@ -112,10 +109,10 @@ class TorchOnDevice(TorchEngine):
         try:
             yield
         except NotImplementedError as error:
-            kernel = _KERNEL.search(str(error)) if self._elsewhere else None
-            if kernel is None:
+            kernel = missing_kernel(str(error)) if self._elsewhere else ""
+            if not kernel:
                 raise
-            raise Unsupported(f"{kernel[1]} on {self.there.type}") from error
+            raise Unsupported(f"{kernel} on {self.there.type}") from error
 
     # what can be seen
 
@@ -131,27 +128,9 @@ class TorchOnDevice(TorchEngine):
 
     def glance(self, handles: Sequence[Handle]) -> Glance:
         _, requires_grad, identities, storages = super().glance(handles)
-        return self._back(handles), requires_grad, identities, storages
+        # Detached, so that nothing of a copy is recorded.
+        numbers = bulk.brought_home([super(TorchOnDevice, self).to_torch(handle) for handle in handles])
+        return numbers, requires_grad, identities, storages
 
     def glance_at_grads(self, handles: Sequence[Handle]) -> Leaves:
         return bulk.leaves(handles)
-
-    def _back(self, handles: Sequence[Handle]) -> list[torch.Tensor]:
-        """The numbers of many tensors on the CPU, those of each dtype in one copy: it is copies that take
-        time."""
-        numbers = [super(TorchOnDevice, self).to_torch(handle) for handle in handles]
-        if not self._elsewhere:
-            return numbers
-        alike: dict[torch.dtype, list[int]] = {}
-        for index, tensor in enumerate(numbers):
-            alike.setdefault(tensor.dtype, []).append(index)
-        for indices in alike.values():
-            try:
-                whole = self.module.cat([numbers[index].reshape(-1) for index in indices]).cpu()
-            except NotImplementedError:  # a young backend has no `cat`
-                parts = [numbers[index].cpu() for index in indices]
-            else:
-                parts = whole.split([numbers[index].numel() for index in indices])
-            for index, part in zip(indices, parts, strict=True):
-                numbers[index] = part.reshape(numbers[index].shape)
-        return numbers

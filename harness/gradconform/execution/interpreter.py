@@ -13,6 +13,7 @@ import torch
 from gradconform.engines.base import Engine
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries
+from gradconform.execution.home import at_home
 from gradconform.execution.limits import Budget, LimitExceeded
 from gradconform.execution.observe import Observer, message_of
 from gradconform.program.layouts import fresh
@@ -137,7 +138,8 @@ class _Run:
             if collecting:
                 gc.enable()
         facts = {number: tuple(runs) for number, runs in self.facts.items()}
-        return Trace(self.engine.name, tuple(self.states), facts, self.caught, self.warnings, error)
+        trace = Trace(self.engine.name, tuple(self.states), facts, self.caught, self.warnings, error)
+        return at_home(trace) if self.observer.away else trace
 
     def execute(self, block: Block, environment: Environment) -> None:
         """The steps of the program or of a body."""

@@ -69,12 +69,14 @@ class Observer:
     """Sees the values of one run. Labels of identity count up in the order of first sight; those of storage
     do so anew in each state and each fact, since memory that is free again may be given to another tensor.
 
-    log: what the program has recorded.
+    log: what the program has recorded. away: whether any numbers that were seen lie on another device than
+    the CPU.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.log: list[Seen] = []
+        self.away = False
         # What is looked at is held weakly, so that looking keeps nothing alive; what cannot be is kept, so
         # that its id stays its own for as long as the run lasts.
         self._objects: dict[int, tuple[int, Callable[[], object]]] = {}
@@ -130,6 +132,7 @@ class Observer:
             shown = ""
             if isinstance(value, torch.Tensor) and value.layout is torch.strided:
                 if not value.is_quantized and value.device.type == device.partition(":")[0]:
+                    self.away = self.away or value.device.type != "cpu"
                     return value.detach().clone()
                 shown = f"a tensor on {value.device} of {value.dtype}"
         except (AdapterError, Unsupported):

@@ -21,6 +21,7 @@ from dataclasses import replace
 
 import torch
 
+from gradconform.engines.devices import missing_kernel
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.interpreter import Detail, run
 from gradconform.oracle.compare import Comparison, compare
@@ -68,7 +69,8 @@ def judge(
     """
     disputed = _dispute(program, expected) if stated else None
     if disputed:
-        return disputed
+        lack = _lack(expected, device)
+        return Unsupporting(f"{lack}, in torch {torch.__version__} itself") if lack else disputed
     comparison = compare(expected, got, torch_errors=torch_errors)
     rerun = rerun or _on_torch(device)
     policy = Haste() if hasty else Policy(program, expected, got, rerun)
@@ -102,6 +104,20 @@ def judge(
         if lacks:
             return Unsupporting(f"showing {lacks[0]}")
     return Conforms(numbers.last, numbers)
+
+
+def _lack(expected: Trace, device: str) -> str:
+    """What torch lacks on a device, where that is why it does not do what it does on the CPU; or "".
+
+    A backend need not have every kernel, and tensors on `meta` have no numbers that a program could ask for.
+    """
+    if device.partition(":")[0] == "meta":
+        return "what takes numbers on meta"
+    for error in (expected.error, *expected.caught.values()):
+        kernel = missing_kernel(error.message) if error and "NotImplementedError" in error.classes else ""
+        if kernel and device != "cpu":
+            return f"{kernel} on {device.partition(':')[0]}"
+    return ""
 
 
 def _dispute(program: Program, expected: Trace) -> OracleDisputed | None:

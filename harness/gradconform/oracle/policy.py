@@ -1,8 +1,10 @@
 """The numerical policy: when an engine's numbers are as good as torch's. It reads from top to bottom.
 
-Two tensors of one shape and dtype, torch's and the engine's, go through four stages, and the first that knows
-decides. What each of them allows comes from outside of this project:
+Two tensors of one shape and dtype, torch's and the engine's, go through these stages, and the first that
+knows decides. What each of them allows comes from outside of this project:
 
+0. `shapes`: tensors on the device `meta` have no numbers. Shape and dtype are all that there is; that stage
+   says nothing about numbers, and it is counted apart.
 1. `bits`: the same numbers. nan equals nan, +0 equals -0.
    *Source:* IEEE 754, where +0 and -0 compare equal; nan as with `equal_nan=True` of `torch.testing`.
 2. `tolerance`: |got - expected| <= atol + rtol * |expected|; nan and infinities match place by place;
@@ -18,7 +20,7 @@ decides. What each of them allows comes from outside of this project:
    is no rounding to excuse, the choice at a kink is a convention, and torch's answer is the fact.
    *Source:* Monte Carlo arithmetic (Parker, UCLA CSD-970002, 1997), with the inputs alone perturbed.
 
-Stages 1 and 2 can only accept, and cost no further run; 3 and 4 run the program again, close by and in other
+Stages 0 to 2 can only accept, and cost no further run; 3 and 4 run the program again, close by and in other
 precisions, and accept, refuse, or cannot tell. What none of them can tell is inconclusive: it is counted, and
 nobody is blamed for it. `gradconform run` says how often each stage decided.
 """
@@ -43,12 +45,14 @@ if TYPE_CHECKING:
 
 
 def compared(expected: torch.Tensor, got: torch.Tensor) -> Stage | Miss:
-    """Stages 1 and 2: which of them accepts the pair, or how far off it is.
+    """Stages 0 to 2: which of them accepts the pair, or how far off it is.
 
     expected, got: any shape, the same one, of the same dtype, on the same device; ValueError otherwise, since
     nothing is broadcast or promoted in a comparison.
     """
     require_comparable(expected, got)
+    if expected.is_meta:
+        return "shapes"
     if same_bits(expected, got):
         return "bits"
     near = within(expected, got)

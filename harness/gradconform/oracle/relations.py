@@ -8,7 +8,8 @@ They are stricter than torch's own: nothing is broadcast or promoted, and the an
 - Two values are the same when they are one object of the engine, both None, or equal plain values of one
 type.
 
-Values are looked at on the CPU, so that a fact need not know on which device its case runs.
+Values are looked at on the CPU, so that a fact need not know on which device its case runs. A tensor on the
+device `meta` has no numbers: what asks for them is undecided.
 """
 
 from __future__ import annotations
@@ -114,10 +115,14 @@ def shares_storage(left: object, right: object) -> bool:
 
 
 def plain(value: object) -> object:
-    """A tensor, on the CPU, for what shows one; other values as they are. Raises UndecidedError."""
+    """A tensor for what shows one; other values as they are. Raises UndecidedError."""
     if isinstance(value, Unseen):
         raise UndecidedError
-    return value.value.cpu() if isinstance(value, TensorSeen) else value
+    if not isinstance(value, TensorSeen):
+        return value
+    if value.value.is_meta:
+        raise UndecidedError("numbers")
+    return value.value
 
 
 def text(value: object) -> str:

@@ -43,8 +43,8 @@ def _shortest(value: float, dtype: torch.dtype) -> str:
 
 
 def tensor(value: torch.Tensor) -> str:
-    """A small tensor whole, as nested lists; of a larger one its shape and dtype only."""
-    if value.numel() > WHOLE:
+    """A small tensor whole, as nested lists; of a larger one, and of one on `meta`, its shape and dtype."""
+    if value.numel() > WHOLE or value.is_meta:
         return f"a {dtype_name(value.dtype)} tensor of shape {list(value.shape)}"
     return _nested(value.tolist(), value.dtype)
 
@@ -70,7 +70,8 @@ def describe(seen: Seen) -> str:
     """Any observed value in a few words; a tensor with its numbers and its dtype."""
     match seen:
         case TensorSeen(value=value):
-            return tensor(value) if value.numel() > WHOLE else f"{tensor(value)} ({dtype_name(value.dtype)})"
+            told = tensor(value)
+            return told if value.numel() > WHOLE or value.is_meta else f"{told} ({dtype_name(value.dtype)})"
         case OpaqueSeen(kind):
             return kind
         case Unseen():

@@ -69,7 +69,7 @@ class Ballot:
         estimate = self._differences.estimate(miss.spot, miss.step)
         if isinstance(estimate, Abstention):
             return Vote("none", estimate.reason)
-        value, error = (numbers.to(miss.expected.device) for numbers in (estimate.value, estimate.error))
+        value, error = estimate.value, estimate.error
         if value.shape != miss.expected.shape or not bool(error.isfinite()[wrong].all()):
             return Vote("none", "not smooth there")
         if not self._steady(miss, wrong):

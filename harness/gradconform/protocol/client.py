@@ -185,6 +185,8 @@ def lacking(program: Program, device: str, hello: Hello) -> str:
         if item.data.dim() > MAX_RANK:
             return f"inputs of more than {MAX_RANK} dimensions in a process of its own"
     known = hello.capabilities
+    if device.partition(":")[0] == "meta":
+        return "device meta in a process of its own: traces hold numbers"
     if known.devices is not None and not {device, device.partition(":")[0]} & known.devices:
         return f"device {device}"
     if known.dtypes is not None:

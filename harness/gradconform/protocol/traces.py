@@ -146,8 +146,9 @@ def _encode_tensor(seen: TensorSeen) -> dict[str, Any]:
 def decode_trace(document: object, at: At, *, engine: str, device: str, last: int = -1) -> Trace:
     """The trace of a document.
 
-    last: the number of the program's last step. device: what the program was to run on; numbers shown on an
-    accelerator are put there, beside torch's. Fields that are no part of a trace are left out.
+    last: the number of the program's last step. device: what the program was to run on, for tensors that do
+    not say where they are; numbers stay on the CPU, as torch's do. Fields that are no part of a trace are
+    left out.
     Raises GradconformError, which says where the document is wrong and what was expected.
     """
     given = fields(document, at, None)
@@ -275,8 +276,6 @@ class _Reader:
     def tensor(self, given: Mapping[str, Any], at: At) -> TensorSeen:
         device = text(given.get("device", self.device), at / "device")
         value = _read_numbers(given, at)
-        if device.partition(":")[0] == self.device.partition(":")[0] != "cpu":
-            value = value.to(self.device)
         requires_grad, is_leaf, has_grad_fn = (self.flag(given, name, at) for name in FLAGS)
         identity, storage = (_label(given, name, at) for name in LABELS)
         grad = self.gradient(given["grad"], at / "grad") if "grad" in given else UNSEEN

@@ -158,6 +158,7 @@ def _notes(results: Results) -> Iterator[Line]:
         if isinstance(case.verdict, Inconclusive):
             reasons.setdefault(case.id, case.verdict.reason)
     yield from (Line(f"inconclusive: {name} {reason}") for name, reason in reasons.items())
+    yield from _devices(results.cases)
     yield from _numbers(results.cases)
     yield from _known(results)
     yield Line(head.compared)
@@ -174,6 +175,20 @@ def _counted(title: str, names: Iterable[str]) -> Iterator[Line]:
         named.append(f"{len(rest)} more ({sum(count for _, count in rest)} cases)")
     if named:
         yield Line(f"{title}: {', '.join(named)}")
+
+
+def _devices(cases: Iterable[CaseResult]) -> Iterator[Line]:
+    """Where torch itself is not on a device as it is on the CPU, whatever the engine does."""
+    apart: dict[str, list[CaseResult]] = {}
+    for case in cases:
+        if isinstance(case.verdict, Conforms | Diverges) and case.verdict.device is not None:
+            apart.setdefault(case.device, []).append(case)
+    for device, found in apart.items():
+        names = [*dict.fromkeys(case.scenario for case in found)]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        counted = f"{len(found)} {'case' if len(found) == 1 else 'cases'}"
+        told = f"torch itself is not on {device} as it is on the CPU in {counted}"
+        yield Line(f"device differs: {told}: {', '.join(names[:NAMED])}{more}")
 
 
 def _known(results: Results) -> Iterator[Line]:
@@ -198,7 +213,8 @@ def _numbers(cases: Iterable[CaseResult]) -> Iterator[Line]:
     total = Numbers.total(case.verdict.numbers for case in cases if isinstance(case.verdict, compared))
     if total == NO_NUMBERS:
         return
-    parts = [
+    parts = [f"{total.shapes} by shape and dtype alone, on meta"] if total.shapes else []
+    parts += [
         f"{total.bits} equal in bits",
         f"{total.tolerance} within tolerance",
         f"{total.anchor} by the float64 anchor",
