@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,27 @@ def test_a_declaration_that_is_not_so(probe: Any) -> None:
     assert untrue == "declared, and not there: operator tanh"
     assert "operator add" in unsaid
     assert "operator exp," not in unsaid
+
+
+WORKER = """
+import sys
+sys.path.insert(0, {folder!r})
+import scalar
+hello = scalar.hello()
+hello["capabilities"] = {{"details": ["end"], "operators": ["add", "exp"], "dtypes": ["float64", "float16"]}}
+scalar.hello = lambda: hello
+scalar.main()
+"""
+
+
+def test_a_worker_is_asked_for_what_it_does_not_declare(probe: Any, tmp_path: Path) -> None:
+    folder = Path(__file__).parents[1] / "protocol" / "workers"
+    (tmp_path / "declaring.py").write_text(WORKER.format(folder=str(folder)), encoding="utf-8")
+    result = probe(f"worker:{shlex.quote(sys.executable)} declaring.py")
+    assert (result.exit_code, result.stderr) == (1, "")
+    lines = result.stdout.splitlines()
+    assert "declared, and not there: dtype float16, operator exp" in lines
+    assert "there, and not declared: dtype float32, operator mul, operator neg" in lines
 
 
 def test_what_is_declared_narrows_a_run(probe: Any) -> None:

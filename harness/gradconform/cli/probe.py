@@ -28,7 +28,7 @@ def probe_command(target: str, declared: Path | None, write: Path | None) -> int
     said = read_capabilities(declared) if declared else None
     with find_host(target) as host:
         declaration = host.features if said is None else said
-        host.features = None  # what is not declared is tried too
+        host.try_all()
         probing = Probing(Session(host, Settings()), probes_of(templates_of(Options())))
         for _ in probing.run():
             pass

@@ -79,6 +79,10 @@ class Host(ABC):
         """
         return self
 
+    def try_all(self) -> None:
+        """From here on the engine is asked for what it does not declare, too."""
+        self.features = None
+
     def close(self) -> None:  # noqa: B027 - a host without a process has nothing to end
         """Ends the engine's process."""
 

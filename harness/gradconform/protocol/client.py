@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gradconform.errors import AdapterError, EngineError, Unsupported
 from gradconform.execution.host import Host, Lost, OutOfTime
@@ -17,6 +18,7 @@ from gradconform.program.steps import Apply, Mutate, Program
 from gradconform.protocol.memory import GIB
 from gradconform.protocol.messages import (
     SHUTDOWN,
+    Capabilities,
     Hello,
     ProtocolError,
     hello_message,
@@ -92,13 +94,14 @@ class WorkerHost(Host):
         self.hello = self._worker.hello
         self.name, self.version = self.hello.engine, self.hello.version
         self.torch_errors = self.hello.torch_errors
-        self.details = self.hello.capabilities.details
+        self._known = self.hello.capabilities
+        self.details = self._known.details
         self.features = declared(self.hello)
         self.policies, self.composed = self.hello.policies, self.hello.composed
 
     def run(self, program: Program, device: str, detail: Detail) -> Trace:
         """As `Host.run`. Raises EngineError where the worker cannot be started again, too."""
-        lack = lacking(program, device, self.hello)
+        lack = lacking(program, device, self._known)
         if lack:
             raise Unsupported(lack)
         worker = self._ready()
@@ -130,6 +133,10 @@ class WorkerHost(Host):
         worker.programs += 1
         self._retire(worker)
         return trace
+
+    def try_all(self) -> None:
+        super().try_all()
+        self._known = replace(self._known, operators=None, dtypes=None)
 
     def close(self) -> None:
         """Ends the worker; it has a moment to end by itself."""
@@ -177,14 +184,14 @@ def declared(hello: Hello) -> dict[str, frozenset[str]] | None:
     return {kind: names for kind, names in kinds.items() if names is not None} or None
 
 
-def lacking(program: Program, device: str, hello: Hello) -> str:
-    """What a program needs and a worker does not declare, or "". Also what cannot be sent to any worker."""
+def lacking(program: Program, device: str, known: Capabilities) -> str:
+    """What a program needs and a worker does not declare, or "". Also what cannot be sent to any worker. known: what
+    it declares."""
     for item in program.inputs:
         if item.data.numel() > MAX_ELEMENTS:
             return f"inputs of more than {MAX_ELEMENTS} numbers in a process of its own"
         if item.data.dim() > MAX_RANK:
             return f"inputs of more than {MAX_RANK} dimensions in a process of its own"
-    known = hello.capabilities
     if device.partition(":")[0] == "meta":
         return "device meta in a process of its own: traces hold numbers"
     if known.devices is not None and not {device, device.partition(":")[0]} & known.devices:

@@ -70,7 +70,7 @@ class Partner:
 
         Raises Failing for anything but an answer, Inapplicable where the engine lacks something.
         """
-        lack = lacking(program, "cpu", self.hello)
+        lack = lacking(program, "cpu", self.hello.capabilities)
         if lack:
             raise Inapplicable(f"the worker does not declare {lack}")
         line = self.answer(program, detail, more=more)
