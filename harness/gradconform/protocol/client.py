@@ -185,8 +185,10 @@ def declared(hello: Hello) -> dict[str, frozenset[str]] | None:
 
 
 def lacking(program: Program, device: str, known: Capabilities) -> str:
-    """What a program needs and a worker does not declare, or "". Also what cannot be sent to any worker. known: what
-    it declares."""
+    """What a program needs and a worker does not declare, or "". Also what cannot be sent to any worker.
+
+    known: what it declares.
+    """
     for item in program.inputs:
         if item.data.numel() > MAX_ELEMENTS:
             return f"inputs of more than {MAX_ELEMENTS} numbers in a process of its own"
