@@ -15,6 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from gradconform.engines.torch import TorchEngine
+from gradconform.exploration.batches import program_seed
+from gradconform.program.json_form import to_json
+from gradconform.randomize.direct import DirectChooser
+from gradconform.randomize.explore.generate import write
+from gradconform.randomize.explore.writer import Profile
 from gradconform.results import Results, read_results
 from gradconform.verdict import Crashed, TimedOut
 
@@ -298,3 +304,21 @@ def test_an_exploration_goes_on_after_a_crash_and_tells_of_it(folder: Path) -> N
         check=False,
     )
     assert alone.returncode == -signal.SIGSEGV
+
+
+def test_an_exploration_keeps_a_timeout_as_it_was_written(folder: Path) -> None:
+    """A search for a smaller program would take the limit at each of its steps."""
+    arguments = ("--programs", "16", "--dtype", "float32", "--jobs", "1", "--timeout", "2")
+    process = started(folder, "explore", f"{FAULTY} logsumexp=hang", *arguments)
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 1, err
+    assert "\n16 programs" in out
+    (path,) = (folder / "gradconform-finds").rglob("*.worker.jsonl")
+    find = json.loads(path.with_suffix("").with_suffix(".json").read_text())
+    assert find["case"]["verdict"] == {"kind": "timed out", "seconds": 2.0}
+    profile = Profile(dtypes=("float32",))
+    chooser = DirectChooser(program_seed(find["seed"], find["number"]))
+    written = write(chooser, profile, TorchEngine(), "cpu").program
+    _, question, _ = map(json.loads, path.read_text().splitlines())
+    assert question["program"]["steps"] == to_json(written)["steps"]
+    assert len(written.steps) > 5

@@ -1,5 +1,5 @@
 """The worker of scalar.py with faults: each is that of the programs of one scenario, `faults/NAME`; and those
-with an operator that is named on the command line end the process.
+with an operator that is named on the command line, `mul` or `mul=hang`, end the process, or have that fault.
 """
 
 from __future__ import annotations
@@ -139,6 +139,8 @@ FAULTS = {
 
 
 def main() -> None:
+    words = (word.partition("=") for word in sys.argv[1:])
+    named = {operator: FAULTS[fault or "segfault"] for operator, _, fault in words}
     for line in sys.stdin:
         message = json.loads(line)
         match message["type"]:
@@ -146,8 +148,9 @@ def main() -> None:
                 say({**hello(), "engine": "faulty"})
             case "run":
                 name = message["program"]["scenario"].removeprefix("faults/")
-                if {step.get("operator", "") for step in message["program"]["steps"]} & {*sys.argv[1:]}:
-                    segfault(message)
+                for operator in (step.get("operator", "") for step in message["program"]["steps"]):
+                    if operator in named:
+                        named[operator](message)
                 if name in FAULTS:
                     FAULTS[name](message)
                     sys.stdout.flush()
