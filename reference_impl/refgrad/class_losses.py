@@ -16,6 +16,7 @@ from .ops import apply
 from .optional import optional
 from .pointwise import masked_fill, where
 from .reductions import log_softmax
+from .rules.formulas import unreadable
 from .shapes import mean, reshape, view
 from .shapes import sum as total
 from .tensor import Tensor
@@ -103,12 +104,19 @@ def cross_entropy(  # noqa: PLR0917 - torch's signature
     ignored = target._data == ignore_index
     smooth = masked_fill(smooth, Tensor._of(ignored), 0)
     if reduction == "mean":
-        counted = target._data[~ignored]
-        count = torch.tensor(counted.numel()) if weight is None else weight._data[counted].sum()
-        smooth = total(smooth) / Tensor._of(count)
+        smooth = total(smooth) / Tensor._of(_weight_of(target._data, ~ignored, weight))
     else:
         smooth = reduced(smooth, reduction)
     return (1 - label_smoothing) * losses + smooth * _for_each(label_smoothing, input.shape[dim])
+
+
+def _weight_of(target: torch.Tensor, counted: torch.Tensor, weight: Tensor | None) -> torch.Tensor:
+    """Return the sum of the weights of the classes that count, or how many they are."""
+    if weight is None:
+        return counted.sum()
+    if unreadable(target):
+        return weight._data[target.masked_fill(~counted, 0)].masked_fill(~counted, 0).sum()
+    return weight._data[target[counted]].sum()
 
 
 def _for_each(smoothing: float, classes: int) -> float:

@@ -35,15 +35,15 @@ def embedding(  # noqa: PLR0917 - torch's signature
 
     The row `padding_idx` gets no gradient. With `max_norm` the rows that are used and whose norm is larger
     are scaled down to it, in place and unrecorded. `scale_grad_by_freq` divides the gradient of each row by
-    how often it is used. Raises AssertionError for a `padding_idx` that is no row, RuntimeError for a
-    `weight` that is no matrix.
+    how often it is used. Raises AssertionError for a `padding_idx` that is no row, IndexError for one
+    of a number, RuntimeError for a `weight` that is no matrix.
     """
     _refuse_sparse("embedding", sparse)
+    if padding_idx is not None and not -weight.size(0) <= padding_idx < weight.size(0):
+        raise AssertionError("Padding_idx must be within num_embeddings")
     if weight.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
     rows = weight.shape[0]
-    if padding_idx is not None and not -rows <= padding_idx < rows:
-        raise AssertionError("Padding_idx must be within num_embeddings")
     padding = -1 if padding_idx is None else padding_idx % rows
     _renormalize(weight, input, max_norm, norm_type)
     scale = Tensor._of(frequencies(input._data, weight._data)) if scale_grad_by_freq else None

@@ -262,8 +262,12 @@ class Tensor(Conversions):
         return bool(self._retained)
 
     def detach(self) -> Tensor:
-        """Return a tensor on the same memory, without history; the two share a version counter."""
-        out = Tensor._of(self._data)
+        """Return a tensor on the same memory, without history; the two share a version counter.
+
+        It is no view: what is taken of it has it for a base.
+        """
+        data = self._data
+        out = Tensor._of(data.detach() if data._is_view() else data)
         out._counter = counter_of(self)
         return out
 

@@ -171,9 +171,9 @@ def as_strided_scatter(
     """Return a copy of `input` with `src` where `as_strided` takes its elements from.
 
     Raises RuntimeError for a `src` of another shape, for elements that share memory, and, as torch does, for
-    an `input` that requires grad and is not contiguous.
+    an `input` that requires grad and is not contiguous. Lazy conjugates are copied first.
     """
-    if input.requires_grad and not input.is_contiguous():
+    if input.requires_grad and not input.is_contiguous() and not input.is_conj():
         raise RuntimeError(
             "as_strided_scatter is currently only supported for contiguous inputs that require grad"
         )

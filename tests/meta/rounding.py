@@ -70,6 +70,7 @@ class _Given(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, numbers: Tensor) -> Tensor:
+        ctx.set_materialize_grads(False)
         return numbers.clone()
 
     @staticmethod
@@ -145,8 +146,8 @@ class FusesMultiplyAdd(Rounds):
 
     def sum(self, real: Operation, name: str, arguments: Sequence[Any], options: Any) -> Any:
         result = real(*arguments, **options)
-        if options or not isinstance(result, Tensor) or len(arguments) != 2:
-            return result
+        if options or not isinstance(result, Tensor) or result.is_complex() or len(arguments) != 2:
+            return result  # the products that are known are real
         a, b = map(self.exact, arguments)
         if a is not None:  # of two products one is rounded first
             left, right = a, _extended(arguments[1])

@@ -4,10 +4,11 @@ gradient, and one that is merely rounded differently is blamed nowhere."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -27,6 +28,9 @@ from gradconform.randomize import draws
 from gradconform.session import Session
 from gradconform.trace import Seen, TensorSeen
 from gradconform.verdict import Conforms, Diverges, Inconclusive, Numbers, Unsupporting, Verdict
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeProgram
 
 HERE = Path(__file__).parent
 SPECS = HERE.parents[1] / "specs"
@@ -144,3 +148,30 @@ def test_hardly_any_case_is_inconclusive(tasks: tuple[Task, ...]) -> None:
     total = Numbers.total(verdict.numbers for verdict in found if isinstance(verdict, Conforms))
     assert total.bits > 1000
     assert total.refused == total.inconclusive == 0
+
+
+def test_a_wide_program_that_casts_down_is_rounded_as_what_it_casts_to(program: MakeProgram) -> None:
+    numbers = torch.linspace(-1.7, 1.9, 24, dtype=torch.float64).sin()
+    made = program("v = x.to(float32)\ns = v.sum()\ny = s * 1000\nz = x * y", Input("x", numbers, True))
+
+    def verdict(engine: Engine) -> Verdict:
+        return Session(InProcess(engine), Settings()).judge(made, "cpu")
+
+    assert isinstance(verdict(rounding.SumsBackwards()), Conforms)
+    assert isinstance(verdict(rounding.AccumulatesInFloat64()), Conforms)
+    assert isinstance(verdict(_Off()), Diverges)
+
+
+class _Off(TorchEngine):
+    """Sums are wrong by more than float32 rounds."""
+
+    def operation(self, name: str) -> Callable[..., Any]:
+        real = super().operation(name)
+        return (lambda value: real(value) * rounding.FACTOR) if name == "sum" else real
+
+
+def test_a_fused_product_keeps_the_imaginary_part_of_what_is_added() -> None:
+    engine = rounding.FusesMultiplyAdd()
+    real, complex_number = torch.tensor([1.1, 2.3]), torch.tensor([1 + 2j, 3 - 1j])
+    product = engine.operation("mul")(real, real)
+    assert torch.equal(engine.operation("add")(product, complex_number), real * real + complex_number)

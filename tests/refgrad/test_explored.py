@@ -251,6 +251,33 @@ PROGRAMS = {
                 print(name, [grad(y, x, c.to(y.dtype), retain_graph=True)[0].stride()
                              for c in (expanded, torch.ones(y.shape), reverse)])
         """,
+    "a second backward through the statistics of groups": """
+        def spread(*shape, s=0):
+            values = [((i * 37 + 11 + s) % 17) / 8 - 1 for i in range(prod(shape))]
+            return torch.tensor(values, dtype=torch.float64).reshape(shape).detach().requires_grad_()
+        for roots in ((0,), (1, 2), (0, 1, 2), (0, 2)):
+            x, w, b = spread(2, 4, 3), spread(4, s=1), spread(4, s=2)
+            results = torch.native_group_norm(x, w, b, 2, 4, 3, 2, 1e-5)
+            root = sum((results[place] * results[place]).sum() for place in roots)
+            g, = grad(root, [x], create_graph=True)
+            for given in grad((g * g).sum(), [*results, x, w], allow_unused=True):
+                print(None if given is None else [round(one, 6) for one in given.flatten().tolist()])
+        """,
+    "views of cotangents without a history": """
+        for shape in ((0, 2), (1, 2), (2, 2)):
+            x = torch.zeros(*shape).requires_grad_()
+            for cut in (lambda y: y.detach(), lambda y: y.detach().view(-1), lambda y: y.data):
+                y = x.flatten(); cotangent = cut(y); g, = grad(y, [x], cotangent)
+                print(g.requires_grad, g.is_leaf, g._base is x, g._base is cotangent)
+        """,
+    "rows of a number, and a scatter into conjugates that repeat": """
+        x = leaf([1., 2.]); z = leaf([1 + 2j])
+        attempt(lambda: F.embedding(torch.tensor([0]), x[0], padding_idx=2),
+                lambda: F.embedding(torch.tensor([0]), x))
+        print(torch.as_strided_scatter(z.conj().expand(2, 3), torch.ones(2, 2) * 1j, (2, 2), (1, 2), 1))
+        try: torch.as_strided_scatter(z.expand(2, 3), torch.ones(2, 2) * 1j, (2, 2), (1, 2), 1)
+        except RuntimeError: print("not contiguous")
+        """,
 }
 
 

@@ -19,10 +19,11 @@ What remains beyond the allowance, but is no more than DUST rounding units of th
 tensor, may be what a cancellation leaves that no sample happened to show: the anchor is then unsure, and
 nobody is blamed.
 
-A program that is in float64 already has no wider one. There torch's own answer is the anchor, and its error
-is what float32 shows on the inputs rounded to float32, times the ratio of the rounding units: to first order
-rounding errors are proportional to the unit (Higham, Accuracy and Stability of Numerical Algorithms, chapter
-3). Where float32 keeps no digit at all, that foretells nothing, and within its error the anchor is unsure.
+A program that is in float64 already, and casts nothing down, has no wider one. There torch's own answer is
+the anchor, and its error is what float32 shows on the inputs rounded to float32, times the ratio of the
+rounding units: to first order rounding errors are proportional to the unit (Higham, Accuracy and Stability of
+Numerical Algorithms, chapter 3). Where float32 keeps no digit at all, that foretells nothing, and within its
+error the anchor is unsure.
 
 A program that casts to a narrower dtype on purpose is anchored with the casts left out, and the rounding that
 they bring counts as torch's own error. Where that error leaves no digit to compare (the allowance exceeds

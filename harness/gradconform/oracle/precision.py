@@ -76,6 +76,12 @@ def is_widest(program: Program) -> bool:
 def casts_down(program: Program) -> bool:
     """Whether a step names a dtype, or an operator that casts to one, narrower than the widest of the
     inputs."""
+    return coarsest(program) > finest(program)
+
+
+def coarsest(program: Program) -> float:
+    """The largest unit roundoff among that of the widest input and those of the dtypes that steps name or
+    cast to; 0 where nothing is floating or complex."""
     named: set[str] = set()
     for _, step in program.walk():
         if isinstance(step, Apply | Mutate | Invoke):
@@ -86,8 +92,13 @@ def casts_down(program: Program) -> bool:
             )
         if isinstance(step, Apply) and step.operator in CASTS:
             named.add(CASTS[step.operator])
+    return max([finest(program), *(unit(getattr(torch, name)) for name in named)])
+
+
+def finest(program: Program) -> float:
+    """The unit roundoff of the widest input; 0 where none is floating or complex."""
     widths = [unit(item.data.dtype) for item in program.inputs if is_inexact(item.data)]
-    return any(unit(getattr(torch, name)) > min(widths, default=0.0) for name in named)
+    return min(widths, default=0.0)
 
 
 def unit(dtype: torch.dtype) -> float:

@@ -11,7 +11,18 @@ from functools import cached_property
 import torch
 
 from gradconform.oracle.opinions import Rerun
-from gradconform.oracle.precision import default_dtype, is_inexact, is_widest, narrower, nearby, unit, wider
+from gradconform.oracle.precision import (
+    casts_down,
+    coarsest,
+    default_dtype,
+    finest,
+    is_inexact,
+    is_widest,
+    narrower,
+    nearby,
+    unit,
+    wider,
+)
 from gradconform.oracle.spots import NumericMiss, numbers_at
 from gradconform.oracle.tolerance import distance
 from gradconform.program.steps import Program
@@ -26,12 +37,12 @@ FURTHEST = 2.0**-6
 class Samples:
     """The float64 truth of one program, and what torch's rounding makes of its neighbours.
 
-    widest: whether the program is in float64 already; its neighbours are then run in float32 and float64, and
-    `scale` is the ratio of the rounding units (1 otherwise).
+    widest: whether the program is in float64 already, and casts nothing down; its neighbours are then run in
+    float32 and float64, and `scale` is the ratio of the rounding units (1 otherwise).
     """
 
     def __init__(self, program: Program, rerun: Rerun) -> None:
-        self.widest = is_widest(program)
+        self.widest = is_widest(program) and not casts_down(program)
         self.scale = unit(torch.float64) / unit(torch.float32) if self.widest else 1.0
         self._program = program
         self._rerun = rerun
@@ -62,12 +73,22 @@ class Samples:
         """For each sample a pair (in the dtype, in float64) for each neighbourhood."""
         yield from self._drawn
         base = narrower(self._program) if self.widest else self._program
-        finest = min((unit(item.data.dtype) for item in base.inputs if is_inexact(item.data)), default=0.0)
+        reaches = self._reaches(base)
         for number in range(len(self._drawn), SAMPLES):
-            close = [nearby(base, number, min(reach * finest, FURTHEST)) for reach in REACHES]
+            close = [nearby(base, number, reach) for reach in reaches]
             sample = tuple((self._rerun(program), self._run_wide(program)) for program in close)
             self._drawn.append(sample)
             yield sample
+
+
+    def _reaches(self, program: Program) -> tuple[float, ...]:
+        """How far inputs move in each neighbourhood: by REACHES of their own unit of roundoff, and where the
+        program casts down, by the first of them in the unit of the casts, which others would not shake up."""
+        own = finest(program)
+        found = [reach * own for reach in REACHES]
+        if casts_down(program):
+            found.append(REACHES[0] * coarsest(program))
+        return tuple(dict.fromkeys(min(reach, FURTHEST) for reach in found))
 
 
 def _shown(trace: Trace, miss: NumericMiss) -> torch.Tensor | None:

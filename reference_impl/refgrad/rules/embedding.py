@@ -102,7 +102,8 @@ class Bags:
 def frequencies(indices: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
     """Return for each index one over how often it occurs."""
     places = indices.reshape(-1)
-    counts = torch.bincount(places, minlength=table.shape[0])
+    # Not bincount, which waits for the device to learn how many counts there are.
+    counts = places.new_zeros(table.shape[0]).index_add(0, places, torch.ones_like(places))
     return 1 / counts[places].to(table.dtype)
 
 
@@ -118,9 +119,8 @@ def _bag_backward(  # noqa: PLR0917 - what went in
     table = grad.new_zeros(shape)
     factors, bag = bags.factors(indices, offsets, table), bags.of_each(indices, offsets)
     if bags.largest is not None:
-        used = torch.zeros(grad.shape[0], dtype=torch.bool, device=grad.device)
-        used[bag[factors != 0]] = True
-        return table.scatter_add(0, bags.largest, grad.masked_fill(~used.unsqueeze(1), 0))
+        uses = bag.new_zeros(grad.shape[0]).index_add(0, bag, (factors != 0).to(bag.dtype))
+        return table.scatter_add(0, bags.largest, grad.masked_fill((uses == 0).unsqueeze(1), 0))
     factors = factors if weights is None else factors * weights
     return table.index_add(0, indices, grad[bag] * factors.unsqueeze(1))
 

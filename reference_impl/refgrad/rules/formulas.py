@@ -33,10 +33,10 @@ def recorded(value: T) -> bool:
     return not isinstance(value, torch.Tensor)
 
 
-def batched(value: T) -> bool:
-    """Whether `value` is one example of a batch, of which vmap lets nobody ask for a number."""
+def unreadable(value: T) -> bool:
+    """Whether nobody may ask for a number of `value`: one example of a batch, under vmap, or on `meta`."""
     data = value if isinstance(value, torch.Tensor) else value._data
-    return torch._C._functorch.is_batchedtensor(data)
+    return data.is_meta or torch._C._functorch.is_batchedtensor(data)
 
 
 def common_dtype(one: T, other: T) -> torch.dtype:
@@ -293,6 +293,7 @@ _FUNCTIONS: dict[str, _Pair] = {
         count,
         divide,
         inverse_permutation,
+        recorded,
         laid_out,
         of_base,
         pow_base_backward,

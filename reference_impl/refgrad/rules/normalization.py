@@ -257,16 +257,32 @@ rule(
 
 
 @formula
-def statistics_backward(grad_average: T, grad_rstd: T, value: T, geometry: Geometry) -> T:
+def statistics_backward(  # noqa: PLR0917 - what went in and came out
+    grad_average: T, grad_rstd: T, value: T, average: T, rstd: T, geometry: Geometry
+) -> T:
     """Return the gradient of the values for those of mean and r, which in torch count together or not at
-    all.
+    all. It depends on the r that came out, and takes the mean anew.
     """
     if grad_average is None or grad_rstd is None:
         return None
-    normal, reciprocal = _normalized(_seen(value, geometry.view), (None, None), geometry)
-    slope = normal * reciprocal * reciprocal
-    total = grad_average.reshape(reciprocal.shape) - slope * grad_rstd.reshape(reciprocal.shape)
+    seen = _seen(value, geometry.view)
+    _, reciprocal = _by_results(seen, average, rstd, geometry)
+    centred = seen - seen.mean(geometry.dims, True)
+    slope = centred * reciprocal.pow(3) * grad_rstd.reshape(reciprocal.shape)
+    total = grad_average.reshape(reciprocal.shape) - slope
     return _given_back(total / math.prod(geometry.view[dim] for dim in geometry.dims), value)
+
+
+@formula
+def group_norm_by_results(  # noqa: PLR0917 - what went in and came out
+    grad_output: T, value: T, weight: T, average: T, rstd: T, geometry: Geometry
+) -> T:
+    """Return the gradient of the values as it is recorded: it depends on the mean and r that came out
+    (`infinitely_differentiable_native_group_norm_backward` in torch/csrc/autograd/FunctionsManual.cpp).
+    """
+    normal, reciprocal = _by_results(_seen(value, geometry.view), average, rstd, geometry)
+    grad = _scaled(_seen(grad_output, geometry.view), weight, geometry)
+    return _given_back(_less_common(grad, normal, geometry.dims)[0] * reciprocal, value)
 
 
 def _by_results(value: T, average: T, rstd: T, geometry: Geometry) -> tuple[T, T]:
@@ -335,10 +351,16 @@ rule(
     outputs="output average rstd",
     forward="native_group_norm(input, weight, bias, options)",
     input=(
-        f"both({_gradient('group_norm_input', 'None, None')} if grad_output is not None else None, "
-        "statistics_backward(grad_average, grad_rstd, input, geometry))"
+        "both(None if grad_output is None else "
+        "group_norm_by_results(grad_output, input, weight, average, rstd, geometry) if recorded(input) else "
+        f"{_gradient('group_norm_input', 'None, None')}, "
+        "statistics_backward(grad_average, grad_rstd, input, average, rstd, geometry))"
     ),
-    weight=f"{_gradient('group_norm_weight', 'None, None')} if grad_output is not None else None",
+    weight=(
+        "None if grad_output is None else "
+        "group_norm_weight_transposed(grad_output, input, weight, average, rstd, geometry) "
+        f"if recorded(input) else {_gradient('group_norm_weight', 'None, None')}"
+    ),
     bias="sum_channels(grad_output) if grad_output is not None else None",
     saves="input weight average rstd",
     forward_mode={

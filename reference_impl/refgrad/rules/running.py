@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from .formulas import batched, conj, formula, recorded, zeros_like
+from .formulas import conj, formula, recorded, unreadable, zeros_like
 from .registry import rule
 
 T = Any
@@ -27,7 +27,7 @@ def prod_backward(grad: T, value: T, result: T) -> T:
     """Return the gradient of a product: at a zero, the product of the others and not 0 / 0."""
     if not value.dim():
         return grad
-    if not batched(value):
+    if not unreadable(value):
         zeros = (value == 0).sum().item()
         if not zeros:
             return grad * conj(result / value)
@@ -43,7 +43,7 @@ def prod_dim_backward(grad: T, value: T, result: T, dim: int, keepdim: bool) -> 
         return grad
     if not keepdim:
         grad, result = grad.unsqueeze(dim), result.unsqueeze(dim)
-    if batched(value) or bool((value == 0).any()):
+    if unreadable(value) or bool((value == 0).any()):
         return _times_others(grad, value, dim)
     return grad * conj(result / value)
 
@@ -91,10 +91,10 @@ def cumprod_backward(grad: T, value: T, result: T, dim: int) -> T:
     if value.numel() <= 1 or value.shape[dim] == 1:
         return grad
     zero = value == 0
-    any_batched = batched(value) or batched(grad)
-    if not any_batched and not bool(zero.any()):
+    hidden = unreadable(value) or unreadable(grad)
+    if not hidden and not bool(zero.any()):
         return _summed_from_end(grad * conj(result), dim) / conj(value)
-    if recorded(value) or any_batched:
+    if recorded(value) or hidden:
         return _multiplied_out(grad, value, dim)
     zeros = zero.cumsum(dim)
     # Up to the next zero the products are 0 but for the derivative by the zero before it.

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from .formulas import batched, formula, kernel, operation, zeros_like
+from .formulas import formula, kernel, operation, unreadable, zeros_like
 from .registry import NON_DIFFERENTIABLE, rule
 
 T = Any
@@ -228,7 +228,7 @@ def det_backward(grad: T, det: T, matrix: T) -> T:
         return grad.unsqueeze(-1).unsqueeze(-1)
     if isinstance(matrix, torch.Tensor):
         return det_transposed(grad, det, matrix)
-    if batched(matrix) or batched(grad):
+    if unreadable(matrix) or unreadable(grad):
         return _adjugate(grad, matrix)
     wanted = scaled_identity(grad * det.conj(), matrix.shape[-1])
     singular = det.abs() < 100 * torch.finfo(det.dtype).eps

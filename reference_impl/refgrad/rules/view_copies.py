@@ -100,7 +100,7 @@ _scatter("slice_scatter", "take_slice(grad, dim, start, end, step)", "dim start 
 
 def scatter_strided(value: torch.Tensor, src: torch.Tensor, taken: Geometry) -> torch.Tensor:
     """Return a contiguous `value` with `src` where `taken`, a geometry, takes it from."""
-    return value.as_strided_scatter(src, *taken)
+    return value.resolve_conj().as_strided_scatter(src, *taken)
 
 
 kernel("scatter_strided", scatter_strided)

@@ -49,7 +49,10 @@ MUTANTS = (
         "kinks/powers-of-zero",
         (
             "rules/formulas.py",
-            "    if exponent == 0:\n        return base.new_zeros(base.shape)\n    return _real_as(base, grad",
+            (
+                "    if exponent == 0:\n        return base.new_zeros(base.shape)\n"
+                "    return _real_as(base, grad"
+            ),
             "    return _real_as(base, grad",
         ),
     ),

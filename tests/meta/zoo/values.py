@@ -372,7 +372,10 @@ _KINKS: tuple[Bug, ...] = (
         ("kinks/powers-of-zero", "points/zero-to-a-power", "points/power-zero"),
         (
             "rules/formulas.py",
-            "    if exponent == 0:\n        return base.new_zeros(base.shape)\n    return _real_as(base, grad",
+            (
+                "    if exponent == 0:\n        return base.new_zeros(base.shape)\n"
+                "    return _real_as(base, grad"
+            ),
             "    return _real_as(base, grad",
         ),
         ("rules/formulas.py", "(grad * slope).where(exponent != 0, 0))", "grad * slope)"),

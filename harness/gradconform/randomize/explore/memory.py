@@ -215,10 +215,10 @@ def settled(writer: Writer) -> Callable[[torch.Tensor], bool]:
     tensors = list(writer.run.tensors())
     bases = {id(tensor) for _, tensor in tensors}
     joined = {id(tensor) for name, tensor in tensors if name in writer.constants and tensor.requires_grad}
-    torn = {storage_of(tensor) for _, tensor in tensors if _differs_from_base(tensor)} - {UNSEEN}
+    torn = {_memory_of(tensor) for _, tensor in tensors if _differs_from_base(tensor)}
 
     def alike(tensor: torch.Tensor) -> bool:
-        if storage_of(tensor) in torn:
+        if _memory_of(tensor) in torn:
             return False
         base = tensor._base
         if base is None:
@@ -226,6 +226,14 @@ def settled(writer: Writer) -> Callable[[torch.Tensor], bool]:
         return base.output_nr == 0 and id(base) in bases and id(tensor) not in joined
 
     return alike
+
+
+def _memory_of(tensor: torch.Tensor) -> tuple[str, int]:
+    """What tells memory apart: its storage, or where that is empty, the tensor that it was made for."""
+    storage = storage_of(tensor)
+    if storage != UNSEEN:
+        return "storage", storage
+    return "tensor", id(tensor if tensor._base is None else tensor._base)
 
 
 def _differs_from_base(tensor: torch.Tensor) -> bool:
