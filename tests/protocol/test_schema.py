@@ -48,6 +48,7 @@ ROOT = Path(__file__).parents[2]
 WORKERS = Path(__file__).parent / "workers"
 
 Tells = Callable[..., list[str]]
+END = [{"live": {}}]
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,8 @@ def test_programs_and_traces_of_the_corpus_are_told_by_the_schema(problems: Tell
 @pytest.mark.parametrize(
     "trace",
     [
+        {},
+        {"states": []},
         {"states": 1},
         {"states": [{"step": 0}]},
         {"states": [{"live": {"x": 1.5}}]},
@@ -118,10 +121,10 @@ def test_programs_and_traces_of_the_corpus_are_told_by_the_schema(problems: Tell
         {"states": [{"live": {"x": {"unseen": False}}}]},
         {"states": [{"live": {"x": {"float": "none"}}}]},
         {"states": [{"live": {}, "grad_enabled": 1}]},
-        {"facts": {"1": [2]}},
-        {"caught": {"1": {"phase": "middle", "step": 1, "classes": ["E"]}}},
-        {"error": {"phase": "forward", "step": 1, "classes": []}},
-        {"warned": {"1": [{}]}},
+        {"states": END, "facts": {"1": [2]}},
+        {"states": END, "caught": {"1": {"phase": "middle", "step": 1, "classes": ["E"]}}},
+        {"states": END, "error": {"phase": "forward", "step": 1, "classes": []}},
+        {"states": END, "warned": {"1": [{}]}},
     ],
     ids=str,
 )

@@ -286,6 +286,8 @@ def test_what_cannot_have_been_seen_is_refused_at_its_place(seen: object, messag
         ({"states": [{"live": {}, "step": "0"}]}, "trace: states[0].step: expected an integer, not a string"),
         ({"states": [{"live": {}, "grad_enabled": 1}]}, "states[0].grad_enabled: expected true or false"),
         ({"facts": {"one": []}}, "trace: facts: 'one' is no number of a step"),
+        ({}, "field 'states' is missing"),
+        ({"states": []}, "trace: states: a trace has at least the state at the end"),
         ({"facts": {"1": [2]}}, "trace: facts.1[0]: expected a list, not a number"),
         ({"caught": {"1": {}}}, "trace: caught.1: field 'phase' is missing"),
         (
@@ -300,6 +302,8 @@ def test_what_cannot_have_been_seen_is_refused_at_its_place(seen: object, messag
     ],
 )
 def test_what_is_no_trace_is_refused_at_its_place(document: object, message: str) -> None:
+    if isinstance(document, dict) and document:
+        document = {"states": [{"live": {}}], **document}
     with pytest.raises(GradconformError) as raised:
         decode_trace(document, ROOT, engine="mine", device="cpu")
     assert message in str(raised.value)

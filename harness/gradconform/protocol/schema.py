@@ -33,8 +33,8 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/$defs/{name}"}
 
 
-def several(schema: Schema, **bounds: int) -> Schema:
-    """A list of such."""
+def several(schema: Schema, **bounds: object) -> Schema:
+    """A list of such. bounds: further words of the schema, such as minItems."""
     return {"type": "array", "items": schema, **bounds}
 
 
@@ -153,9 +153,8 @@ def _traces() -> Schema:
     return {
         "trace": record(
             "All that can be seen of a run. Keys of facts, caught and warned are numbers of steps.",
-            {},
+            {"states": several(ref("state"), minItems=1)},
             {
-                "states": several(ref("state")),
                 "facts": table(several(several(ref("seen")))),
                 "caught": table({"anyOf": [{"type": "null"}, ref("error")]}),
                 "warned": table(
@@ -188,7 +187,9 @@ def _messages() -> Schema:
         {},
         {
             **dict.fromkeys(("operators", "dtypes", "devices"), several(STRING)),
-            "details": several({"enum": [detail.value for detail in Detail]}),
+            "details": several(
+                {"enum": [detail.value for detail in Detail]}, contains={"const": Detail.END.value}
+            ),
         },
     )
     return {

@@ -155,12 +155,20 @@ def decode_trace(document: object, at: At, *, engine: str, device: str, last: in
     read = _Reader(device, last)
     return Trace(
         engine,
-        tuple(read.state(item, place) for item, place in items(given.get("states", []), at / "states")),
+        _read_states(given, at, read),
         _by_number(given.get("facts", {}), at / "facts", read.runs),
         _by_number(given.get("caught", {}), at / "caught", _read_error),
         _by_number(given.get("warned", {}), at / "warned", _read_warnings),
         _read_error(given.get("error"), at / "error"),
     )
+
+
+def _read_states(given: Mapping[str, Any], at: At, read: _Reader) -> tuple[StateSeen, ...]:
+    place = at / "states"
+    states = tuple(read.state(item, where) for item, where in items(_of(given, "states", at), place))
+    if not states:
+        raise place.error("a trace has at least the state at the end")
+    return states
 
 
 def decode_seen(value: object, at: At, device: str = "cpu") -> Seen:
