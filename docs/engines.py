@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 
 from gradconform.exploration.smaller import words
-from gradconform.report.failure import Failure, failures, manner, summary
+from gradconform.report.failure import Failure, command, failures, manner, summary
 from gradconform.report.lines import plain
 from gradconform.report.score import by_feature, by_level, level_reached, scores
 from gradconform.report.terminal import table
@@ -246,15 +246,14 @@ def _new(engines: Iterable[Kept], known: Mapping[str, Any]) -> Iterator[str]:
 
 def _engine_page(engine: Kept) -> Iterator[str]:
     head, cases = engine.results.head, engine.results.cases
-    options = "" if head.examples == 20 else f" --examples {head.examples}"
-    isolated = " --isolate" if head.isolate and not head.target.startswith("worker:") else ""
     yield f"# {engine.name} {engine.version}".rstrip()
     yield ""
     yield NOTE
     yield ""
     yield f"{head.compared}. The run again, and this page from it:"
     yield ""
-    yield f"    gradconform run {head.target}{options}{isolated} --results run.jsonl"
+    dtypes = [part for dtype in head.dtypes for part in ("--dtype", dtype)]
+    yield f"    {command(head, *dtypes)} --results run.jsonl"
     yield "    python docs/engines.py run.jsonl"
     yield ""
     yield "```"

@@ -104,10 +104,15 @@ def manner(verdict: Verdict) -> tuple[str, ...]:
 
 def rerun(head: Head, scenario: str, device: str, dtype: str) -> str:
     """The command that runs one scenario again, with the same draws."""
-    parts = ["gradconform", "run", head.target, "--select", scenario]
+    chosen = ["--select", scenario]
     if (device,) != USUAL.device:
-        parts += ["--device", device]
-    parts += ["--dtype", dtype, "--seed", str(head.seed)]
+        chosen += ["--device", device]
+    return command(head, *chosen, "--dtype", dtype, "--seed", str(head.seed))
+
+
+def command(head: Head, *chosen: str) -> str:
+    """The command of a run, but for what it was restricted to: that is `chosen`."""
+    parts = ["gradconform", "run", head.target, *chosen]
     if head.corpus not in {USUAL.corpus, "none"}:
         parts += ["--corpus", head.corpus]
     if head.examples != USUAL.examples and head.corpus != "opinfo":
