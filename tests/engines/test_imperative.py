@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from gradconform.engines import Engine, Unsupported
-from gradconform.engines.registry import find_engine
 from gradconform.execution.host import InProcess
 from gradconform.execution.interpreter import run
 from gradconform.plan import Settings
 from gradconform.program.steps import Input, Program
 from gradconform.session import Session
-from gradconform.verdict import Conforms, Diverges, Unsupporting, Verdict
+from gradconform.verdict import Conforms, Diverges, Verdict
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProgram
-    from tests.engines.conftest import Examples
-
-
-def installed(name: str) -> Engine:
-    """An engine, where its extra is installed."""
-    if find_spec(name) is None:
-        pytest.skip(f"needs the extra {name}")
-    return find_engine(name)
+    from tests.engines.conftest import Answer, Answers, Installed
 
 
 def judge_on(engine: Engine, program: Program) -> Verdict:
@@ -41,21 +32,7 @@ def found(verdict: Verdict) -> tuple[str, str, str]:
     return first.what, first.where, first.got
 
 
-def assert_as_expected(verdicts: dict[str, Verdict], expected: dict[str, tuple[str, str, str] | str]) -> None:
-    """expected: the kind of each verdict; of a divergence, what `found` gives; of a lack, what it is."""
-    got: dict[str, tuple[str, str, str] | str] = {}
-    for scenario, verdict in verdicts.items():
-        match verdict:
-            case Diverges():
-                got[scenario] = found(verdict)
-            case Unsupporting(feature):
-                got[scenario] = feature
-            case _:
-                got[scenario] = verdict.kind
-    assert got == expected
-
-
-MYGRAD: dict[str, tuple[str, str, str] | str] = {
+MYGRAD: dict[str, Answer] = {
     "backward/elementary-functions": "conforms",
     "broadcasting/missing-dimensions": "conforms",
     "operators/tanh/gradients": "conforms",
@@ -86,12 +63,11 @@ MYGRAD: dict[str, tuple[str, str, str] | str] = {
 }
 
 
-def test_mygrad(examples: Examples) -> None:
-    installed("mygrad")
-    assert_as_expected(examples("mygrad", *MYGRAD), MYGRAD)
+def test_mygrad(answers: Answers) -> None:
+    assert answers("mygrad", *MYGRAD) == MYGRAD
 
 
-TINYGRAD: dict[str, tuple[str, str, str] | str] = {
+TINYGRAD: dict[str, Answer] = {
     "backward/elementary-functions": "conforms",
     "create-graph/third-derivative": "conforms",
     "operators/tanh/gradients": "conforms",
@@ -117,7 +93,7 @@ TINYGRAD: dict[str, tuple[str, str, str] | str] = {
 }
 
 
-def test_an_edit_of_mygrad_s_gradient_is_its_own(program: MakeProgram) -> None:
+def test_an_edit_of_mygrad_s_gradient_is_its_own(program: MakeProgram, installed: Installed) -> None:
     """Its gradients are arrays, and whoever writes to one finds it written."""
     engine = installed("mygrad")
     for edit in ("x.grad.mul_(10)", "x.grad.sub_(x.grad)", "x.grad[0] = 7.0"):
@@ -125,12 +101,11 @@ def test_an_edit_of_mygrad_s_gradient_is_its_own(program: MakeProgram) -> None:
         assert isinstance(judge_on(engine, made), Conforms), edit
 
 
-def test_tinygrad(examples: Examples) -> None:
-    installed("tinygrad")
-    assert_as_expected(examples("tinygrad", *TINYGRAD, dtype="float32"), TINYGRAD)
+def test_tinygrad(answers: Answers) -> None:
+    assert answers("tinygrad", *TINYGRAD, dtype="float32") == TINYGRAD
 
 
-def test_tinygrad_s_numbers_cross_in_every_dtype() -> None:
+def test_tinygrad_s_numbers_cross_in_every_dtype(installed: Installed) -> None:
     engine = installed("tinygrad")
     for dtype in (torch.float16, torch.float32, torch.float64, torch.int64, torch.int32, torch.bool):
         for data in (torch.tensor([[1, 0], [2, 3]]).t(), torch.tensor(1), torch.zeros(0, 2)):
@@ -143,19 +118,19 @@ def test_tinygrad_s_numbers_cross_in_every_dtype() -> None:
 NUMBER = Input("x", torch.tensor(3.0, dtype=torch.float64), True)
 
 
-def test_micrograd_differentiates_numbers(program: MakeProgram) -> None:
+def test_micrograd_differentiates_numbers(program: MakeProgram, installed: Installed) -> None:
     engine = installed("micrograd")
     text = "y = (x * 2 + 1).relu() / x - x ** 3\ny.backward(ones_like(y))"
     verdict = judge_on(engine, program(text, NUMBER))
     assert verdict.kind == "conforms"
 
 
-def test_micrograd_counts_a_second_backward_double(program: MakeProgram) -> None:
+def test_micrograd_counts_a_second_backward_double(program: MakeProgram, installed: Installed) -> None:
     text = "y = x * 2\nz = y * 3\nz.backward(retain_graph=True)\nz.backward(retain_graph=True)"
     assert found(judge_on(installed("micrograd"), program(text, NUMBER))) == ("value", "x.grad", "18.0")
 
 
-def test_micrograd_gives_a_leaf_that_nothing_reaches_zero(program: MakeProgram) -> None:
+def test_micrograd_gives_a_leaf_that_nothing_reaches_zero(program: MakeProgram, installed: Installed) -> None:
     engine, other = installed("micrograd"), Input("w", torch.tensor(2.0, dtype=torch.float64), True)
     got = found(judge_on(engine, program("y = x * 2\ny.backward()", NUMBER, other)))
     assert got == ("grad is not None", "w.grad", "0.0 (float64)")
@@ -172,7 +147,7 @@ def test_micrograd_gives_a_leaf_that_nothing_reaches_zero(program: MakeProgram) 
         ("x += 1", "operator add_"),
     ],
 )
-def test_micrograd_lacks(program: MakeProgram, text: str, feature: str) -> None:
+def test_micrograd_lacks(program: MakeProgram, text: str, feature: str, installed: Installed) -> None:
     with pytest.raises(Unsupported) as lack:
         run(program(text, NUMBER), installed("micrograd"))
     assert str(lack.value) == feature
