@@ -195,6 +195,10 @@ def retain_grad(self: Tensor) -> None:
 def leave_behind(tensor: Tensor, old: Node | None, new: Node | None) -> None:
     """Do what a write that changed the node of `tensor` from `old` to `new` does to its hooks."""
     if tensor._hooks is not None:
+        accumulator = _live_accumulator(tensor)
+        if accumulator is not None:  # of a leaf that is none any more
+            kept = hooks_of(accumulator)
+            kept.tensor = [entry for entry in kept.tensor if entry[1] is not tensor._hooks]
         tensor._hooks = None
     if tensor._retained and old is not None and new is not None and not _is_leaf(old):
         owner, index = _output(old)
@@ -212,7 +216,8 @@ def _table_of(tensor: Tensor, node: Node) -> Table:
         if not _is_leaf(node):
             owner, index = _output(node)
             hooks_of(owner).tensor.append((index, table))
-        elif (accumulator := _live_accumulator(tensor)) is not None:
+        # That of a leaf, or of what was one when a graph was recorded: it asks the tensor for its hooks.
+        if (accumulator := _live_accumulator(tensor)) is not None:
             hooks_of(accumulator).tensor.append((0, table))
     return table
 

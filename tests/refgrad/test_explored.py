@@ -278,6 +278,15 @@ PROGRAMS = {
         try: torch.as_strided_scatter(z.expand(2, 3), torch.ones(2, 2) * 1j, (2, 2), (1, 2), 1)
         except RuntimeError: print("not contiguous")
         """,
+    "hooks of a leaf that has been moved into a graph": """
+        for written, early in ((w, e) for w in (False, True) for e in (False, True)):
+            x, z = leaf([1., 2.]), leaf([3., 4.])
+            if early: x.register_hook(lambda g: print("hook", g))
+            y = -x; x.detach_()
+            if written: x.add_(z)
+            if not early: attempt(lambda: x.register_hook(lambda g: print("hook", g)) and None)
+            attempt(lambda: y.sum().backward()); print(written, early)
+        """,
 }
 
 
