@@ -24,6 +24,7 @@ from .inference_mode import inference_mode
 from .levels import LEVELS
 from .node import UNTRACKED, Node, Sentinel
 from .outputs import Parts
+from .placement import misplaced
 from .reentrant import Faces
 from .tensor import Tensor
 from .transform_state import active
@@ -251,6 +252,7 @@ def _seeds(roots: Sequence[Any], given: Sequence[Any], graph: bool) -> list[tupl
     """
     seeds: list[tuple[Node, Any]] = []
     missing = None
+    elsewhere = None
     index = 0
     for root, cotangent in zip(roots, given, strict=False):
         edge = root if isinstance(root, GradientEdge) else None
@@ -263,6 +265,9 @@ def _seeds(roots: Sequence[Any], given: Sequence[Any], graph: bool) -> list[tupl
             if cotangent._dtype is not root._dtype:
                 expected = root.grad_dtype if root.is_leaf else root._dtype
                 value = value if expected is None else value.to(expected)
+            if cotangent._data.device != root._data.device:
+                elsewhere = elsewhere or misplaced(root, cotangent, index)
+                value = value if cotangent._shape else value.to(root._data.device)
         elif node is not None:
             value = root._like(_ones_for(root)) if graph else _ones_for(root)
         else:
@@ -278,6 +283,8 @@ def _seeds(roots: Sequence[Any], given: Sequence[Any], graph: bool) -> list[tupl
         raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
     if missing is not None:
         raise RuntimeError(f"element {missing} of tensors does not require grad and does not have a grad_fn")
+    if elsewhere is not None:
+        raise elsewhere
     return seeds
 
 

@@ -32,6 +32,7 @@ from .node import LEAF, OBSERVERS, SEQUENCE, UNTRACKED, check_saved, freed, note
 from .operands import refuse_operands, refuse_untold
 from .optional import optional
 from .outputs import separate
+from .placement import placed
 from .rules.formulas import FUNCTIONS, fit
 from .rules.registry import Rule
 from .saved import SavedNode, result_data, unpack, unpack_result
@@ -94,6 +95,7 @@ def compile_rule(rule: Rule, operations: dict[str, Operation]) -> Operation:
         "note_version": note_version,
         "number": number,
         "partial": functools.partial,
+        "placed": placed,
         "track": track,
         "observe": observe,
         "refuse_operands": refuse_operands,

@@ -74,7 +74,17 @@ def _same(rule: Rule, tensors: tuple[str, ...]) -> str:
     tests = [f"dtype is {other}._dtype" for other in others] + ["dtype in PLAIN"]
     if rule.elementwise:
         tests += [f"(shape is {other}._shape or shape == {other}._shape)" for other in others]
+        tests += _in_one_place(tensors)
     return " and ".join(tests)
+
+
+def _in_one_place(tensors: tuple[str, ...]) -> list[str]:
+    """Return the test that no tensor without dimensions lies on another device than the rest."""
+    first, others = tensors[0], tensors[1:]
+    if not others:
+        return []
+    alike = " and ".join(f"{first}._data.device == {other}._data.device" for other in others)
+    return [f"(shape or {alike})"]
 
 
 def _apply(rule: Rule) -> list[str]:
@@ -136,6 +146,7 @@ def _apply(rule: Rule) -> list[str]:
         test = " and ".join([f"dtype is {name}._dtype" for name in everything] + ["dtype in PLAIN"])
         if rule.elementwise:
             test += "".join(f" and shape == {name}._shape" for name in everything)
+            test += "".join(f" and {one}" for one in _in_one_place(everything))
         body.append(f"plain = {test}")
     body += _record(rule, fresh=True)
     body += [*forward, "return out"]
@@ -194,12 +205,14 @@ def _record_function(rule: Rule) -> list[str]:
     body = ["data = out._data", "shape = out._shape", "dtype = out._dtype"]
     tests = ["dtype in PLAIN"]
     for name in rule.differentiable:
-        tests.append(f"dtype is {name}._dtype" + (f" and shape == {name}._shape" if rule.elementwise else ""))
+        alike = f" and shape == {name}._shape and (shape or data.device == {name}._data.device)"
+        tests.append(f"dtype is {name}._dtype" + (alike if rule.elementwise else ""))
         if name == rule.number:
             # What has no node gets no gradient, which alone would need its shape.
             body += [
                 f"if isinstance({name}, Tensor):",
-                f"    alike = dtype is {name}._dtype and ({name}._node is None or shape == {name}._shape)",
+                f"    alike = dtype is {name}._dtype and ({name}._node is None or shape == {name}._shape",
+                f"        and (shape or data.device == {name}._data.device))",
                 "else:",
                 f"    {name} = number(dtype, {name})",
                 f"    alike = {name}.plain",
@@ -288,10 +301,23 @@ def _place(rule: Rule, result: str) -> tuple[str, str]:
     return f"data{place}", f"out{place}"
 
 
+def _place_edges(rule: Rule, mask: int) -> list[str]:
+    """Return the lines that bring the gradients of tensors without dimensions back to their devices."""
+    lines = []
+    data = "data[0]" if rule.outputs else "data"
+    for name in chosen_tensors(rule, mask):
+        lines += [
+            f"if not {name}._shape and {name}._data.device != {data}.device:",
+            f"    e_{name} = placed(e_{name}, {name})",
+        ]
+    return lines
+
+
 def _make_node(rule: Rule, mask: int, plain: bool, fresh: bool) -> list[str]:
     needs = Needs.of(rule, mask, plain)
     edges = [f"e_{name}" for name in chosen_tensors(rule, mask)]
-    lines = [
+    lines = [] if plain or len(rule.differentiable) == 1 else _place_edges(rule, mask)
+    lines += [
         f"node = new({class_name(rule, mask, plain)})",
         f"node.next = {edges[0] if len(edges) == 1 else '(' + ', '.join(edges) + ')'}",
         "node.seq = next(SEQUENCE)",

@@ -304,8 +304,7 @@ def to(
     flags = [arg for arg in args if isinstance(arg, bool)]  # non_blocking, copy
     copy = copy or flags[1:] == [True]
     plain: list[Any] = [arg._data if isinstance(arg, Tensor) else arg for arg in args]
-    target = input._data[:0] if input._data.ndim else input._data
-    like = target.to(*plain, **kwargs)
+    like = input._data.new_empty(0).to(*plain, **kwargs)
     device, dtype = like.device, like.dtype
     same = device == input.device and dtype is input.dtype and not copy
     if same and (memory_format is torch.preserve_format or _is_in(input._data, memory_format)):

@@ -12,6 +12,7 @@ import torch
 
 from gradconform.engines.base import Handle
 from gradconform.engines.torch import TorchEngine
+from gradconform.errors import Unsupported
 from gradconform.execution.home import mapped
 from gradconform.execution.interpreter import Detail, run
 from gradconform.oracle.devices import attributed
@@ -161,3 +162,18 @@ def test_a_law_about_numbers_alone_is_kept_by_nobody_and_broken_by_nobody(progra
 def test_a_number_that_is_asked_for_is_unsupported_on_meta(program: MakeProgram) -> None:
     lack = Unsupporting(f"what takes numbers on meta, in torch {torch.__version__} itself")
     assert on_meta(program("y = x.sum().item()"), TorchEngine()) == lack
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "with autograd.forward_ad.dual_level():\n    y = x * 2",
+        "with no_grad():\n    y = autograd.forward_ad.unpack_dual(x)",
+        "def f(a):\n    return a * 2\ny = func.jvp(f, (x,), (x,))",
+    ],
+)
+def test_forward_mode_is_not_run_on_meta(program: MakeProgram, text: str) -> None:
+    bound = program(text)
+    with pytest.raises(Unsupported, match="forward mode on meta"):
+        run(bound, TorchEngine(), "meta")
+    run(bound, TorchEngine())

@@ -15,6 +15,7 @@ from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries
 from gradconform.execution.home import at_home
 from gradconform.execution.limits import Budget, LimitExceeded
+from gradconform.execution.meta import require_runnable
 from gradconform.execution.observe import Observer, message_of
 from gradconform.program.layouts import fresh
 from gradconform.program.script import SEED
@@ -60,6 +61,7 @@ def run(program: Program, engine: Engine, device: str = "cpu", detail: Detail = 
     Raises Unsupported where the engine lacks something that the program needs, and AdapterError where the
     adapter breaks its contract.
     """
+    require_runnable(program, device)
     return _Run(program, engine, device, detail).trace()
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gradconform.execution.home import mapped
+from gradconform.execution.meta import is_meta
 from gradconform.oracle.judge import judge
 from gradconform.program.steps import Apply, Get, Mutate, Program
 from gradconform.program.vocabulary import RANDOM
@@ -59,7 +60,7 @@ def attributed(
 
 def is_elsewhere(device: str) -> bool:
     """Whether a device has numbers of its own."""
-    return device.partition(":")[0] not in {"cpu", "meta"}
+    return device != "cpu" and not is_meta(device)
 
 
 def _is_the_same(program: Program) -> bool:

@@ -24,6 +24,7 @@ import torch
 from gradconform.engines.devices import missing_kernel
 from gradconform.engines.torch import TorchEngine
 from gradconform.execution.interpreter import Detail, run
+from gradconform.execution.meta import is_meta
 from gradconform.oracle.compare import Comparison, compare
 from gradconform.oracle.facts import Facts, check
 from gradconform.oracle.failures import describe_error
@@ -111,7 +112,7 @@ def _lack(expected: Trace, device: str) -> str:
 
     A backend need not have every kernel, and tensors on `meta` have no numbers that a program could ask for.
     """
-    if device.partition(":")[0] == "meta":
+    if is_meta(device):
         return "what takes numbers on meta"
     for error in (expected.error, *expected.caught.values()):
         kernel = missing_kernel(error.message) if error and "NotImplementedError" in error.classes else ""

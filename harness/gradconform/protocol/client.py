@@ -14,6 +14,7 @@ from dataclasses import replace
 from gradconform.errors import AdapterError, EngineError, Unsupported
 from gradconform.execution.host import Host, Lost, OutOfTime
 from gradconform.execution.interpreter import Detail
+from gradconform.execution.meta import is_meta
 from gradconform.program.steps import Apply, Mutate, Program
 from gradconform.protocol.memory import GIB
 from gradconform.protocol.messages import (
@@ -194,7 +195,7 @@ def lacking(program: Program, device: str, known: Capabilities) -> str:
             return f"inputs of more than {MAX_ELEMENTS} numbers in a process of its own"
         if item.data.dim() > MAX_RANK:
             return f"inputs of more than {MAX_RANK} dimensions in a process of its own"
-    if device.partition(":")[0] == "meta":
+    if is_meta(device):
         return "device meta in a process of its own: traces hold numbers"
     if known.devices is not None and not {device, device.partition(":")[0]} & known.devices:
         return f"device {device}"
