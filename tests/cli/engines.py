@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -59,6 +59,28 @@ class Interrupts(Named):
         if type(self).backwards > 3:
             raise KeyboardInterrupt
         super().backward(*arguments, **options)
+
+
+class Nonsense(Named):
+    """An adapter that returns what is none of what it should."""
+
+
+class NoNumbers(Nonsense):
+    def to_torch(self, handle: Any) -> Any:
+        return "seven"
+
+
+class NoTensor(Nonsense):
+    def from_torch(self, tensor: torch.Tensor, *, requires_grad: bool = False) -> Any:
+        return None
+
+
+class NoFeatures(Nonsense):
+    features: ClassVar[Any] = {"operator": "add"}
+
+
+class NoPolicies(Nonsense):
+    policies: ClassVar[Any] = 5
 
 
 not_an_engine = 7

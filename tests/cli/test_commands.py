@@ -154,6 +154,12 @@ def test_fail_fast_stops_at_the_first_failure(gradconform: Invoke, tmp_path: Pat
         (["run", "engines:not_an_engine"], "is a int; expected an Engine"),
         (["run", "no_such_module:engine"], "there is no module 'no_such_module' to import"),
         (
+            ["run", "jax"],
+            "engine 'jax' needs the module 'jax', which is not installed; pip install 'gradconf",
+        ),
+        (["run", "engines:NoFeatures"], "engine NoFeatures declares 'add' for 'operator'; expected a set of"),
+        (["run", "engines:NoPolicies"], "its policies are 5; expected a mapping of strings"),
+        (
             ["run", "torch", "--select", "acumulation"],
             "'acumulation' selects no scenario; did you mean 'accumulation'",
         ),
@@ -187,14 +193,30 @@ def test_fail_fast_stops_at_the_first_failure(gradconform: Invoke, tmp_path: Pat
     ],
 )
 def test_a_mistake_is_one_message_and_exit_code_2(
-    gradconform: Invoke, arguments: list[str], message: str
+    gradconform: Invoke, arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(sys.modules, "jax", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "gradconform.engines.jax", raising=False)
     if "--select" not in arguments and arguments[0] == "run":
         arguments = [*arguments, "--select", TWO]
     result = gradconform(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [
+        ("NoNumbers", "to_torch gave 'seven' for a Tensor; expected a dense torch tensor on cpu"),
+        ("NoTensor", "from_torch gave None for input 'x', which is_tensor says is none; expected a tensor"),
+    ],
+)
+def test_an_adapter_that_returns_nonsense_is_one_line(gradconform: Invoke, engine: str, message: str) -> None:
+    result = gradconform("run", f"engines:{engine}", "--select", TWO, *QUICK)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"gradconform: engine {engine}: {message}")
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_spec_error_is_located_and_no_traceback(gradconform: Invoke, own: Path) -> None:

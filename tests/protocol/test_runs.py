@@ -272,6 +272,10 @@ def test_limits_that_make_no_sense_are_refused_by_the_plugin(
         (("explore", "torch", "--memory", "5"), "--memory limits an engine that has a process of its own"),
         (("run", "worker:"), "'worker:' names no command"),
         (("run", "worker:no-such-command"), "`no-such-command` cannot be started: No such file or directory"),
+        (
+            ("run", f"worker:{shlex.join((sys.executable, str(WORKERS / 'hellos.py'), 'text'))}"),
+            "this is no JSON: Expecting value: line 1 column 1 (char 0); its first line is 'Loading the ",
+        ),
         (("run", "no-such-engine", "--isolate"), "no engine is registered as 'no-such-engine'"),
     ],
 )

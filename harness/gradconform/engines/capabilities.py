@@ -10,10 +10,11 @@ declared, and everything of it is tried; of a kind that does, what it does not n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from textwrap import fill
 
-from gradconform.errors import UsageError, did_you_mean
+from gradconform.errors import AdapterError, UsageError, did_you_mean
 from gradconform.program.needs import KINDS, Feature, needs
 from gradconform.program.steps import Program
 
@@ -33,6 +34,29 @@ def undeclared(program: Program, capabilities: Capabilities) -> tuple[Feature, .
             if feature.kind in capabilities and feature.name not in capabilities[feature.kind]
         )
     )
+
+
+def require_declaration(engine: str, features: object) -> None:
+    """Raises AdapterError for what an engine declares and is no declaration, nor None."""
+    if features is None:
+        return
+    if not isinstance(features, Mapping):
+        raise AdapterError(
+            f"engine {engine} declares the features {features!r:.60}; expected sets of names by kind, as "
+            "read_capabilities gives them"
+        )
+    for kind, names in features.items():
+        if kind not in KINDS:
+            raise AdapterError(f"engine {engine} declares features of the kind {kind!r}; {_kinds(str(kind))}")
+        if not isinstance(names, AbstractSet) or not all(isinstance(name, str) for name in names):
+            raise AdapterError(
+                f"engine {engine} declares {names!r:.60} for '{kind}'; expected a set of names"
+            )
+
+
+def _kinds(kind: str) -> str:
+    """What to write in place of a kind that there is not."""
+    return did_you_mean(kind, KINDS) or f"the kinds are {', '.join(KINDS)}"
 
 
 def by_kind(features: Iterable[Feature]) -> Capabilities:
@@ -57,8 +81,7 @@ def read_capabilities(path: Path) -> Capabilities:
         raise UsageError(f"{path}: expected lists of features by kind ({', '.join(KINDS)})")
     for kind, names in document.items():
         if kind not in KINDS:
-            hint = did_you_mean(str(kind), KINDS) or f"the kinds are {', '.join(KINDS)}"
-            raise UsageError(f"{path}: there is no kind of features '{kind}'; {hint}")
+            raise UsageError(f"{path}: there is no kind of features '{kind}'; {_kinds(str(kind))}")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise UsageError(f"{path}: '{kind}' is a list of names, got {names!r:.100}")
     return {kind: frozenset(names) for kind, names in document.items()}

@@ -4,7 +4,7 @@ the engine is one for each device."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -12,6 +12,7 @@ from inspect import signature
 from typing import Any
 
 from gradconform.engines.base import Engine
+from gradconform.engines.capabilities import require_declaration
 from gradconform.errors import AdapterError, EngineError, GradconformError, did_you_mean
 
 GROUP = "gradconform.engines"
@@ -92,6 +93,11 @@ def _named(engine: Engine, name: str) -> Engine:
     called: object = getattr(engine, "name", None)
     if not (isinstance(called, str) and called.strip() and called.isprintable()):
         raise AdapterError(f"engine '{name}' is called {called!r}; expected a name of printable characters")
+    for what in ("policies", "composed"):
+        told: object = getattr(engine, what)
+        if not isinstance(told, Mapping):
+            raise AdapterError(f"engine '{name}': its {what} are {told!r:.60}; expected a mapping of strings")
+    require_declaration(called, engine.features)
     return engine
 
 

@@ -73,7 +73,7 @@ def make_inputs(inputs: tuple[Input, ...], engine: Engine, device: str) -> Envir
     environment: Environment = {}
     for item in inputs:
         try:
-            environment[item.name] = engine.from_torch(fresh(item, device), requires_grad=item.requires_grad)
+            handle = engine.from_torch(fresh(item, device), requires_grad=item.requires_grad)
         except (AdapterError, Unsupported):
             raise
         except Exception as error:
@@ -83,6 +83,12 @@ def make_inputs(inputs: tuple[Input, ...], engine: Engine, device: str) -> Envir
                 f"{tuple(item.data.shape)}): {type(error).__name__}: {error}; raise "
                 "gradconform.engines.Unsupported for what the engine does not have"
             ) from error
+        if not engine.is_tensor(handle):
+            raise AdapterError(
+                f"engine {engine.name}: from_torch gave {handle!r:.60} for input '{item.name}', which "
+                "is_tensor says is none; expected a tensor of the engine's own"
+            )
+        environment[item.name] = handle
     return environment
 
 
