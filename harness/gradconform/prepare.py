@@ -161,6 +161,7 @@ def head_of(host: Host, target: str, options: Options, planned: Plan) -> Head:
     """The head of a run's results."""
     import torch
 
+    from gradconform.execution.kernels import pinned_on
     from gradconform.results import Head
 
     return Head(
@@ -184,6 +185,7 @@ def head_of(host: Host, target: str, options: Options, planned: Plan) -> Head:
         digest=_digest(planned),
         declares=tuple(f"{name}: {option}" for name, option in sorted(host.policies.items())),
         composed=tuple(f"{name} = {text}" for name, text in sorted(host.composed.items())),
+        kernels=pinned_on((*settings_of(options).devices, target.partition("@")[2] or "cpu")),
         known=planned.known,
         unreached=planned.unreached,
         expired=planned.expired,

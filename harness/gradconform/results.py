@@ -62,7 +62,8 @@ class Head:
     that a program might take; None: there was no limit. tasks: how many (scenario, device, dtype) the run
     set out to do. absent: devices asked for and not there. corpus: the name of what was run, or "none".
     specs: spec files or folders beside it, as they were given. digest: of the spec files that the tests
-    come from, and of the known failures. known: the files of these that are of this engine. unreached:
+    come from, and of the known failures. kernels: what is pinned about kernels of a GPU, in words. known: the
+    files of these that are of this engine. unreached:
     entries of which no test was selected. expired: the ids of the others whose day was over when the run
     began."""
 
@@ -86,6 +87,7 @@ class Head:
     digest: str = ""
     declares: tuple[str, ...] = ()
     composed: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     unreached: int = 0
     expired: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from gradconform.engines.base import Engine
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries
 from gradconform.execution.home import at_home
+from gradconform.execution.kernels import exactly
 from gradconform.execution.limits import Budget, LimitExceeded
 from gradconform.execution.meta import require_runnable
 from gradconform.execution.observe import Observer, message_of
@@ -62,7 +63,8 @@ def run(program: Program, engine: Engine, device: str = "cpu", detail: Detail = 
     adapter breaks its contract.
     """
     require_runnable(program, device)
-    return _Run(program, engine, device, detail).trace()
+    with exactly():
+        return _Run(program, engine, device, detail).trace()
 
 
 def make_inputs(inputs: tuple[Input, ...], engine: Engine, device: str) -> Environment:

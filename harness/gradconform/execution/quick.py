@@ -18,6 +18,7 @@ from gradconform.engines.base import Engine, Handle, looks
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.compile import Block, Compiler, Environment, drop_temporaries, phase_of
 from gradconform.execution.interpreter import make_inputs
+from gradconform.execution.kernels import exactly
 from gradconform.execution.limits import Budget, LimitExceeded, bounded
 from gradconform.program.names import TEMPORARY
 from gradconform.program.steps import Apply, Backward, Fact, Input, Program, Ref, Step, body_of, flatten
@@ -204,6 +205,10 @@ class Runner:
 
         The grad mode must be the default one, and is afterwards.
         """
+        with exactly():
+            return self._run(program)
+
+    def _run(self, program: Outline) -> Quick:
         engine, functions = self.engine, self._functions
         environment = make_inputs(program.inputs, engine, self.device)
         machine: Machine | None = None

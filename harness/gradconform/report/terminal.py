@@ -162,6 +162,8 @@ def _notes(results: Results) -> Iterator[Line]:
     yield from _numbers(results.cases)
     yield from _known(results)
     yield Line(head.compared)
+    if head.kernels:
+        yield Line(f"kernels: {', '.join(head.kernels)}")
     for reason in head.absent:
         yield Line(f"not run: device {reason}", "bad")
 
