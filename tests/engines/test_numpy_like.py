@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,11 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("norm", (X[0],), {}),
     ("norm", (X[0], 3), {}),
     ("linalg.vector_norm", (X, 2, 1), {"keepdim": True}),
+    ("linalg.norm", (X,), {}),
+    ("linalg.norm", (X, 2), {}),
+    ("linalg.norm", (X, "nuc"), {}),
+    ("linalg.norm", (X[0], 3), {"keepdim": True}),
+    ("linalg.norm", (CUBE, 2, (0, 1)), {}),
     ("cumsum", (X, 1), {}),
     ("flatten", (CUBE, 1), {}),
     ("flatten", (CUBE, 0, 1), {}),
@@ -63,6 +69,11 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("where", (X > 0, X, X * 2), {}),
     ("repeat", (X, 2, 1, 2), {}),
     ("repeat_interleave", (X, 2), {"dim": 1}),
+    ("t", (X,), {}),
+    ("atleast_1d", (X[0, 0],), {}),
+    ("atleast_1d", ([X[0, 0], X],), {}),
+    ("atleast_2d", (X[0],), {}),
+    ("atleast_2d", ([X[0, 0], X[0]],), {}),
     ("roll", (X, 1, 1), {}),
     ("flip", (X, 0, 1), {}),
     ("rot90", (X,), {"k": 1}),
@@ -117,6 +128,16 @@ def test_what_a_module_lacks_is_not_in_the_table() -> None:
         Names(np).no_such  # noqa: B018 - that reading it raises is the question
 
 
+def test_another_spelling_is_the_same_function() -> None:
+    module = SimpleNamespace(soft_sign=np.sign)
+    assert operators(module, dtypes={})["nn.functional.softsign"](-2.0) == -1.0
+
+
+def test_what_is_left_out_is_not_in_the_table() -> None:
+    assert "to" in TABLE
+    assert "to" not in operators(np, dtypes={}, without=("to",))
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "lack"),
     [
@@ -124,6 +145,8 @@ def test_what_a_module_lacks_is_not_in_the_table() -> None:
         ("to", (X.numpy(), "cpu"), "another tensor or a device"),
         ("masked_select", (X.numpy(), np.array([True, False, True])), "a mask that broadcasts"),
         ("norm", (X.numpy(), 3), "norms over several dimensions"),
+        ("t", (CUBE.numpy(),), "t of more than two dimensions"),
+        ("repeat", (X.numpy(), 2), "repeat in fewer dimensions"),
     ],
 )
 def test_what_numpy_has_no_word_for_is_unsupported(name: str, arguments: tuple[Any, ...], lack: str) -> None:

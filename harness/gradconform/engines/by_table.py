@@ -14,8 +14,10 @@ that the engine's function does not take.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
+from operator import attrgetter
+from types import UnionType
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakValueDictionary
 
@@ -36,25 +38,37 @@ PLAIN: Mapping[str, Callable[..., Any]] = {
 """Operators that are Python's, for any object."""
 
 
+DESCRIBED: Mapping[str, Callable[[Handle], Any]] = {
+    name: attrgetter(name) for name in ("shape", "dtype", "ndim", "T")
+}
+"""Attributes of tensors that have torch's names nearly everywhere."""
+
+
 class TableEngine(TorchLikeEngine):
     """An imperative engine by tables.
 
-    tensor: its class of tensors. operators: its functions by the words of the step language, with torch's
-    arguments; what they give goes through `taken`. dtypes: its dtypes by torch's names. attributes: what
-    reads each attribute of a tensor that it has. modes: its modes. retains: whether a graph is still there
-    after a backward. records: whether gradients have graphs of their own. policies: the conventions of its
-    own that it declares.
+    Of a class: lacking: words of the exceptions by which the engine says that it does not have something,
+    beside NotImplementedError. writable: attributes of its tensors that can be written.
+
+    Of an object: tensor: its class of tensors, or a union of classes. operators: its functions by the words
+    of the step language, with torch's arguments; what they give goes through `taken`. dtypes: its dtypes by
+    torch's names. attributes: what reads each attribute of a tensor that it has. modes: its modes. retains:
+    whether a graph is still there after a backward. records: whether gradients have graphs of their own.
+    policies: the conventions of its own that it declares.
 
     Gradients are looked at in leaves alone: these engines keep them of every tensor, or do not tell leaves
     from others, and what torch does not keep is nothing to compare. A program that itself reads `.grad` of
     another tensor gets what the engine has.
     """
 
+    lacking: Sequence[str] = ()
+    writable: Container[str] = ()
+
     def __init__(
         self,
         module: Any,
         *,
-        tensor: type,
+        tensor: type | UnionType,
         name: str,
         operators: Mapping[str, Callable[..., Any]],
         dtypes: Mapping[str, Any],
@@ -99,9 +113,9 @@ class TableEngine(TorchLikeEngine):
         """What a factory has made, as a tensor that requires grad or does not, where the engine tells."""
         return handle
 
-    def lacks(self, error: Exception) -> bool:  # noqa: ARG002 - some say so
+    def lacks(self, error: Exception) -> bool:
         """Whether an exception is the engine's way to say that it does not have something."""
-        return False
+        return isinstance(error, NotImplementedError) or any(words in str(error) for words in self.lacking)
 
     def taken(self, result: Any) -> Any:
         """What an operator gave, as a tensor, where the engine gives something else."""
@@ -251,7 +265,7 @@ class TableEngine(TorchLikeEngine):
         return self._name_of(found) if attribute == "dtype" else found
 
     def set(self, handle: Handle, attribute: str, value: Any) -> None:
-        if attribute in WRITABLE:
+        if attribute in WRITABLE and attribute not in self.writable:
             raise Unsupported(f"writing attribute {attribute}")
         super().set(handle, attribute, value)
 

@@ -15,15 +15,10 @@ from autograd.builtins import tuple as traced_tuple
 
 from gradconform.engines.functional import FunctionalEngine
 from gradconform.engines.numpy_like import operators
+from gradconform.engines.numpy_words import NUMBERS
 from gradconform.engines.recorded import Array, Function
 
-DTYPES = {
-    name: np.dtype(name)
-    for name in (
-        *("float16", "float32", "float64", "complex64", "complex128"),
-        *("bool", "uint8", "int8", "int16", "int32", "int64"),
-    )
-}
+DTYPES = {name: np.dtype(name) for name in (*NUMBERS, "complex64", "complex128")}
 
 
 class Hips(FunctionalEngine):
@@ -55,12 +50,20 @@ class Hips(FunctionalEngine):
     def is_array(self, value: object) -> bool:
         return isinstance(value, np.ndarray | np.generic)
 
+    def lacks(self, error: Exception) -> bool:
+        # A rule that is missing for one of three arguments or more is a KeyError of their numbers.
+        missing = isinstance(error, KeyError) and isinstance(error.args[0], int)
+        return super().lacks(error) or missing or any(words in str(error) for words in LACKING)
+
     def vjp(
         self, function: Function, primals: Sequence[Array], cotangents: Sequence[Array]
     ) -> Sequence[Array | None]:
         pull, _ = make_vjp(lambda arguments: traced_tuple(function(*arguments)))(traced_tuple(primals))
         gradients: Any = pull(traced_tuple(cotangents))
         return tuple(gradients)
+
+
+LACKING = ("Can't handle", "not supported for the input types")
 
 
 def _relu(input: Array) -> Array:

@@ -34,7 +34,6 @@ class Jax(FunctionalEngine):
             version=jax.__version__,
             operators={
                 **operators(jnp, jax.nn, jax.scipy.special, jax.lax, dtypes=DTYPES),
-                "nn.functional.softsign": jax.nn.soft_sign,
                 "complex": lambda real, imag: jax.lax.complex(real, imag),
                 "nn.functional.gelu": lambda input, approximate="none": jax.nn.gelu(
                     input, approximate=approximate == "tanh"

@@ -62,6 +62,8 @@ OTHERWISE = {
     "to": "cast",
     "nn.functional.softmax": "softmax",
     "nn.functional.log_softmax": "log_softmax",
+    "nn.functional.binary_cross_entropy": "binary_crossentropy",
+    "nn.functional.binary_cross_entropy_with_logits": "binary_crossentropy_logits",
 }
 """Words that have another method's name."""
 

@@ -37,6 +37,8 @@ ATTRIBUTES = {"grad": lambda handle: Value(handle.grad)}
 class Micrograd(TableEngine):
     """micrograd's values, each the one number of a tensor without dimensions."""
 
+    lacking = ("only supporting",)
+
     def __init__(self) -> None:
         super().__init__(
             micrograd,
@@ -72,9 +74,6 @@ class Micrograd(TableEngine):
         if attribute == "grad" and not self._passed:
             raise Unsupported("gradients before the first backward")
         return super().peek(handle, attribute)
-
-    def lacks(self, error: Exception) -> bool:
-        return "only supporting" in str(error)
 
     def identity(self, handle: Handle) -> int | Unseen:  # noqa: ARG002 - a gradient is no object
         return UNSEEN

@@ -11,16 +11,11 @@ import torch
 
 from gradconform.engines.functional import FunctionalEngine
 from gradconform.engines.numpy_like import operators
+from gradconform.engines.numpy_words import NUMBERS
 from gradconform.engines.recorded import Array, Function
 
 DTYPES = {
-    **{
-        name: getattr(mx, name)
-        for name in (
-            *("float16", "bfloat16", "float32", "float64", "complex64"),
-            *("uint8", "int8", "int16", "int32", "int64"),
-        )
-    },
+    **{name: getattr(mx, name) for name in (*NUMBERS, "bfloat16", "complex64") if name != "bool"},
     "bool": mx.bool_,
 }
 
@@ -68,8 +63,10 @@ class Mlx(FunctionalEngine):
 
 _LACKING = (
     "not implemented",
-    "not yet supported",
+    "not yet support",
     "not supported",
+    "arrays must have type",
+    "input arrays must promote to",
     "cannot index mlx array",
     "incompatible function arguments",
     "cannot calculate vjp",

@@ -10,11 +10,11 @@ remains here is torch's order of arguments, `dim` for `axis`, and its pairs of v
 from __future__ import annotations
 
 import operator as python
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from gradconform.engines.numpy_words import ALONG, BINARY, CASTS, FOURIER, REDUCTIONS, UNARY
+from gradconform.engines.numpy_words import ALONG, BINARY, CASTS, FOURIER, REDUCTIONS, SPELLINGS, UNARY
 from gradconform.engines.torch_like import SYMBOLS
 from gradconform.errors import Unsupported
 
@@ -39,20 +39,22 @@ class Names:
         return found
 
     def find(self, path: str) -> Any:
-        """What stands at a dotted path in the first module that has it; None where none has."""
-        for module in self._modules:
-            found = module
-            for part in path.split("."):
-                found = getattr(found, part, None)
-            if found is not None:
-                return found
+        """What stands at a dotted path, or at another spelling of it, in the first module that has it; None
+        where none has."""
+        for spelling in (path, SPELLINGS.get(path, path)):
+            for module in self._modules:
+                found = module
+                for part in spelling.split("."):
+                    found = getattr(found, part, None)
+                if found is not None:
+                    return found
         return None
 
 
-def operators(*modules: Any, dtypes: Mapping[str, Any]) -> Operators:
+def operators(*modules: Any, dtypes: Mapping[str, Any], without: Container[str] = ()) -> Operators:
     """Torch's operators over the functions of these modules, the first that has one.
 
-    dtypes: the engine's dtypes by torch's names.
+    dtypes: the engine's dtypes by torch's names. without: operators that are not to be in the table.
     """
     np = Names(*modules)
     table: Operators = {**SYMBOLS}
@@ -64,7 +66,17 @@ def operators(*modules: Any, dtypes: Mapping[str, Any]) -> Operators:
             table[f"fft.{name}"] = _fourier(found)
     table |= {name: partial(_cast, dtypes, wanted) for name, wanted in CASTS.items()}
     table["to"] = partial(_to, tuple(dtypes.values()))
-    return table | _shapes(np) | _places(np) | _reductions(np) | _networks(np) | _made(np)
+    table |= _told() | _shapes(np) | _places(np) | _reductions(np) | _networks(np) | _made(np)
+    return {word: function for word, function in table.items() if word not in without}
+
+
+def _told() -> Operators:
+    """What arrays tell of themselves."""
+    return {
+        "item": lambda input: input.item(),
+        "numel": lambda input: input.size,
+        "dim": lambda input: input.ndim,
+    }
 
 
 def _unary(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -146,6 +158,24 @@ def _shapes(np: Names) -> Operators:
     def transpose(input: Array, dim0: int, dim1: int) -> Array:
         return np.swapaxes(input, dim0, dim1)
 
+    def t(input: Array) -> Array:
+        if input.ndim > 2:  # torch refuses it; numpy has no such word that could
+            raise Unsupported("t of more than two dimensions")
+        return np.transpose(input)
+
+    def repeat(input: Array, *repeats: Any) -> Array:
+        sizes = _sizes(repeats)
+        if len(sizes) < input.ndim:  # the same
+            raise Unsupported("repeat in fewer dimensions")
+        return np.tile(input, sizes)
+
+    def at_least(word: str) -> Callable[..., Any]:
+        def call(*tensors: Any) -> Any:
+            given = tensors[0] if isinstance(tensors[0], tuple | list) else tensors
+            return getattr(np, word)(*given)
+
+        return call
+
     return {
         "reshape": lambda input, *shape: np.reshape(input, _sizes(shape)),
         "view": lambda input, *shape: np.reshape(input, _sizes(shape)),
@@ -153,7 +183,7 @@ def _shapes(np: Names) -> Operators:
         "transpose": transpose,
         "swapaxes": transpose,
         "swapdims": transpose,
-        "t": lambda input: np.transpose(input),
+        "t": t,
         "T": lambda input: np.transpose(input),
         "mT": lambda input: np.swapaxes(input, -1, -2),
         "permute": lambda input, *dims: np.transpose(input, _sizes(dims)),
@@ -169,7 +199,7 @@ def _shapes(np: Names) -> Operators:
         "hstack": lambda tensors: np.hstack(tensors),
         "vstack": lambda tensors: np.vstack(tensors),
         "tile": lambda input, *dims: np.tile(input, _sizes(dims)),
-        "repeat": lambda input, *repeats: np.tile(input, _sizes(repeats)),
+        "repeat": repeat,
         "repeat_interleave": lambda input, repeats, dim=None: np.repeat(input, repeats, axis=dim),
         "roll": lambda input, shifts, dims=None: np.roll(input, shifts, axis=dims),
         "flip": lambda input, *dims: np.flip(input, axis=_sizes(dims)),
@@ -178,8 +208,8 @@ def _shapes(np: Names) -> Operators:
         "split_with_sizes": split,
         "chunk": lambda input, chunks, dim=0: split(input, -(-input.shape[dim] // chunks), dim),
         "broadcast_tensors": lambda *tensors: np.broadcast_arrays(*tensors),
-        "atleast_1d": lambda input: np.atleast_1d(input),
-        "atleast_2d": lambda input: np.atleast_2d(input),
+        "atleast_1d": at_least("atleast_1d"),
+        "atleast_2d": at_least("atleast_2d"),
         "clone": lambda input: np.copy(input),
     }
 
@@ -272,6 +302,11 @@ def _reductions(np: Names) -> Operators:
     def vector_norm(x: Array, ord: Any = 2, dim: Any = None, keepdim: bool = False) -> Array:
         return norm(x, ord, dim, keepdim)
 
+    def norm_of_order(A: Array, ord: Any = None, dim: Any = None, keepdim: bool = False) -> Array:  # noqa: N803 - torch's name
+        if ord is None:
+            return norm(A, 2, dim, keepdim)
+        return np.at("linalg.norm")(A, ord=ord, axis=_axis(dim), keepdims=keepdim)
+
     found: Operators = {
         "max": extreme("max"),
         "min": extreme("min"),
@@ -292,7 +327,7 @@ def _reductions(np: Names) -> Operators:
         "linalg.matrix_power": lambda A, n: np.at("linalg.matrix_power")(A, n),  # noqa: N803 - torch's name
     }
     if np.find("linalg.norm"):
-        found |= {"norm": norm, "linalg.vector_norm": vector_norm, "linalg.norm": vector_norm}
+        found |= {"norm": norm, "linalg.vector_norm": vector_norm, "linalg.norm": norm_of_order}
     return found
 
 

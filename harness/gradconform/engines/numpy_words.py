@@ -117,3 +117,10 @@ CASTS = {
     "bool": "bool",
 }
 """Methods that give another dtype, by its name."""
+NUMBERS = (
+    *("float16", "float32", "float64", "bool"),
+    *("uint8", "int8", "int16", "int32", "int64"),
+)
+"""Dtypes of real numbers, in torch's names, which are numpy's."""
+SPELLINGS = {"log_softmax": "logsoftmax", "softsign": "soft_sign"}
+"""What some engines call them."""

@@ -5,7 +5,6 @@ It computes in Python, so that no compiler is needed, unless DEV says otherwise.
 
 from __future__ import annotations
 
-import operator as python
 import os
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -14,11 +13,12 @@ from typing import Any
 import tinygrad
 import torch
 from tinygrad import Device, Tensor, dtypes
-from tinygrad.helpers import DEV
+from tinygrad.uop.ops import Ops, UOp
 
 from gradconform.engines.base import Handle
-from gradconform.engines.by_table import TableEngine
+from gradconform.engines.by_table import DESCRIBED, TableEngine
 from gradconform.engines.method_like import methods, renamed
+from gradconform.engines.numpy_words import NUMBERS
 
 OPERATORS = {
     **methods(Tensor, dim="axis"),
@@ -27,15 +27,6 @@ OPERATORS = {
     "nn.functional.leaky_relu": renamed(Tensor.leaky_relu, negative_slope="neg_slope"),
     "nn.functional.gelu": lambda input, approximate="none": input.gelu(approximate),
     "nn.functional.pad": renamed(Tensor.pad, pad="padding"),
-    "nn.functional.binary_cross_entropy": Tensor.binary_crossentropy,
-    "nn.functional.binary_cross_entropy_with_logits": Tensor.binary_crossentropy_logits,
-}
-
-ATTRIBUTES = {name: python.attrgetter(name) for name in ("grad", "shape", "dtype", "ndim", "T")}
-
-DTYPES = {
-    name: getattr(dtypes, name)
-    for name in ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 }
 
 
@@ -44,21 +35,39 @@ def _placed(tensor: Tensor) -> Tensor:
     return tensor if tensor.device else tensor.clone(device=Device.DEFAULT)
 
 
-LACKS = ("is not defined", "is not supported", "Could not infer dtype")
+def _copied(memory: UOp) -> UOp:
+    """Other memory, with the same numbers where it has any yet."""
+    copy = UOp.new_buffer(memory.device, memory.max_numel(), memory.dtype)
+    if memory.is_realized:
+        copy.buffer.ensure_allocated().copy_from(memory.buffer)
+    return copy
+
+
+def _seen(tensor: Tensor) -> Any:
+    """A tensor's numbers, without a trace. Computing it where a write is pending writes for good, and takes
+    the graph behind the write away: there it is computed on copies of all memory that it reads or writes."""
+    graph = _placed(tensor).uop
+    nodes = graph.toposort()
+    if any(node.op is Ops.AFTER for node in nodes):
+        graph = graph.substitute({node: _copied(node) for node in nodes if node.op is Ops.BUFFER})
+    return Tensor(graph).numpy()
 
 
 class Tinygrad(TableEngine):
     """tinygrad's tensors. Nothing says which of them require grad: a backward gives all of them one."""
 
+    lacking = ("is not defined", "is not supported", "Could not infer dtype")
+    writable = ("grad",)
+
     def __init__(self) -> None:
-        DEV.value = os.environ.setdefault("DEV", "PYTHON")
+        tinygrad.helpers.DEV.value = os.environ.setdefault("DEV", "PYTHON")
         super().__init__(
             tinygrad,
             tensor=Tensor,
             name="tinygrad",
             operators=OPERATORS,
-            dtypes=DTYPES,
-            attributes=ATTRIBUTES,
+            dtypes={name: getattr(dtypes, name) for name in NUMBERS},
+            attributes={**DESCRIBED, "grad": lambda handle: handle.grad},
             retains=True,
             records=True,
             policies={"leaky-relu-at-zero": "one", "spread-of-equal-values": "nan"},
@@ -69,12 +78,11 @@ class Tinygrad(TableEngine):
         return Tensor(tensor.contiguous().numpy().copy())
 
     def to_torch(self, handle: Handle) -> torch.Tensor:
-        return torch.from_numpy(_placed(handle).numpy().copy())
+        return torch.from_numpy(_seen(handle).copy())
 
     def taken(self, result: Any) -> Any:
-        # tinygrad puts work off: computed at once, an error comes from the step that made it.
         if isinstance(result, Tensor):
-            _placed(result).numpy()
+            _seen(result)  # it puts work off: computed at once, an error comes from the step that made it
         return result
 
     def run_backward(self, root: Handle, gradient: Handle | None) -> None:
@@ -84,15 +92,6 @@ class Tinygrad(TableEngine):
 
     def gradients(self, root: Handle, targets: Sequence[Handle], gradient: Handle | None) -> list[Handle]:
         return root.gradient(*targets, gradient=gradient)  # type: ignore[no-any-return]
-
-    def set(self, handle: Handle, attribute: str, value: Any) -> None:
-        if attribute == "grad" and self.is_tensor(handle):
-            handle.grad = value
-        else:
-            super().set(handle, attribute, value)
-
-    def lacks(self, error: Exception) -> bool:
-        return any(words in str(error) for words in LACKS)
 
 
 def engine() -> Tinygrad:
