@@ -186,7 +186,7 @@ def test_the_working_directory_does_not_stand_before_installed_modules(
 
 @pytest.mark.parametrize(
     ("name", "adapter"),
-    [("jax", "jax"), ("micrograd", "micrograd"), ("mygrad", "mygrad"), ("tinygrad", "tinygrad")],
+    [(name, name) for name in ("jax", "micrograd", "mygrad", "paddle", "tensorflow", "tinygrad")],
 )
 def test_a_missing_extra_is_named(name: str, adapter: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed

@@ -67,6 +67,8 @@ def test_wheel_declares_its_commands_plugin_and_engines(distributions: Distribut
         "micrograd": "gradconform.engines.micrograd:engine",
         "mlx": "gradconform.engines.mlx:engine",
         "mygrad": "gradconform.engines.mygrad:engine",
+        "paddle": "gradconform.engines.paddle:engine",
+        "tensorflow": "gradconform.engines.tensorflow:engine",
         "tinygrad": "gradconform.engines.tinygrad:engine",
     }
 

@@ -1,0 +1,99 @@
+"""PaddlePaddle on the CPU: a tape much like torch's. `pip install gradconform[paddle]`"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+import torch
+
+from gradconform.engines.base import Handle
+from gradconform.engines.namesakes import NamesakeEngine
+from gradconform.errors import Unsupported
+from gradconform.trace import UNSEEN, Unseen
+
+# It logs what it promotes, and warns of compilers that nobody needs here.
+os.environ.setdefault("GLOG_minloglevel", "3")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import paddle
+    from paddle import Tensor
+
+    from gradconform.engines.paddle_words import ATTRIBUTES, DTYPES, LACKS, OPERATORS, POLICIES, WORDS
+
+
+class Paddle(NamesakeEngine):
+    """Paddle's eager tensors.
+
+    A gradient of theirs always requires grad. That is not looked at in the gradient itself, or no program
+    with a backward could agree with torch; what is computed from one shows it.
+    """
+
+    def __init__(self) -> None:
+        paddle.set_device("cpu")
+        super().__init__(
+            paddle,
+            tensor=Tensor,
+            name="paddle",
+            words=WORDS,
+            operators=OPERATORS,
+            dtypes=DTYPES,
+            attributes=ATTRIBUTES,
+            lacking=LACKS,
+            policies=POLICIES,
+        )
+        self.version = paddle.__version__
+        self._gradients: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
+
+    def made(self, tensor: torch.Tensor, *, requires_grad: bool) -> Handle:
+        narrow = tensor.dtype == torch.bfloat16  # numpy has none
+        handle = paddle.to_tensor((tensor.float() if narrow else tensor).numpy())
+        handle = handle.astype("bfloat16") if narrow else handle
+        handle.stop_gradient = not requires_grad
+        return handle
+
+    def to_torch(self, handle: Handle) -> torch.Tensor:
+        if not handle._is_initialized():
+            raise Unsupported("a tensor without memory")
+        if handle.dtype == paddle.bfloat16:
+            return torch.from_numpy(np.array(handle.detach().astype("float32").numpy())).bfloat16()
+        return torch.from_numpy(np.array(handle.numpy()))
+
+    def identity(self, handle: Handle) -> int | Unseen:  # noqa: ARG002 - each read of .grad wraps it anew
+        return UNSEEN
+
+    def _a_gradient(self, found: Tensor) -> Tensor:
+        self._gradients[id(found)] = found
+        return found
+
+    def invoke(
+        self, thing: object, method: str, arguments: tuple[Any, ...], options: Mapping[str, Any]
+    ) -> Any:
+        if method == "register_hook" and self.is_tensor(thing):
+            (hook,) = arguments
+            arguments = (lambda gradient: hook(self._a_gradient(gradient)),)
+        return super().invoke(thing, method, arguments, options)
+
+    def get(self, handle: Handle, attribute: str) -> Any:
+        found = super().get(handle, attribute)
+        return found if attribute != "grad" or found is None else self._a_gradient(found)
+
+    def peek(self, handle: Handle, attribute: str) -> Any:
+        if attribute in {"requires_grad", "is_leaf"} and self._gradients.get(id(handle)) is handle:
+            raise Unsupported("the flags of gradients")
+        return super().peek(handle, attribute)
+
+    def set(self, handle: Handle, attribute: str, value: Any) -> None:
+        if attribute == "grad" and self.is_tensor(value) and not value.is_contiguous():
+            # Adding to it spoils memory that is not its own, and any later program may die of that.
+            raise Unsupported("assigned gradients that are not contiguous")
+        super().set(handle, attribute, value)
+
+
+def engine() -> Paddle:
+    """Makes the engine; named by the `gradconform.engines` entry point `paddle`."""
+    return Paddle()

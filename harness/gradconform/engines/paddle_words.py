@@ -1,0 +1,98 @@
+"""Where Paddle has another word than torch, or another meaning of the same word."""
+
+from __future__ import annotations
+
+import operator as python
+from collections.abc import Callable
+from typing import Any
+
+import paddle
+from paddle import Tensor, compat
+
+from gradconform.errors import Unsupported
+
+DTYPES = {
+    name: getattr(paddle, name)
+    for name in (
+        *("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
+        *("bool", "uint8", "int8", "int16", "int32", "int64"),
+    )
+}
+
+SAME = ("grad", "requires_grad", "is_leaf", "dtype", "ndim", "T", "mT", "data")
+
+ATTRIBUTES: dict[str, Callable[[Tensor], Any]] = {
+    **{name: python.attrgetter(name) for name in SAME},
+    "shape": lambda handle: tuple(handle.shape),
+    "real": lambda handle: handle.real(),
+    "imag": lambda handle: handle.imag(),
+    "_version": lambda handle: handle.inplace_version,
+}
+"""Without `grad_fn`, which its leaves have too."""
+
+OF_TORCH = ("max", "min", "sort", "split", "unique", "slogdet", "nanmedian")
+OF_NETWORKS = ("relu", "celu", "selu", "prelu", "threshold", "hardshrink", "log_softmax")
+
+WORDS = {
+    **{word: f"compat.{word}" for word in OF_TORCH},
+    **{f"nn.functional.{word}": f"compat.nn.functional.{word}" for word in dir(compat.nn.functional)},
+    **{word: f"nn.functional.{word}" for word in (*OF_NETWORKS, "pixel_shuffle", "pixel_unshuffle")},
+    "linalg.slogdet": "compat.slogdet",
+    "movedim": "moveaxis",
+    "retain_grad": "retain_grads",
+}
+"""Paddle has functions with torch's meaning beside its own of the same name."""
+
+
+def _std(input: Tensor, dim: Any = None, *, correction: Any = 1, keepdim: bool = False) -> Tensor:
+    if correction not in {0, 1}:
+        raise Unsupported("operator std(correction=...)")
+    return input.std(dim, unbiased=bool(correction), keepdim=keepdim)
+
+
+OPERATORS: dict[str, Callable[..., Any] | None] = {
+    "numel": lambda input: int(input.size),
+    "std": _std,
+    "median": lambda input: input.median(),
+    "gather": lambda input, dim, index: paddle.take_along_axis(input, index, dim, broadcast=False),
+    "cholesky_solve": lambda B, L, upper=False: paddle.linalg.cholesky_solve(B, L, upper),  # noqa: N803
+    **dict.fromkeys(
+        ("transpose", "swapaxes", "swapdims"), lambda input, dim0, dim1: input.transpose(dim0, dim1)
+    ),
+    # These mean something else to it, or take their arguments in another order, or in bytes.
+    **dict.fromkeys(
+        ("linalg.lu", "lu", "lu_unpack", "linalg.norm", "polygamma_", "as_strided", "gradient"), None
+    ),
+    **{f"nn.functional.{word}": None for word in ("cross_entropy", "batch_norm", "instance_norm")},
+    **{f"nn.functional.avg_pool{number}d": None for number in (1, 2, 3)},
+}
+
+LACKS = (
+    *("is not registered", "nimplemented", "any grad op", "The data type of", "The dtype of"),
+    *(
+        "must be Tensor",
+        "object has no attribute 'shape'",
+        "must be scalar type",
+        "'replace'",
+        "The Scalar only",
+    ),
+    *("Excepted Input X is", "should be 3D", "should be 4D", "should be 4-D", "must be 2-dimensional"),
+    *(
+        "only support",
+        "can only be 'area'",
+        "isn't consistent",
+        "is not supported yet",
+        "'int' object is not iterable",
+    ),
+)
+"""What its exceptions say of what it does not have."""
+
+POLICIES = {
+    "abs-at-nan": "nan",
+    "atan2-at-the-origin": "nan",
+    "extremes-of-nan": "nan",
+    "leaky-relu-at-zero": "one",
+    "median-of-an-even-count": "mean",
+    "nan-between-tensors": "none",
+    "spread-of-equal-values": "nan",
+}

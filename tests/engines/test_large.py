@@ -1,0 +1,165 @@
+"""Paddle and TensorFlow, as installed: what is known to be wrong, or otherwise, is found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from gradconform.engines import Unsupported
+from gradconform.engines.namesakes import by_name
+from gradconform.execution.host import InProcess
+from gradconform.execution.interpreter import run
+from gradconform.plan import Settings
+from gradconform.session import Session
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeProgram
+    from tests.engines.conftest import Answer, Answers, Installed
+
+PADDLE: dict[str, Answer] = {
+    **dict.fromkeys(
+        (
+            "backward/elementary-functions",
+            "broadcasting/missing-dimensions",
+            "graph/leaf-flags",
+            "hooks/in-order-of-registration",
+            "hooks/replaces-the-gradient",
+            "operators/gather/gradients",
+            "operators/matmul/vectors-gradients",
+            "operators/tanh/gradients",
+            "grad-modes/mode-is-reported",
+        ),
+        "conforms",
+    ),
+    # wrong gradients
+    "points/prod-with-one-zero": ("value", "x.grad", "[0.0, nan, 0.0]"),
+    "operators/unfold/gradients": (
+        "value",
+        "x.grad",
+        "[[1.0, -2.0, 0.5], [3.0, 0.25, -1.0], [2.0, 1.5, -0.5]]",
+    ),
+    "operators/masked_fill/tensor-gradients": ("value", "w.grad", "0.0"),
+    "operators/lerp/tensor-gradients": ("grad is None", "w.grad", "None"),
+    # a gradient that is added to is a new tensor
+    "accumulation/assigned-gradient": ("value", "g", "[10.0, 20.0]"),
+    "backward/several-elements-need-a-gradient": ("missing error", "y.backward()", "no error"),
+    "backward/retained-gradients-accumulate": ("value", "h.grad", "[1.0]"),
+    **dict.fromkeys(
+        (
+            "points/abs-at-zero-and-nan",
+            "points/atan2-at-the-origin",
+            "points/leaky-relu-at-zero",
+            "points/median-of-an-even-count",
+            "points/std-of-equal-values",
+        ),
+        "declared",
+    ),
+    "create-graph/third-derivative": "grad: (Unavailable) The Op pow_triple_grad doesn't have any grad op",
+    "operators/linalg.norm/matrix-gradients": "operator linalg.norm",
+}
+
+TENSORFLOW: dict[str, Answer] = {
+    **dict.fromkeys(
+        (
+            "backward/elementary-functions",
+            "broadcasting/missing-dimensions",
+            "create-graph/third-derivative",
+            "operators/gather/gradients",
+            "operators/matmul/vectors-gradients",
+            "operators/tanh/gradients",
+            "points/clamp-at-numbers",
+            "views/squeeze-keeps-larger-dimensions",
+        ),
+        "conforms",
+    ),
+    # wrong gradients
+    "points/cumprod-with-one-zero": ("value", "x.grad", "[1.0, 0.0, 0.0]"),
+    "points/xlogy-at-zero": ("value", "x.grad", "[0.0, 0.0, -inf]"),
+    "create-graph/product-with-zeros": ("value", "h", "[0.0, 0.0, 0.0]"),
+    # what a branch that is not taken has is hidden
+    "points/where-keeps-an-infinite-slope": ("value", "x.grad", "[0.0, 0.25]"),
+    "points/where-before-an-infinite-slope": ("dtype", "y", "bool"),
+    "vector-jacobian-products/scalar-and-one-element-differ": ("missing error", "a.backward(v)", "no error"),
+    **dict.fromkeys(
+        (
+            "operators/maximum",
+            "points/abs-at-zero-and-nan",
+            "points/atan2-at-the-origin",
+            "points/max-along-a-dimension-with-ties",
+            "points/norm-of-order-two-at-zero",
+            "points/power-zero",
+            "points/relu-at-nan-and-infinity",
+        ),
+        "declared",
+    ),
+    "accumulation/two-branches": "accumulation",
+    "operators/std/whole-gradients": "operator std (the spread of a sample)",
+}
+
+
+def test_paddle(answers: Answers) -> None:
+    assert answers("paddle", *PADDLE) == PADDLE
+
+
+def test_tensorflow(answers: Answers) -> None:
+    assert answers("tensorflow", *TENSORFLOW) == TENSORFLOW
+
+
+@pytest.mark.parametrize("name", ["paddle", "tensorflow"])
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex128, torch.int64, torch.bool],
+)
+def test_numbers_cross_in_every_dtype(name: str, dtype: torch.dtype, installed: Installed) -> None:
+    engine = installed(name)
+    for data in (torch.tensor([[1, 0], [2, 3]]).t(), torch.tensor(1), torch.zeros(0, 2)):
+        tensor = data.to(dtype)
+        back = engine.to_torch(engine.from_torch(tensor))
+        assert back.dtype == dtype
+        assert torch.equal(back, tensor)
+
+
+@pytest.mark.parametrize(
+    ("text", "feature"),
+    [
+        ("y = x.std(correction=2)", "operator std(correction=...)"),
+        ("y = x.median(0)", "operator median (too many positional arguments)"),
+        ("y = nn.functional.dropout(x)", "operator nn.functional.dropout"),
+        ("x.backward(inputs=[x])", "operator backward(inputs=...)"),
+        ("y = x.grad_fn", "attribute grad_fn"),
+    ],
+)
+def test_paddle_lacks(text: str, feature: str, installed: Installed, program: MakeProgram) -> None:
+    with pytest.raises(Unsupported) as lack:
+        run(program(text), installed("paddle"))
+    assert str(lack.value) == feature
+
+
+def test_an_array_may_be_two_primals(installed: Installed, program: MakeProgram) -> None:
+    """A tape tells tensors apart by their identity."""
+    engine = installed("tensorflow")
+    made = program(
+        "a = x.detach().requires_grad_()\nb = x.detach().requires_grad_()\n(a * b * b).sum().backward()"
+    )
+    assert Session(InProcess(engine), Settings()).judge(made, "cpu").kind == "conforms"
+
+
+def test_arguments_go_by_their_names() -> None:
+    def own(
+        x: object, num_or_sections: int = 1, axis: int = 9, *, keepdim: bool = False
+    ) -> tuple[object, ...]:
+        return x, num_or_sections, axis, keepdim
+
+    split = by_name(own, "split", ["input, split_size, dim=0"])
+    with pytest.raises(Unsupported, match=r"operator split\(split_size=\.\.\.\)"):
+        split("x", 2)
+    total = by_name(own, "sum", ["input, dim=None, keepdim=False, *, dtype=None", "input, *dims"])
+    assert total("x", -1, True) == ("x", 1, -1, True)
+    assert total("x", dtype=None) == ("x", 1, 9, False)
+    assert total("x", 0, 1, 2) == ("x", 1, [0, 1, 2], False)
+    with pytest.raises(Unsupported, match="dtype"):
+        total("x", dtype="float64")
+    # torch's default goes with a call that says nothing of it
+    assert by_name(own, "cross", ["input, *, dim=-1"])("x") == ("x", 1, -1, False)
