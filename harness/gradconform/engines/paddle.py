@@ -57,7 +57,7 @@ class Paddle(NamesakeEngine):
         return handle
 
     def to_torch(self, handle: Handle) -> torch.Tensor:
-        if not handle._is_initialized():
+        if handle.size and not handle._is_initialized():
             raise Unsupported("a tensor without memory")
         if handle.dtype == paddle.bfloat16:
             return torch.from_numpy(np.array(handle.detach().astype("float32").numpy())).bfloat16()
