@@ -130,7 +130,8 @@ def _shapes(np: Names) -> Operators:
             return np.squeeze(input)
         # torch lets a dimension of another size than 1 stand; numpy refuses it.
         dims = dim if isinstance(dim, tuple | list) else (dim,)
-        return np.squeeze(input, axis=tuple(one for one in dims if input.shape[one] == 1))
+        ones = tuple(one for one in dims if input.shape[one] == 1)
+        return np.squeeze(input, axis=ones) if ones else np.reshape(input, tuple(input.shape))
 
     def expand(input: Array, *shape: Any) -> Array:
         sizes = _sizes(shape)
