@@ -71,9 +71,9 @@ class Mygrad(TableEngine):
     )
 
     def __init__(self) -> None:
-        tables = {"operators": OPERATORS, "attributes": ATTRIBUTES, "dtypes": DTYPES, "policies": POLICIES}
-        modes = {"no_grad": lambda: mygrad.no_autodiff}
-        super().__init__(mygrad, tensor=Tensor | np.ndarray, name="mygrad", modes=modes, **tables)
+        tables: dict[str, Any] = {"operators": OPERATORS, "attributes": ATTRIBUTES, "dtypes": DTYPES}
+        tables |= {"modes": {"no_grad": lambda: mygrad.no_autodiff}, "policies": POLICIES}
+        super().__init__(mygrad, tensor=Tensor | np.ndarray, name="mygrad", **tables)
 
     def made(self, tensor: torch.Tensor, *, requires_grad: bool) -> Handle:
         array = tensor.numpy().copy()

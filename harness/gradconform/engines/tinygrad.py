@@ -17,10 +17,10 @@ from tinygrad.uop.ops import Ops, UOp
 
 from gradconform.engines.base import Handle
 from gradconform.engines.by_table import DESCRIBED, TableEngine
-from gradconform.engines.method_like import methods, renamed
+from gradconform.engines.method_like import Operators, methods, renamed
 from gradconform.engines.numpy_words import NUMBERS
 
-OPERATORS = {
+OPERATORS: Operators = {
     **methods(Tensor, dim="axis"),
     "clamp": renamed(Tensor.clamp, min="min_", max="max_"),
     "item": lambda input: _placed(input).item(),

@@ -14,6 +14,7 @@ import operator as python
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import UnionType
 from typing import TYPE_CHECKING, Any
 
 from gradconform.engines.base import Engine, Handle
@@ -68,7 +69,7 @@ class TorchLikeEngine(Engine):
         self.name = name
         self.torch_errors = torch_errors
         found = getattr(module, "Tensor", None)
-        self._tensor_type = found if isinstance(found, type) else None
+        self._tensor_type: type | UnionType | None = found if isinstance(found, type) else None
         self._operations: dict[str, Callable[..., Any]] = {}
         # Whether a program listens to warnings.
         self._loud = False
