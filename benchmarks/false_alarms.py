@@ -62,8 +62,9 @@ ABOUT = (
 )
 DISPUTED = (
     "*Torch disputed*: torch raises an error of its own that the registry of quirks knows "
-    "(`harness/gradconform/spec/quirks.yaml`), stands alone against the engine and finite differences, or does "
-    "not do again what it did while the program was written, when each tensor was looked at after each step."
+    "(`harness/gradconform/spec/quirks.yaml`), stands alone against the engine and finite differences, or "
+    "does not do again what it did while the program was written, when each tensor was looked at after each "
+    "step."
 )
 
 
