@@ -202,6 +202,9 @@ class NamesakeEngine(TorchLikeEngine):
             return found
         return next((name for name, own in self.dtypes.items() if own == found), str(found))
 
+    def device(self, handle: Handle) -> str:  # noqa: ARG002 - their devices are none of torch's
+        return "cpu"
+
     def dtype(self, name: str) -> Any:
         if name not in self.dtypes:
             raise Unsupported(f"dtype {name}")

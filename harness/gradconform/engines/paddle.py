@@ -50,18 +50,18 @@ class Paddle(NamesakeEngine):
         self._gradients: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
 
     def made(self, tensor: torch.Tensor, *, requires_grad: bool) -> Handle:
-        narrow = tensor.dtype == torch.bfloat16  # numpy has none
-        handle = paddle.to_tensor((tensor.float() if narrow else tensor).numpy())
-        handle = handle.astype("bfloat16") if narrow else handle
-        handle.stop_gradient = not requires_grad
-        return handle
+        numbers = tensor.float() if tensor.dtype == torch.bfloat16 else tensor  # numpy has no bfloat16
+        dtype = DTYPES[str(tensor.dtype).removeprefix("torch.")]
+        return paddle.to_tensor(numbers.numpy(), dtype=dtype, stop_gradient=not requires_grad)
 
     def to_torch(self, handle: Handle) -> torch.Tensor:
-        if handle.size and not handle._is_initialized():
-            raise Unsupported("a tensor without memory")
-        if handle.dtype == paddle.bfloat16:
-            return torch.from_numpy(np.array(handle.detach().astype("float32").numpy())).bfloat16()
-        return torch.from_numpy(np.array(handle.numpy()))
+        narrow = handle.dtype == paddle.bfloat16
+        try:
+            numbers = handle.detach().astype("float32").numpy() if narrow else handle.numpy()
+        except RuntimeError as error:
+            raise Unsupported("a tensor without memory") from error
+        tensor = torch.from_numpy(np.array(numbers))
+        return tensor.bfloat16() if narrow else tensor
 
     def identity(self, handle: Handle) -> int | Unseen:  # noqa: ARG002 - each read of .grad wraps it anew
         return UNSEEN
