@@ -1,5 +1,5 @@
-"""The same programs on torch and on refgrad, on the CPU and another device: `python device_cases.py meta`, or
-`toy`, the registered backend. Prints what came of each as one JSON document: {case: [torch's, refgrad's]}."""
+"""The same programs on torch and on refgrad, on the CPU and another device: `python device_cases.py cuda`, or
+`meta`, or `toy`, the registered backend. Prints what came of each: {case: [torch's, refgrad's]}, as JSON."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def hooks(m: Any) -> object:
     for tensor in (x, s):
         tensor.register_hook(lambda grad: seen.append(shown(grad)))
     (x * s).sum().backward()
-    return seen
+    return sorted(seen, key=repr)  # torch has a thread for each device: neither comes first
 
 
 @case
@@ -158,7 +158,7 @@ def a_gradient_of_another_device_is_refused(m: Any) -> object:
     return None
 
 
-if DEVICE == "meta":  # the toy refuses nothing, and torch takes what it has for a tensor of another class
+if DEVICE != "toy":  # the toy refuses nothing, and torch takes what it has for a tensor of another class
 
     @case
     def a_cotangent_on_the_cpu_is_refused(m: Any) -> object:
@@ -204,6 +204,68 @@ if DEVICE == "meta":  # the toy refuses nothing, and torch takes what it has for
             m.tensor([0, 0], device=DEVICE), w, scale_grad_by_freq=True
         ).sum().backward()
         return shown(w.grad)
+
+
+if DEVICE.startswith("cuda"):
+
+    @case
+    def moved_back(m: Any) -> object:
+        x = made(m, [1.0, 2.0])
+        y = (x * 3).cpu()
+        y.backward(m.ones_like(y))
+        return shown(y), shown(x.grad), y.grad_fn.name()
+
+    @case
+    def forward_on_another_stream(m: Any) -> object:
+        x = made(m, [[1.0] * 1000] * 1000)
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            y = x
+            for _ in range(20):
+                y = y @ x / 1000
+            loss = y.sum()
+        torch.cuda.current_stream().wait_stream(stream)
+        loss.backward()
+        return shown(loss), shown(x.grad.sum())
+
+    @case
+    def forward_on_two_streams(m: Any) -> object:
+        x = made(m, [[1.0] * 1000] * 1000)
+        sums = []
+        for _ in range(2):
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                sums.append((x @ x).sum())
+            torch.cuda.current_stream().wait_stream(stream)
+        (sums[0] + sums[1]).backward()
+        return shown(x.grad.sum())
+
+    @case
+    def backward_on_another_stream(m: Any) -> object:
+        x = made(m, [[1.0] * 1000] * 1000)
+        loss = (x @ x).sum()
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            loss.backward()
+        torch.cuda.current_stream().wait_stream(stream)
+        return shown(x.grad.sum())
+
+    @case
+    def nothing_is_waited_for(m: Any) -> object:
+        """torch raises where an operation waits for the device."""
+        x, s = made(m, [[1.0, 2.0]]), m.tensor(3.0)
+        target = m.tensor([1], device=DEVICE)
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            y = (x * s).relu().quantile(m.full((1,), 0.5, device=DEVICE), dim=0)
+            loss = m.nn.functional.cross_entropy(x, target, label_smoothing=0.5) + y.sum()
+            loss.backward()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        return shown(x.grad)
 
 
 def outcome(run: Case, module: Any) -> object:

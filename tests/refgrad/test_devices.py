@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize(("device", "count"), [("meta", 59), ("toy", 51)])
+@pytest.mark.parametrize(
+    ("device", "count"), [("meta", 59), ("toy", 51), pytest.param("cuda", 64, marks=pytest.mark.cuda)]
+)
 def test_refgrad_does_on_another_device_what_torch_does(device: str, count: int) -> None:
     script = Path(__file__).with_name("device_cases.py")
     done = subprocess.run(
@@ -22,4 +24,4 @@ def test_refgrad_does_on_another_device_what_torch_does(device: str, count: int)
     assert {name: one for name, one in found.items() if one[0] != one[1]} == {}
     assert len(found) == count
     errors = [one for one, _ in found.values() if isinstance(one, list) and str(one[0]).endswith("Error")]
-    assert device == "meta" or len(errors) < 5, errors
+    assert device == "meta" or len(errors) < 8, errors
