@@ -142,7 +142,7 @@ def test_what_only_the_draw_shows(program: MakeProgram, text: str, place: str, m
         "for i in range(n):\n    y = x * i",
         "for i in range(n):\n    pass",
         "for i in range(n):\n    for j in range(n):\n        pass",
-        "for i in range(5000):\n    y = x * 2 + x * 3",
+        "for i in range(50000):\n    y = x * 2 + x * 3",
     ],
 )
 def test_endless_loops_are_cut_short(program: MakeProgram, text: str) -> None:

@@ -51,6 +51,16 @@ def test_a_worker_runs_programs(start: Start, named: Named) -> None:
     assert verdict.numbers.bits == 3  # x, y and the gradient of x
 
 
+def test_a_program_of_twenty_thousand_steps_is_sent_whole(start: Start, program: MakeProgram) -> None:
+    text = "y = x * x\nfor i in range(20000):\n    y = y + x\nz = y.sum()"
+    deep = program(text)
+    assert len(deep.steps) == 20002
+    assert isinstance(Session(start("scalar"), Settings()).judge(deep, "cpu"), Conforms)
+    verdict = Session(start("scalar"), Settings()).judge(program(f"{text}\nz.backward()"), "cpu")
+    assert isinstance(verdict, Crashed)  # the engine goes backward by recursion
+    assert "RecursionError" in verdict.reason
+
+
 def test_an_engine_that_differs_is_told_from_one_that_dies(start: Start, program: MakeProgram) -> None:
     verdict = Session(start("scalar"), Settings()).judge(program("y = neg(x)\nz = y.reshape(2)"), "cpu")
     assert verdict.kind == "unsupported"

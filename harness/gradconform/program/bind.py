@@ -39,7 +39,7 @@ from gradconform.program.steps import (
 )
 from gradconform.program.vocabulary import dotted
 
-MAX_STEPS = 10_000
+MAX_STEPS = 100_000
 """Steps in one program, and statements and rounds visited on the way, once its loops are unrolled."""
 
 
