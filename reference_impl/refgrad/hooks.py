@@ -194,11 +194,11 @@ def retain_grad(self: Tensor) -> None:
 
 def leave_behind(tensor: Tensor, old: Node | None, new: Node | None) -> None:
     """Do what a write that changed the node of `tensor` from `old` to `new` does to its hooks."""
+    accumulator = None if tensor._hooks is None else _live_accumulator(tensor)
+    if accumulator is not None:  # of a leaf that is none any more
+        kept = hooks_of(accumulator)
+        kept.tensor = [entry for entry in kept.tensor if entry[1] is not tensor._hooks]
     if tensor._hooks is not None:
-        accumulator = _live_accumulator(tensor)
-        if accumulator is not None:  # of a leaf that is none any more
-            kept = hooks_of(accumulator)
-            kept.tensor = [entry for entry in kept.tensor if entry[1] is not tensor._hooks]
         tensor._hooks = None
     if tensor._retained and old is not None and new is not None and not _is_leaf(old):
         owner, index = _output(old)

@@ -179,11 +179,11 @@ MUTANTS = (
         (
             "tensor.py",
             (
-                "        out = Tensor._of(self._data)\n"
+                "        out = Tensor._of(data.detach() if data._is_view() else data)\n"
                 "        out._counter = counter_of(self)\n"
                 "        return out\n"
             ),
-            "        return Tensor._of(self._data.clone())\n",
+            "        return Tensor._of(data.clone())\n",
         ),
     ),
     mutant(
@@ -193,11 +193,11 @@ MUTANTS = (
         (
             "tensor.py",
             (
-                "        out = Tensor._of(self._data)\n"
+                "        out = Tensor._of(data.detach() if data._is_view() else data)\n"
                 "        out._counter = counter_of(self)\n"
                 "        return out\n"
             ),
-            "        return Tensor._of(self._data)\n",
+            "        return Tensor._of(data)\n",
         ),
     ),
     mutant(
