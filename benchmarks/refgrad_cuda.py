@@ -112,13 +112,14 @@ PROGRAMS: dict[str, tuple[Make, str]] = {
 
 def milliseconds(run: Callable[[], None]) -> float:
     """The time of one run of a burst, until the device is done."""
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    event: Any = torch.cuda.Event
+    start, end = event(enable_timing=True), event(enable_timing=True)
     start.record()
     for _ in range(BURST):
         run()
     end.record()
     end.synchronize()
-    return start.elapsed_time(end) / BURST
+    return float(start.elapsed_time(end)) / BURST
 
 
 def measure(name: str, device: str, rounds: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import torch
-import toy_device
+import toy_device  # type: ignore[import-not-found]
 
 from gradconform.engines.torch_device import TorchOnDevice
 

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from tests.conftest import MakeProgram
 
 MATMUL = torch.backends.cuda.matmul
+CUDNN: Any = torch.backends.cudnn
 
 
 def settings() -> list[object]:
     return [
         MATMUL.fp32_precision,
-        torch.backends.cudnn.conv.fp32_precision,
-        torch.backends.cudnn.rnn.fp32_precision,
+        CUDNN.conv.fp32_precision,
+        CUDNN.rnn.fp32_precision,
         MATMUL.allow_fp16_reduced_precision_reduction,
         MATMUL.allow_bf16_reduced_precision_reduction,
         MATMUL.allow_fp16_accumulation,

@@ -15,7 +15,7 @@ import refgrad
 
 if "toy" in sys.argv:
     sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
-    import toy_device  # noqa: F401 - registers the device
+    import toy_device  # type: ignore[import-not-found]  # noqa: F401 - registers the device
 
 DEVICE = sys.argv[1]
 Case = Callable[[Any], object]
@@ -218,7 +218,7 @@ if DEVICE.startswith("cuda"):
     @case
     def forward_on_another_stream(m: Any) -> object:
         x = made(m, [[1.0] * 1000] * 1000)
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             y = x
@@ -234,7 +234,7 @@ if DEVICE.startswith("cuda"):
         x = made(m, [[1.0] * 1000] * 1000)
         sums = []
         for _ in range(2):
-            stream = torch.cuda.Stream()
+            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 sums.append((x @ x).sum())
@@ -246,7 +246,7 @@ if DEVICE.startswith("cuda"):
     def backward_on_another_stream(m: Any) -> object:
         x = made(m, [[1.0] * 1000] * 1000)
         loss = (x @ x).sum()
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             loss.backward()

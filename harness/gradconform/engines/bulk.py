@@ -48,7 +48,7 @@ def brought_home(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         except NotImplementedError:  # a young backend has no `cat`
             parts = [home[index].cpu() for index in indices]
         else:
-            parts = list(whole.split([home[index].numel() for index in indices]))
+            parts = list(torch.split(whole, [home[index].numel() for index in indices]))
         for index, part in zip(indices, parts, strict=True):
             home[index] = part.reshape(home[index].shape)
     return home

@@ -28,12 +28,14 @@ def mapped(trace: Trace, change: Callable[[TensorSeen], TensorSeen]) -> Trace:
     """The trace with something changed about each tensor that it shows, its gradient first left as it is and
     then changed too."""
 
+    def tensor(seen: TensorSeen) -> TensorSeen:
+        changed = change(seen)
+        return replace(changed, grad=tensor(seen.grad)) if isinstance(seen.grad, TensorSeen) else changed
+
     def each(seen: Seen) -> Seen:
         match seen:
-            case TensorSeen(grad=TensorSeen() as grad):
-                return replace(change(seen), grad=each(grad))
             case TensorSeen():
-                return change(seen)
+                return tensor(seen)
             case tuple():
                 return tuple(map(each, seen))
             case _:

@@ -19,7 +19,8 @@ PINNED = ("float32 without TF32", "reductions of half precision in float32")
 """What is pinned, in words, for results."""
 
 _MULTIPLICATION = torch.backends.cuda.matmul
-_SINGLE: tuple[Any, ...] = (_MULTIPLICATION, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
+_CUDNN: Any = torch.backends.cudnn
+_SINGLE: tuple[Any, ...] = (_MULTIPLICATION, _CUDNN.conv, _CUDNN.rnn)
 """What has a precision for float32 of its own."""
 _REDUCTIONS = ("allow_fp16_reduced_precision_reduction", "allow_bf16_reduced_precision_reduction")
 
