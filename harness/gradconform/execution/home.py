@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TypeVar
 
 from gradconform.engines.bulk import brought_home
 from gradconform.trace import Seen, StateSeen, TensorSeen, Trace
-
-Shown = TypeVar("Shown", bound=Seen)
 
 
 def at_home(trace: Trace) -> Trace:
