@@ -80,7 +80,6 @@ class Samples:
             self._drawn.append(sample)
             yield sample
 
-
     def _reaches(self, program: Program) -> tuple[float, ...]:
         """How far inputs move in each neighbourhood: by REACHES of their own unit of roundoff, and where the
         program casts down, by the first of them in the unit of the casts, which others would not shake up."""
