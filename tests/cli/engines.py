@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 
@@ -76,11 +76,11 @@ class NoTensor(Nonsense):
 
 
 class NoFeatures(Nonsense):
-    features: ClassVar[Any] = {"operator": "add"}
+    features: Any = {"operator": "add"}  # noqa: RUF012 - as an adapter might write it
 
 
 class NoPolicies(Nonsense):
-    policies: ClassVar[Any] = 5
+    policies: Any = 5
 
 
 not_an_engine = 7

@@ -26,9 +26,10 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
-    module.PAGE, module.RUNS, module.KNOWN = tmp_path / "engines.md", tmp_path / "runs", tmp_path / "known"
-    module.RUNS.mkdir()
-    module.KNOWN.write_text("{}\n", "utf-8")
+    for name, place in (("PAGE", "engines.md"), ("RUNS", "runs"), ("KNOWN", "known")):
+        monkeypatch.setattr(module, name, tmp_path / place)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "known").write_text("{}\n", "utf-8")
     return module
 
 

@@ -48,7 +48,7 @@ ROOT = Path(__file__).parents[2]
 WORKERS = Path(__file__).parent / "workers"
 
 Tells = Callable[..., list[str]]
-END = [{"live": {}}]
+END: list[dict[str, Any]] = [{"live": {}}]
 
 
 @pytest.fixture(scope="module")
