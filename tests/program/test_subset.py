@@ -234,7 +234,7 @@ REFUSED = [
     ("y = x # \u202e", 1, 9, "U+202E"),
     ("", None, None, "the program is empty"),
     ("# nothing", None, None, "the program is empty"),
-    ("y = [" + "1.0, " * 100_000 + "]", None, None, "more than 20000 characters"),
+    ("y = [" + "1.0, " * 500_000 + "]", None, None, "more than 2000000 characters"),
 ]
 
 

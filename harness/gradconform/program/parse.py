@@ -25,8 +25,8 @@ from gradconform.spec.scenario import (
     domain_operator,
 )
 
-MAX_TEXT = 20_000
-"""Characters in one program; a longer one is no smallest example of anything."""
+MAX_TEXT = 2_000_000
+"""Characters in one program: twenty for each of its steps, as known failures write them out."""
 
 MAX_DEPTH = 64
 """How deep statements and expressions may be nested, a chain of operators included."""
