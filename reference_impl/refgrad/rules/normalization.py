@@ -11,7 +11,6 @@ mean and the r that were saved; their own derivatives are written with mean and 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -37,13 +36,14 @@ class Geometry(NamedTuple):
     own: bool = True
 
 
-def _seen(value: T, shape: tuple[int, ...]) -> T:
+def in_view(value: T, shape: tuple[int, ...]) -> T:
     """Return `value` in another shape; 16 bits are too few for sums of squares."""
     seen = value.reshape(shape)
     return seen.to(torch.float32) if value.dtype in (torch.float16, torch.bfloat16) else seen
 
 
-def _given_back(value: T, like: T) -> T:
+def given_back(value: T, like: T) -> T:
+    """Return `value` in the shape and dtype of what it is the gradient of."""
     return value.reshape(like.shape).to(like.dtype)
 
 
@@ -53,13 +53,13 @@ def _normalized(value: T, known: tuple[T, T], geometry: Geometry) -> tuple[T, T]
         centred = value - value.mean(geometry.dims, True)
         variance = (centred * centred).mean(geometry.dims, True)
     else:
-        mean, variance = (_seen(one, geometry.weight) for one in known)
+        mean, variance = (in_view(one, geometry.weight) for one in known)
         centred = value - mean
     reciprocal = (variance + geometry.eps).rsqrt()
     return centred * reciprocal, reciprocal
 
 
-def _less_common(grad: T, normal: T, dims: tuple[int, ...]) -> tuple[T, T]:
+def less_common(grad: T, normal: T, dims: tuple[int, ...]) -> tuple[T, T]:
     """Return B(grad) / r, and the mean of `grad` times x'."""
     common = (grad * normal).mean(dims, True)
     return grad - grad.mean(dims, True) - normal * common, common
@@ -68,19 +68,20 @@ def _less_common(grad: T, normal: T, dims: tuple[int, ...]) -> tuple[T, T]:
 def _jacobian(grad: T, value: T, known: tuple[T, T], geometry: Geometry) -> T:
     """Return B(grad); known statistics only scale."""
     normal, reciprocal = _normalized(value, known, geometry)
-    return (_less_common(grad, normal, geometry.dims)[0] if geometry.own else grad) * reciprocal
+    return (less_common(grad, normal, geometry.dims)[0] if geometry.own else grad) * reciprocal
 
 
-def _scaled(grad: T, weight: T, geometry: Geometry) -> T:
-    return grad if weight is None else grad * _seen(weight, geometry.weight)
+def weighted(grad: T, weight: T, geometry: Geometry) -> T:
+    """Return g w for values seen in their shape; g alone where there is no weight."""
+    return grad if weight is None else grad * in_view(weight, geometry.weight)
 
 
 @formula
 def scaled_jacobian(grad: T, value: T, weight: T, known: tuple[T, T], geometry: Geometry) -> T:
     """Return w B(grad), the adjoint of g -> B(g w)."""
-    seen = _seen(grad, geometry.view)
-    product = _jacobian(seen, _seen(value, geometry.view), known, geometry)
-    return _given_back(_scaled(product, weight, geometry), value)
+    seen = in_view(grad, geometry.view)
+    product = _jacobian(seen, in_view(value, geometry.view), known, geometry)
+    return given_back(weighted(product, weight, geometry), value)
 
 
 @formula
@@ -88,9 +89,9 @@ def jacobian_by_weight(  # noqa: PLR0917 - what B(g w) is made of
     grad: T, grad_output: T, value: T, weight: T, known: tuple[T, T], geometry: Geometry
 ) -> T:
     """Return the gradient of the weight for the cotangent `grad` of B(g w)."""
-    seen = _jacobian(_seen(grad, geometry.view), _seen(value, geometry.view), known, geometry)
-    product = seen * _seen(grad_output, geometry.view)
-    return _given_back(sum_to(product, geometry.weight), weight)
+    seen = _jacobian(in_view(grad, geometry.view), in_view(value, geometry.view), known, geometry)
+    product = seen * in_view(grad_output, geometry.view)
+    return given_back(sum_to(product, geometry.weight), weight)
 
 
 @formula
@@ -102,29 +103,29 @@ def jacobian_by_value(grad: T, grad_output: T, value: T, weight: T, geometry: Ge
     if not geometry.own:
         return None
     dims = geometry.dims
-    normal, reciprocal = _normalized(_seen(value, geometry.view), (None, None), geometry)
-    left = _seen(grad, geometry.view)
-    right = _scaled(_seen(grad_output, geometry.view), weight, geometry)
+    normal, reciprocal = _normalized(in_view(value, geometry.view), (None, None), geometry)
+    left = in_view(grad, geometry.view)
+    right = weighted(in_view(grad_output, geometry.view), weight, geometry)
     (left_part, left_mean), (right_part, right_mean) = (
-        _less_common(one, normal, dims) for one in (left, right)
+        less_common(one, normal, dims) for one in (left, right)
     )
     covariance = ((left - left.mean(dims, True)) * right).mean(dims, True)
     total = normal * (covariance - left_mean * right_mean) + left_part * right_mean + right_part * left_mean
-    return _given_back(-total * reciprocal * reciprocal, value)
+    return given_back(-total * reciprocal * reciprocal, value)
 
 
 @formula
 def spread_weight(grad: T, value: T, known: tuple[T, T], geometry: Geometry) -> T:
     """Return x' times the cotangent `grad` of the sum of g x'."""
-    normal, _ = _normalized(_seen(value, geometry.view), known, geometry)
-    return _given_back(normal * _seen(grad, geometry.weight), value)
+    normal, _ = _normalized(in_view(value, geometry.view), known, geometry)
+    return given_back(normal * in_view(grad, geometry.weight), value)
 
 
 @formula
 def weight_by_value(grad: T, grad_output: T, value: T, known: tuple[T, T], geometry: Geometry) -> T:
     """Return the gradient of the values for the cotangent `grad` of the sum of g x'."""
-    product = _seen(grad_output, geometry.view) * _seen(grad, geometry.weight)
-    return _given_back(_jacobian(product, _seen(value, geometry.view), known, geometry), value)
+    product = in_view(grad_output, geometry.view) * in_view(grad, geometry.weight)
+    return given_back(_jacobian(product, in_view(value, geometry.view), known, geometry), value)
 
 
 _STATISTICS = ("average", "rstd", "known_mean", "known_var")
@@ -147,7 +148,7 @@ def _backward(name: str, label: str, overload: Any) -> None:
         },
     }
     for part, (what, stated) in enumerate(derivatives.items()):
-        kernel(f"{name}_{what}", _part(overload, part))
+        kernel(f"{name}_{what}", part_of(overload, part))
         rule(
             f"{name}_{what}",
             grad_fn=f"{label}BackwardBackward0",
@@ -191,7 +192,7 @@ def _bias(  # noqa: PLR0917 - what a bias is given, in order
     )
 
 
-def _part(overload: Any, part: int) -> Any:
+def part_of(overload: Any, part: int) -> Any:
     """Return the kernel of one part of a backward; the geometry is for formulas alone."""
     mask = tuple(place == part for place in range(3))
 
@@ -202,7 +203,7 @@ def _part(overload: Any, part: int) -> Any:
     return call
 
 
-def _gradient(what: str, known: str) -> str:
+def gradient_of(what: str, known: str) -> str:
     """Return the formula for a part of a backward, with the statistics that are known beforehand."""
     return f"{what}(grad_output, input, weight, average, rstd, {known}, geometry, options)"
 
@@ -243,133 +244,14 @@ rule(
     args="geometry options",
     outputs="output average rstd",
     forward="native_layer_norm(input, weight, bias, options)",
-    input=_gradient("layer_norm_input", "None, None"),
-    weight=_gradient("layer_norm_weight", "None, None"),
+    input=gradient_of("layer_norm_input", "None, None"),
+    weight=gradient_of("layer_norm_weight", "None, None"),
     bias="layer_norm_bias(grad_output, input, weight, bias, bias_shape)",
     average=NON_DIFFERENTIABLE,
     rstd=NON_DIFFERENTIABLE,
     saves="input weight bias average rstd",
     forward_mode={"bias": "sum_of_rows(grad_output, bias_shape)"},
     joint=True,
-)
-
-# --- over groups of channels ---
-
-
-@formula
-def statistics_backward(  # noqa: PLR0917 - what went in and came out
-    grad_average: T, grad_rstd: T, value: T, average: T, rstd: T, geometry: Geometry
-) -> T:
-    """Return the gradient of the values for those of mean and r, which in torch count together or not at
-    all. It depends on the r that came out, and takes the mean anew.
-    """
-    if grad_average is None or grad_rstd is None:
-        return None
-    seen = _seen(value, geometry.view)
-    _, reciprocal = _by_results(seen, average, rstd, geometry)
-    centred = seen - seen.mean(geometry.dims, True)
-    slope = centred * reciprocal.pow(3) * grad_rstd.reshape(reciprocal.shape)
-    total = grad_average.reshape(reciprocal.shape) - slope
-    return _given_back(total / math.prod(geometry.view[dim] for dim in geometry.dims), value)
-
-
-@formula
-def group_norm_by_results(  # noqa: PLR0917 - what went in and came out
-    grad_output: T, value: T, weight: T, average: T, rstd: T, geometry: Geometry
-) -> T:
-    """Return the gradient of the values as it is recorded: it depends on the mean and r that came out
-    (`infinitely_differentiable_native_group_norm_backward` in torch/csrc/autograd/FunctionsManual.cpp).
-    """
-    normal, reciprocal = _by_results(_seen(value, geometry.view), average, rstd, geometry)
-    grad = _scaled(_seen(grad_output, geometry.view), weight, geometry)
-    return _given_back(_less_common(grad, normal, geometry.dims)[0] * reciprocal, value)
-
-
-def _by_results(value: T, average: T, rstd: T, geometry: Geometry) -> tuple[T, T]:
-    """Return x' and r for values seen in their shape, made of the results that the mean and r are."""
-    shape = tuple(1 if dim in geometry.dims else size for dim, size in enumerate(geometry.view))
-    mean, reciprocal = (one.reshape(shape).to(value.dtype) for one in (average, rstd))
-    return (value - mean) * reciprocal, reciprocal
-
-
-@formula
-def group_norm_transposed(  # noqa: PLR0917 - what went in and came out
-    grad_output: T,
-    grad_average: T,
-    grad_rstd: T,
-    value: T,
-    weight: T,
-    average: T,
-    rstd: T,
-    geometry: Geometry,
-) -> T:
-    """Return the gradient of the values for forward mode, which makes use of the mean and r: so tangents
-    require grad where these do (`group_norm_jvp` in torch).
-    """
-    normal, reciprocal = _by_results(_seen(value, geometry.view), average, rstd, geometry)
-    grad = _scaled(_seen(grad_output, geometry.view), weight, geometry)
-    total = _less_common(grad, normal, geometry.dims)[0] * reciprocal
-    slope = normal * reciprocal * reciprocal * grad_rstd.reshape(reciprocal.shape)
-    statistics = grad_average.reshape(reciprocal.shape) - slope
-    return _given_back(total + statistics / math.prod(geometry.view[dim] for dim in geometry.dims), value)
-
-
-@formula
-def group_norm_weight_transposed(  # noqa: PLR0917 - what went in and came out
-    grad_output: T, value: T, weight: T, average: T, rstd: T, geometry: Geometry
-) -> T:
-    """Return the gradient of the weight in the same way."""
-    normal, _ = _by_results(_seen(value, geometry.view), average, rstd, geometry)
-    return _given_back(sum_to(_seen(grad_output, geometry.view) * normal, geometry.weight), weight)
-
-
-@formula
-def both(first: T, second: T) -> T:
-    """Return the sum of two gradients, of which there may be one, or none."""
-    if first is None or second is None:
-        return second if first is None else first
-    return first + second
-
-
-kernel(
-    "native_group_norm",
-    # options: batch, channels, places, groups, eps
-    lambda value, weight, bias, options: _aten.native_group_norm(value, weight, bias, *options),
-)
-_backward(
-    "group_norm",
-    "NativeGroupNorm",
-    lambda grad, value, weight, mean, rstd, _, __, options, mask: _aten.native_group_norm_backward(
-        grad.contiguous(), value.contiguous(), mean, rstd, weight, *options[:-1], mask
-    ),
-)
-rule(
-    "native_group_norm",
-    grad_fn="NativeGroupNormBackward0",
-    tensors="input weight bias",
-    args="geometry options",
-    outputs="output average rstd",
-    forward="native_group_norm(input, weight, bias, options)",
-    input=(
-        "both(None if grad_output is None else "
-        "group_norm_by_results(grad_output, input, weight, average, rstd, geometry) if recorded(input) else "
-        f"{_gradient('group_norm_input', 'None, None')}, "
-        "statistics_backward(grad_average, grad_rstd, input, average, rstd, geometry))"
-    ),
-    weight=(
-        "None if grad_output is None else "
-        "group_norm_weight_transposed(grad_output, input, weight, average, rstd, geometry) "
-        f"if recorded(input) else {_gradient('group_norm_weight', 'None, None')}"
-    ),
-    bias="sum_channels(grad_output) if grad_output is not None else None",
-    saves="input weight average rstd",
-    forward_mode={
-        "input": (
-            "group_norm_transposed("
-            "grad_output, grad_average, grad_rstd, input, weight, average, rstd, geometry)"
-        ),
-        "weight": "group_norm_weight_transposed(grad_output, input, weight, average, rstd, geometry)",
-    },
 )
 
 # --- over a batch ---
@@ -390,8 +272,8 @@ def _batch_norm(name: str, label: str, overload: Any) -> None:
         args="geometry options",
         outputs="output average rstd",
         forward=f"{name}(input, weight, bias, {known}, options)",
-        input=_gradient("batch_norm_input", known),
-        weight=_gradient("batch_norm_weight", known),
+        input=gradient_of("batch_norm_input", known),
+        weight=gradient_of("batch_norm_weight", known),
         bias="batch_norm_bias(grad_output, input, weight, running_mean, running_var, bias_shape)",
         running_mean=NON_DIFFERENTIABLE,
         running_var=NON_DIFFERENTIABLE,
