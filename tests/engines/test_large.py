@@ -64,6 +64,7 @@ TENSORFLOW: dict[str, Answer] = {
             "broadcasting/missing-dimensions",
             "create-graph/third-derivative",
             "operators/gather/gradients",
+            "operators/linalg.norm/matrix-gradients",
             "operators/matmul/vectors-gradients",
             "operators/tanh/gradients",
             "points/clamp-at-numbers",

@@ -87,12 +87,6 @@ class Paddle(NamesakeEngine):
             raise Unsupported("the flags of gradients")
         return super().peek(handle, attribute)
 
-    def set(self, handle: Handle, attribute: str, value: Any) -> None:
-        if attribute == "grad" and self.is_tensor(value) and not value.is_contiguous():
-            # Adding to it spoils memory that is not its own, and any later program may die of that.
-            raise Unsupported("assigned gradients that are not contiguous")
-        super().set(handle, attribute, value)
-
 
 def engine() -> Paddle:
     """Makes the engine; named by the `gradconform.engines` entry point `paddle`."""

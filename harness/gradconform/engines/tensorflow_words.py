@@ -52,6 +52,17 @@ def _to(input: Array, dtype: Any) -> Array:
 
 
 SHARED = operators(tf.math, tf.nn, tnp, tf, dtypes=DTYPES)
+
+
+def _norm_of_order(A: Array, ord: Any = None, dim: Any = None, keepdim: bool = False) -> Array:  # noqa: N803 - torch's name
+    """TensorFlow takes what has no `axis` for one vector, torch a matrix for a matrix."""
+    if dim is None and ord is not None and A.ndim > 1:
+        if A.ndim > 2:
+            raise Unsupported("orders of norms of more than two dimensions")
+        dim = (0, 1)
+    return SHARED["linalg.norm"](A, ord, dim, keepdim)
+
+
 OPERATORS = {
     **SHARED,
     **{word: partial(tf.cast, dtype=DTYPES[name]) for word, name in CASTS.items()},
@@ -64,6 +75,7 @@ OPERATORS = {
     },
     **dict.fromkeys(("cholesky", "linalg.cholesky"), tf.linalg.cholesky),
     "linalg.matrix_exp": tf.linalg.expm,
+    "linalg.norm": _norm_of_order,
     "arange": _arange,
     "argmax": lambda input, dim=None: tnp.argmax(input, dim),
     "argmin": lambda input, dim=None: tnp.argmin(input, dim),
