@@ -1,9 +1,6 @@
 """A backend that is registered with PyTorch, as those of vendors are: its kernels are the CPU's, but for the
 one that it does not have and those that are wrong. `python toy_device.py run torch@toy` is `gradconform run`
 where it is registered.
-
-Its memory hangs at Python objects, which tensors that torch saves for backward lose: programs whose backward
-needs a result of the forward are beyond it.
 """
 
 from __future__ import annotations
@@ -11,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import torch
 import torch.utils.backend_registration as backends
@@ -27,18 +24,21 @@ OF_BOTH = frozenset({"aten::_to_copy", "aten::_copy_from"})
 """Go from one device to another."""
 
 
-class Toy(torch.Tensor):
-    """A tensor on the device; `raw` is its memory."""
+MEMORY: dict[int, torch.Tensor] = {}
+"""What lies in each storage of the device, by its address: torch may drop the Python object of a tensor that
+it keeps, and make another later. A new storage at the place of an old one has another entry."""
 
-    raw: torch.Tensor
 
-    def __new__(cls, raw: torch.Tensor) -> Self:
-        made: Any = torch._C._acc.create_empty_tensor(tuple(raw.shape), raw.dtype)
-        made.__class__ = cls
-        return made  # type: ignore[no-any-return]
+def on_device(raw: torch.Tensor) -> torch.Tensor:
+    """A tensor on the device with this memory."""
+    made = torch._C._acc.create_empty_tensor(tuple(raw.shape), raw.dtype)
+    MEMORY[made.untyped_storage()._cdata] = raw
+    return made
 
-    def __init__(self, raw: torch.Tensor) -> None:
-        self.raw = raw
+
+def memory(tensor: torch.Tensor) -> torch.Tensor:
+    """What a tensor has on the device; a tensor that is elsewhere is its own memory."""
+    return MEMORY[tensor.untyped_storage()._cdata] if tensor.device.type == "toy" else tensor
 
 
 def kernel(operator: Any, *arguments: Any, **options: Any) -> Any:
@@ -49,17 +49,16 @@ def kernel(operator: Any, *arguments: Any, **options: Any) -> Any:
     if schema.name == "aten::copy_":
         COPIES[arguments[0].device.type] += 1
     options = {key: value for key, value in options.items() if key not in {"device", "pin_memory"}}
-    raw, plain = pytree.tree_map_only(Toy, lambda tensor: tensor.raw, (arguments, options))
+    raw, plain = pytree.tree_map_only(torch.Tensor, memory, (arguments, options))
     result = operator(*raw, **plain)
     if any(of.alias_info is not None and of.alias_info.is_write for of in schema.arguments):
         return options.get("out", arguments[0])
-    return pytree.tree_map_only(torch.Tensor, Toy, result + 1 if schema.name in WRONG else result)
+    return pytree.tree_map_only(torch.Tensor, on_device, result + 1 if schema.name in WRONG else result)
 
 
 def copy(source: Any, target: Any, *_: Any) -> Any:
     """Copies between the device and the CPU, either way."""
-    here, there = (one.raw if isinstance(one, Toy) else one for one in (source, target))
-    there.copy_(here)
+    memory(target).copy_(memory(source))
     return target
 
 
