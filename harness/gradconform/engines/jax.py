@@ -21,6 +21,9 @@ DTYPES = {
     )
 }
 
+PROGRAMS = 200
+"""How many programs share what JAX has compiled."""
+
 
 class Jax(FunctionalEngine):
     """JAX's functions, each run at once: what jit makes of them is another question."""
@@ -29,6 +32,7 @@ class Jax(FunctionalEngine):
         # Without it float64 is float32, and int64 is int32.
         jax.config.update("jax_enable_x64", True)
         self._cpu = jax.devices("cpu")[0]
+        self._programs = 0
         super().__init__(
             name="jax",
             version=jax.__version__,
@@ -43,6 +47,12 @@ class Jax(FunctionalEngine):
             conjugates=True,
             policies=POLICIES,
         )
+
+    def reset(self) -> None:
+        # It keeps the code of each function for each shape, 2 MB each: gigabytes over a whole run.
+        self._programs += 1
+        if self._programs % PROGRAMS == 0:
+            jax.clear_caches()
 
     def array_of(self, tensor: torch.Tensor) -> Array:
         if tensor.dtype == torch.bfloat16:  # numpy has it from JAX alone
