@@ -22,6 +22,8 @@ COPIES: Counter[str] = Counter()
 """How many copies went to each kind of device from another."""
 OF_BOTH = frozenset({"aten::_to_copy", "aten::_copy_from"})
 """Go from one device to another."""
+TAKING_BOTH = frozenset({"aten::copy_", "aten::index", "aten::index_put", "aten::_index_put_impl_"})
+"""Take tensors on the CPU beside those on the device; the others take numbers alone."""
 
 
 MEMORY: dict[int, torch.Tensor] = {}
@@ -48,6 +50,12 @@ def kernel(operator: Any, *arguments: Any, **options: Any) -> Any:
         raise NotImplementedError(f"Could not run '{schema.name}' with arguments from the 'toy' backend.")
     if schema.name == "aten::copy_":
         COPIES[arguments[0].device.type] += 1
+    tensors = [one for one in pytree.tree_leaves((arguments, options)) if isinstance(one, torch.Tensor)]
+    devices = {one.device.type for one in tensors if one.ndim or one.device.type == "toy"}
+    if len(devices) > 1 and schema.name not in TAKING_BOTH:
+        raise RuntimeError(
+            "Expected all tensors to be on the same device, but found at least two devices, toy:0 and cpu!"
+        )
     options = {key: value for key, value in options.items() if key not in {"device", "pin_memory"}}
     raw, plain = pytree.tree_map_only(torch.Tensor, memory, (arguments, options))
     result = operator(*raw, **plain)
