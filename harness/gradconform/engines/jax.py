@@ -21,7 +21,7 @@ DTYPES = {
     )
 }
 
-PROGRAMS = 200
+PROGRAMS = 20
 """How many programs share what JAX has compiled."""
 
 
