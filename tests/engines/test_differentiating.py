@@ -140,3 +140,15 @@ def test_chains_of_twenty_thousand_steps(name: str) -> None:
     engine.backward(y)
     expected = 2_001.0 if name == "jax" else 20_001.0
     assert engine.to_torch(engine.get(x, "grad")).tolist() == [expected]
+
+
+def test_jax_lets_go_of_what_it_compiled() -> None:
+    jax = pytest.importorskip("jax", reason="needs the extra jax")
+    engine = find_engine("jax")
+    assert isinstance(engine, FunctionalEngine)
+    double = jax.jit(lambda x: x * 2)
+    double(engine.array_of(torch.ones(3)))
+    assert double._cache_size() == 1
+    for _ in range(100):
+        engine.reset()
+    assert double._cache_size() == 0
