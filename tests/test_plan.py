@@ -113,6 +113,37 @@ def test_all_is_the_cpu_and_the_gpus() -> None:
     assert bool(absent) == (not torch.cuda.is_available())
 
 
+def elsewhere(templates: Templates, *ids: str) -> Templates:
+    """The scenarios, some of which need another device than the CPU."""
+    return tuple(
+        dataclasses.replace(one, scenario=dataclasses.replace(one.scenario, device="other"))
+        if one.id in ids
+        else one
+        for one in templates
+    )
+
+
+def test_a_scenario_that_needs_another_device_is_not_run_on_the_cpu_and_said_so(templates: Templates) -> None:
+    mixed = elsewhere(templates, "zeroing/by-hand", "dtypes/half")
+    planned = plan(mixed, Settings(devices=("cpu", "meta"), dtypes=("float32",)))
+    assert [task.id for task in planned.tasks] == [
+        "zeroing/by-hand[meta-float32]",
+        "zeroing/by-optimizer[cpu-float32]",
+        "zeroing/by-optimizer[meta-float32]",
+    ]
+    # The other one is in no dtype that was asked for.
+    assert planned.unfit == ("on cpu, what needs another device than the CPU: zeroing/by-hand",)
+    assert plan(mixed, Settings(devices=("meta",))).unfit == ()
+    assert plan(templates, Settings(devices=("cpu",))).unfit == ()
+
+
+def test_where_no_device_will_do_that_is_one_line(templates: Templates) -> None:
+    alone = elsewhere(templates, "dtypes/half")
+    message = "^nothing is run: on cpu, what needs another device than the CPU: dtypes/half; --device names"
+    with pytest.raises(UsageError, match=message):
+        plan(alone, Settings(select=("dtypes",)))
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -191,6 +191,19 @@ def test_a_dtype_may_be_that_of_one_file_alone(project: pytest.Pytester) -> None
     assert outcomes(result) == {"passed": 2}
 
 
+def test_what_needs_another_device_is_told_as_not_run(project: pytest.Pytester) -> None:
+    other = SPEC.replace("own/doubling", "own/elsewhere").replace("  let:", "  device: other\n  let:")
+    for name, text in (("here", SPEC), ("there", other)):
+        project.path.joinpath(f"{name}.yaml").write_text(text)
+    result = run(project, "torch", "here.yaml", "there.yaml", "--gradconform-dtype", "float32")
+    assert outcomes(result) == {"passed": 1}
+    result.stdout.fnmatch_lines(
+        ["gradconform: not run: on cpu, what needs another device than the CPU: own/elsewhere"]
+    )
+    there = run(project, "torch", "there.yaml", "--gradconform-device", "meta", *QUICK[:2])
+    assert outcomes(there) == {"passed": 2}
+
+
 def test_a_spec_file_that_is_named_is_collected_without_the_corpus(project: pytest.Pytester) -> None:
     project.path.joinpath("other.yaml").write_text(SPEC)
     assert outcomes(run(project, "torch", "other.yaml")) == {"passed": 2}

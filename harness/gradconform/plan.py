@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TypeVar
@@ -14,6 +14,7 @@ from gradconform.known_failures.entries import Pin
 from gradconform.program.parse import Template
 from gradconform.sources import Samples, Subject
 from gradconform.spec.dtypes import DTYPES
+from gradconform.spec.scenario import DEVICES, will_do
 
 if TYPE_CHECKING:
     from gradconform.spec.index import Row
@@ -66,11 +67,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The tasks of a run in corpus order, and the devices that were asked for and are not here. known,
-    unreached, expired: as in the head of the results."""
+    """The tasks of a run in corpus order, and what was asked for and is not run: devices that are not here,
+    and scenarios on a device that will not do for them. known, unreached, expired: as in the head of the
+    results."""
 
     tasks: tuple[Task, ...]
     absent: tuple[str, ...] = ()
+    unfit: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     unreached: int = 0
     expired: tuple[str, ...] = ()
@@ -79,7 +82,8 @@ class Plan:
 def plan(origins: Iterable[Origin], settings: Settings) -> Plan:
     """The tasks that the settings ask for.
 
-    Raises UsageError for a selector, dtype or device that takes nothing, with the nearest that would.
+    Raises UsageError for a selector, dtype or device that takes nothing, with the nearest that would, and
+    where no device will do for any of the scenarios.
     """
     known_dtypes(settings.dtypes)
     devices, absent = present_devices(settings.devices)
@@ -88,20 +92,43 @@ def plan(origins: Iterable[Origin], settings: Settings) -> Plan:
     for dtype in settings.dtypes:
         if not any(dtype in origin.scenario.dtypes for origin in chosen):
             raise UsageError(nothing_in_dtype(dtype, chosen))
-    return Plan(tasks, absent)
+    left_out = unfit(chosen, devices, settings.dtypes)
+    if left_out and not tasks:
+        raise UsageError(f"nothing is run: {'; '.join(left_out)}; --device names another")
+    return Plan(tasks, absent, left_out)
 
 
 def tasks_of(
     origins: Iterable[Origin], devices: tuple[str, ...], dtypes: tuple[str, ...]
 ) -> tuple[Task, ...]:
-    """A task for each scenario, device and dtype of the scenario that `dtypes` lets through (empty: all)."""
+    """A task for each scenario, device that will do for it, and dtype of the scenario that `dtypes` lets
+    through (empty: all)."""
     return tuple(
         Task(origin, device, dtype)
         for origin in origins
         for device in devices
-        for dtype in origin.scenario.dtypes
-        if not dtypes or dtype in dtypes
+        if will_do(device, origin.scenario.device)
+        for dtype in _dtypes(origin, dtypes)
     )
+
+
+def unfit(origins: Iterable[Origin], devices: tuple[str, ...], dtypes: tuple[str, ...]) -> tuple[str, ...]:
+    """Which scenarios are not run on a device because they need another one: a sentence for each device and
+    need."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for origin in origins:
+        need = origin.scenario.device
+        for device in devices if need is not None and any(_dtypes(origin, dtypes)) else ():
+            if not will_do(device, need):
+                found.setdefault((device, DEVICES[need]), []).append(origin.id)
+    return tuple(
+        f"on {device}, what needs {need}: {', '.join(names)}" for (device, need), names in found.items()
+    )
+
+
+def _dtypes(origin: Origin, dtypes: tuple[str, ...]) -> Iterator[str]:
+    """The dtypes of a scenario that a run lets through."""
+    return (dtype for dtype in origin.scenario.dtypes if not dtypes or dtype in dtypes)
 
 
 def known_dtypes(names: Iterable[str]) -> None:

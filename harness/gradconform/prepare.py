@@ -93,7 +93,15 @@ def row_of(template: Template) -> Row:
     """What the index has of a scenario."""
     one = template.scenario
     return Row(
-        one.id, one.feature, one.level, one.says, one.place.file, one.place.line, one.aliases, one.dtypes
+        one.id,
+        one.feature,
+        one.level,
+        one.says,
+        one.place.file,
+        one.place.line,
+        one.aliases,
+        one.dtypes,
+        one.device,
     )
 
 
@@ -174,6 +182,7 @@ def head_of(host: Host, target: str, options: Options, planned: Plan) -> Head:
         examples=options.examples,
         devices=tuple(dict.fromkeys(task.device for task in planned.tasks)),
         absent=planned.absent,
+        unfit=planned.unfit,
         dtypes=options.dtype,
         select=options.select,
         specs=() if options.corpus == "opinfo" else tuple(map(shown, options.specs)),

@@ -60,7 +60,8 @@ class Head:
     `relu-at-zero: half`. composed: operators that its adapter makes of others, as `relu = maximum(input, 0)`.
     isolate: whether an engine of Python had a process of its own. timeout, memory: the seconds and GiB
     that a program might take; None: there was no limit. tasks: how many (scenario, device, dtype) the run
-    set out to do. absent: devices asked for and not there. corpus: the name of what was run, or "none".
+    set out to do. absent: devices asked for and not there. unfit: scenarios that were not run on a device
+    because they need another one. corpus: the name of what was run, or "none".
     specs: spec files or folders beside it, as they were given. digest: of the spec files that the tests
     come from, and of the known failures. kernels: what is pinned about kernels of a GPU, in words. known: the
     files of these that are of this engine. unreached:
@@ -76,6 +77,7 @@ class Head:
     examples: int = 0
     devices: tuple[str, ...] = ("cpu",)
     absent: tuple[str, ...] = ()
+    unfit: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
     specs: tuple[str, ...] = ()

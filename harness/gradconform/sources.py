@@ -39,6 +39,10 @@ class Subject(Protocol):
         """The dtypes that it can be run in."""
 
     @property
+    def device(self) -> str | None:
+        """What it needs of the device that it runs on, a key of `gradconform.spec.scenario.DEVICES`."""
+
+    @property
     def aliases(self) -> tuple[str, ...]:
         """Further names that select it."""
 

@@ -202,7 +202,7 @@ values: st.SearchStrategy[Any] = st.recursive(
 VARIABLE_KEYS = [*ENTRIES, "example", "dtype", "values", "layout", "requires_grad", "unknown", "<like>"]
 variable_keys = st.sampled_from(VARIABLE_KEYS)
 variables = st.dictionaries(variable_keys, values, max_size=5) | values
-scenario_keys = ["id", "says", "source", "level", "aliases", "dtypes", "program", "unknown"]
+scenario_keys = ["id", "says", "source", "level", "aliases", "dtypes", "device", "program", "unknown"]
 entries = st.fixed_dictionaries(
     {"id": st.just("tests/one") | values, "says": st.just("A rule.") | values},
     optional={

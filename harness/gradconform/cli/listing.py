@@ -6,10 +6,15 @@ import click
 
 from gradconform.prepare import listed
 from gradconform.settings import Options
+from gradconform.spec.index import Row
 
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _needs(row: Row) -> str:
+    return f" (device: {row.device})" if row.device else ""
 
 
 def list_command(options: Options, *, as_json: bool) -> int:
@@ -21,7 +26,7 @@ def list_command(options: Options, *, as_json: bool) -> int:
         click.echo(json.dumps([row._asdict() for row in rows], indent=2))
         return 0
     width = max((len(row.id) for row in rows), default=0)
-    lines = [f"{row.id:<{width}}  level {row.level}  {row.says}\n" for row in rows]
+    lines = [f"{row.id:<{width}}  level {row.level}  {row.says}{_needs(row)}\n" for row in rows]
     features = len({row.feature for row in rows})
     count = f"{_counted(len(rows), 'scenario')} in {_counted(features, 'feature')}"
     click.echo("".join(lines) + count)

@@ -13,7 +13,7 @@ from gradconform.engines.torch import TorchEngine
 from gradconform.errors import UsageError, did_you_mean
 from gradconform.execution.interpreter import Detail, run
 from gradconform.oracle.judge import judge
-from gradconform.plan import present_devices
+from gradconform.plan import present_devices, unfit
 from gradconform.prepare import listed, templates_of
 from gradconform.program.bind import bind
 from gradconform.randomize import draws
@@ -41,10 +41,14 @@ def show_command(id: str, device: str, dtype: str | None, options: Options) -> i
         hint = did_you_mean(kind, scenario.dtypes) or f"its dtypes are {', '.join(scenario.dtypes)}"
         raise UsageError(f"{scenario.id} has no dtype '{kind}'; {hint}")
     (device,), _ = present_devices((device,))
+    out = output()
+    left_out = unfit((template,), (device,), (kind,))
+    if left_out:
+        out.lines([*_spec(scenario), Line(""), *(Line(f"not run: {reason}", "bad") for reason in left_out)])
+        return 0
     program = bind(template, draws.example(scenario, kind))
     trace = run(program, TorchEngine(), device, Detail.STEPS)
     verdict = judge(program, trace, trace, device=device)
-    out = output()
     out.lines(_spec(scenario))
     out.lines([Line(""), Line(f"torch on the documented example, {device}, {kind}", "title"), Line("")])
     out.lines(trace_lines(program, trace))

@@ -11,7 +11,7 @@ from gradconform.execution.host import InProcess
 from gradconform.plan import plan
 from gradconform.prepare import head_of, settings_of, templates_of
 from gradconform.report.lines import Line
-from gradconform.report.terminal import run_report
+from gradconform.report.terminal import not_run, run_report
 from gradconform.settings import Options
 
 
@@ -40,5 +40,5 @@ def validate_command(options: Options) -> int:
     older = sorted({case.scenario for case in results.cases if case.verdict.kind == "unsupported"})
     if older:
         text += f"; it is too old for {len(older)} more: {', '.join(older)}"
-    out.lines([Line(text, "good"), *(Line(f"not run: device {reason}", "bad") for reason in head.absent)])
+    out.lines([Line(text, "good"), *not_run(head)])
     return 0

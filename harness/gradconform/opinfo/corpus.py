@@ -28,6 +28,7 @@ class Operator:
     level: int = _LEVEL
     source: Source = _SOURCE
     aliases: tuple[str, ...] = ()
+    device: str | None = None
 
     @property
     def id(self) -> str:

@@ -331,8 +331,8 @@ OPERATORS = _Operators(
             "new_tensor", "input, data, *, dtype=None, requires_grad=False", method=True, forms="method"
         ),
         Operator("as_tensor", "data, dtype=None", "view", forms="function"),
-        Operator("zeros_like", "input, *, dtype=None, requires_grad=False", forms="function"),
-        Operator("ones_like", "input, *, dtype=None, requires_grad=False", forms="function"),
+        Operator("zeros_like", "input, *, dtype=None, device=None, requires_grad=False", forms="function"),
+        Operator("ones_like", "input, *, dtype=None, device=None, requires_grad=False", forms="function"),
         Operator("full_like", "input, fill_value, *, dtype=None, requires_grad=False", forms="function"),
         Operator("from_numpy", "array", "view", forms="function"),
         Operator("autograd.Variable", "data, requires_grad=False, volatile=False", "view", forms="function"),

@@ -19,7 +19,16 @@ import pytest
 from gradconform.errors import GradconformError, Place, Problem, SpecError, UsageError, did_you_mean
 from gradconform.hosts import find_host
 from gradconform.pinning import knowns_of, refuse_unknown
-from gradconform.plan import Plan, Task, known_dtypes, nothing_in_dtype, present_devices, select, tasks_of
+from gradconform.plan import (
+    Plan,
+    Task,
+    known_dtypes,
+    nothing_in_dtype,
+    present_devices,
+    select,
+    tasks_of,
+    unfit,
+)
 from gradconform.prepare import files_for, head_of, row_of, settings_of, shown
 from gradconform.program.library import load_library
 from gradconform.program.parse import Template
@@ -110,6 +119,12 @@ class Collection:
         """What is compared with what."""
         lines = [self.head.compared, *(f"not run: device {reason}" for reason in self.head.absent)]
         return [f"gradconform: {line}" for line in lines]
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Which scenarios have no test, since they need another device; of tests that arguments name there is
+        nothing to tell: one that is left out is an error."""
+        left_out = () if self.ids else unfit(self.taken, self.settings.devices, self.settings.dtypes)
+        return [f"gradconform: not run: {reason}" for reason in left_out]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(

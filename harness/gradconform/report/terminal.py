@@ -11,7 +11,7 @@ from gradconform.report.failure import Failure, fails, failures, manner, outcome
 from gradconform.report.lines import Line, Role
 from gradconform.report.parts import part_lines
 from gradconform.report.score import Score, by_feature, score_lines, scores
-from gradconform.results import Results
+from gradconform.results import Head, Results
 from gradconform.verdict import (
     NO_NUMBERS,
     Conforms,
@@ -164,8 +164,13 @@ def _notes(results: Results) -> Iterator[Line]:
     yield Line(head.compared)
     if head.kernels:
         yield Line(f"kernels: {', '.join(head.kernels)}")
-    for reason in head.absent:
-        yield Line(f"not run: device {reason}", "bad")
+    yield from not_run(head)
+
+
+def not_run(head: Head) -> Iterator[Line]:
+    """What was asked for and was not run, with the reasons."""
+    yield from (Line(f"not run: device {reason}", "bad") for reason in head.absent)
+    yield from (Line(f"not run: {reason}") for reason in head.unfit)
 
 
 def _counted(title: str, names: Iterable[str]) -> Iterator[Line]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from gradconform import __version__
 
-FORMAT = 1
+FORMAT = 2
 """Changes when the rows do."""
 
 
@@ -31,6 +31,7 @@ class Row(NamedTuple):
     line: int
     aliases: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ()
+    device: str | None = None
 
 
 def read_index(files: Iterable[Path], build: Callable[[], Iterable[Row]]) -> tuple[Row, ...]:
@@ -107,10 +108,10 @@ def _row(values: list[object]) -> Row:
             int(line),
             list(aliases),
             list(dtypes),
+            str() | None as device,
         ]:
-            return Row(
-                id, feature, level, says, file, line, tuple(map(str, aliases)), tuple(map(str, dtypes))
-            )
+            names, kinds = tuple(map(str, aliases)), tuple(map(str, dtypes))
+            return Row(id, feature, level, says, file, line, names, kinds, device)
         case _:
             raise ValueError(f"no row of an index: {values!r}")
 

@@ -196,6 +196,7 @@ class _Entry:
                         dtypes=entry.dtypes,
                         let=let,
                         torch=entry.torch,
+                        device=entry.device,
                         fixed=entry.fixed and visible(" ".join(entry.fixed.split())),
                     )
                 )

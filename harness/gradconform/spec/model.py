@@ -44,6 +44,7 @@ VALUES = ("real", "positive", "nonzero", "distinct", "ties", "kinks", "special",
 _BOUND = r"-?[0-9]+(\.[0-9]+)?"
 VALUES_PATTERN = rf"^({'|'.join(VALUES)}|domain\([A-Za-z][A-Za-z0-9_]*\)|within\({_BOUND}, {_BOUND}\))$"
 LayoutWord = Literal["contiguous", "transposed", "strided", "expanded", "any"]
+DeviceWord = Literal["other"]
 
 Text = Annotated[str, Field(min_length=1)]
 Values = Annotated[
@@ -267,6 +268,13 @@ class ScenarioEntry(Entry):
         tuple[DtypeName, ...],
         Field(min_length=1, description="The dtypes it runs on; without it, float32 and float64."),
     ] = ("float32", "float64")
+    device: Annotated[
+        DeviceWord | None,
+        Field(
+            description="What it needs of the device that it runs on. other: any device but the CPU. On one "
+            "that will not do it is not run, and the run says so."
+        ),
+    ] = None
     let: Annotated[
         dict[Annotated[str, Field(pattern=VARIABLE_PATTERN)], VariableEntry],
         Field(

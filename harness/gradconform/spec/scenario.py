@@ -128,13 +128,22 @@ SHARING = 4
 """A scenario that is derived from a row of a table takes one draw of so many that are asked for."""
 
 
+DEVICES: Mapping[str, str] = {"other": "another device than the CPU"}
+"""What a scenario may need of the device that it runs on, in words."""
+
+
+def will_do(device: str, need: str | None) -> bool:
+    """Whether a device is what a scenario needs: a key of `DEVICES`, or None for any device."""
+    return need is None or device.partition(":")[0] != "cpu"
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One documented behaviour.
 
     level: 1 (a first scalar engine) to 6 (a full one). aliases: former ids. dtypes: those of its cases.
     fixed: why it has no free variable, where it says so. torch: the oldest PyTorch that behaves so, where
-    an older one is supported too.
+    an older one is supported too. device: what it needs of the device that it runs on, a key of `DEVICES`.
     let: the free variables in the order of the file. place: that of the id.
     """
 
@@ -150,6 +159,7 @@ class Scenario:
     let: Mapping[str, Domain] = field(default_factory=dict)
     fixed: str | None = None
     torch: str | None = None
+    device: str | None = None
 
     def draws(self, asked: int) -> int:
         """How many random draws it takes where so many are asked for of each scenario. Those that are derived
