@@ -50,18 +50,25 @@ def kernel(operator: Any, *arguments: Any, **options: Any) -> Any:
         raise NotImplementedError(f"Could not run '{schema.name}' with arguments from the 'toy' backend.")
     if schema.name == "aten::copy_":
         COPIES[arguments[0].device.type] += 1
+    written = [of.alias_info is not None and of.alias_info.is_write for of in schema.arguments]
     tensors = [one for one in pytree.tree_leaves((arguments, options)) if isinstance(one, torch.Tensor)]
     devices = {one.device.type for one in tensors if one.ndim or one.device.type == "toy"}
+    devices |= {one.device.type for one, changes in zip(arguments, written, strict=False) if changes}
     if len(devices) > 1 and schema.name not in TAKING_BOTH:
         raise RuntimeError(
             "Expected all tensors to be on the same device, but found at least two devices, toy:0 and cpu!"
         )
+    where = options.get("device")
     options = {key: value for key, value in options.items() if key not in {"device", "pin_memory"}}
     raw, plain = pytree.tree_map_only(torch.Tensor, memory, (arguments, options))
+    if schema.name == "aten::view":  # the device shows every tensor as contiguous, whatever its memory is
+        operator = torch.ops.aten.reshape.default
     result = operator(*raw, **plain)
-    if any(of.alias_info is not None and of.alias_info.is_write for of in schema.arguments):
+    if any(written):
         return options.get("out", arguments[0])
-    return pytree.tree_map_only(torch.Tensor, on_device, result + 1 if schema.name in WRONG else result)
+    result = result + 1 if schema.name in WRONG else result
+    stays = where is not None and where.type == "cpu"
+    return result if stays else pytree.tree_map_only(torch.Tensor, on_device, result)
 
 
 def copy(source: Any, target: Any, *_: Any) -> Any:

@@ -159,6 +159,23 @@ def a_gradient_of_another_device_is_refused(m: Any) -> object:
 
 
 @case
+def data_of_another_device(m: Any) -> object:
+    """On a GPU they are taken, which is how modules move; on other devices they are not."""
+    x = made(m, [1.0, 2.0])
+    x.data = m.ones(2)
+    return shown(x)
+
+
+@case
+def saved_elsewhere(m: Any) -> object:
+    x = made(m, [1.0, 2.0])
+    with m.autograd.graph.saved_tensors_hooks(lambda t: m.ones_like(t, device="cpu"), lambda t: t.to(x)):
+        y = x * x
+    y.backward(m.ones_like(y))
+    return shown(x.grad)
+
+
+@case
 def a_cotangent_on_the_cpu_is_refused(m: Any) -> object:
     (made(m, [1.0, 2.0]) * 2).backward(m.ones(2))
     return None

@@ -1,0 +1,38 @@
+"""The scenarios about devices on devices: on a backend that is registered for the test, and on `meta`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gradconform.program.library import load_library
+from gradconform.results import read_results
+from gradconform.spec.corpus import corpus_files
+
+TOY = Path(__file__).parents[1] / "engines" / "toy_device.py"
+
+
+@pytest.mark.parametrize("engine", ["torch", "refgrad"])
+def test_torch_and_refgrad_keep_the_scenarios_about_devices(engine: str, tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    command = [sys.executable, "-W", "error", str(TOY), "run", engine, "--device", "toy,meta", "-j", "1"]
+    options = ["--select", "devices", "--dtype", "float32", "--examples", "3", "--results", str(file)]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = read_results(file)
+    assert found.head.unfit == found.head.absent == ()
+    kinds = {
+        device: {case.verdict.kind for case in found.cases if case.device == device}
+        for device in ("toy", "meta")
+    }
+    # Nothing comes back from `meta`.
+    assert kinds == {"toy": {"conforms"}, "meta": {"conforms", "unsupported"}}
+    ids = {
+        template.id
+        for template in load_library(corpus_files("documented"))
+        if template.id.startswith("devices/")
+    }
+    assert {case.scenario for case in found.cases if case.device == "toy"} == ids
