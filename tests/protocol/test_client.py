@@ -16,8 +16,9 @@ from gradconform.errors import AdapterError, EngineError, Unsupported
 from gradconform.execution.host import Lost, OutOfTime
 from gradconform.execution.interpreter import Detail
 from gradconform.plan import Settings
-from gradconform.protocol.client import ATTEMPTS, WorkerHost
+from gradconform.protocol.client import ATTEMPTS, WorkerHost, lacking
 from gradconform.protocol.memory import GIB
+from gradconform.protocol.messages import ANY, Capabilities
 from gradconform.session import Session
 from gradconform.trace import TensorSeen
 from gradconform.verdict import Conforms, Crashed, Diverges, TimedOut
@@ -188,6 +189,28 @@ def test_what_a_worker_does_not_declare_is_not_asked_of_it(start: Start, program
     with pytest.raises(Unsupported, match="inputs of more than 8 dimensions"):
         host.run(program("y = x + 1", Input("x", torch.zeros([1] * 9))), "cpu", Detail.END)
     assert host._number == first
+
+
+def test_a_worker_that_names_no_device_is_not_asked_for_another_than_the_cpu(
+    start: Start, named: Named
+) -> None:
+    host = start("scalar")
+    first = host._number
+    for device in ("cuda", "cuda:1", "elsewhere:0"):
+        with pytest.raises(Unsupported, match=f"^device {device}$"):
+            host.run(named("faults/none"), device, Detail.END)
+    with pytest.raises(Unsupported, match="device meta in a process of its own: traces hold numbers"):
+        host.run(named("faults/none"), "meta", Detail.END)
+    assert host._number == first
+    assert value(host, named("faults/none")) == [5.0]
+
+
+def test_what_a_worker_has_on_its_devices_is_asked_of_it(named: Named) -> None:
+    known = Capabilities(devices=frozenset({"cuda"}))
+    given = named("faults/none")
+    assert [lacking(given, device, known) for device in ("cuda", "cuda:1", "cpu")] == ["", "", "device cpu"]
+    known = Capabilities(devices=frozenset({ANY}))
+    assert [lacking(given, device, known) for device in ("cuda:1", "cpu", "mps")] == ["", "", ""]
 
 
 def test_a_worker_that_grows_is_replaced_between_programs(start: Start, named: Named, ends: Ends) -> None:

@@ -12,6 +12,7 @@ from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.interpreter import Detail
 from gradconform.program.json_form import from_json
 from gradconform.protocol.messages import (
+    ANY,
     PROTOCOL,
     Capabilities,
     Hello,
@@ -68,7 +69,8 @@ def test_what_is_no_message_is_refused(line: bytes, message: str) -> None:
         Hello("mine"),
         Hello("mine", "1.0", "Rust", torch_errors=True),
         Hello("mine", policies={"relu-at-zero": "half"}, composed={"relu": "maximum(input, 0)"}),
-        Hello("mine", capabilities=Capabilities(frozenset({"sin"}), frozenset(), None, (Detail.END,))),
+        Hello("mine", capabilities=Capabilities(frozenset({"sin"}), frozenset(), frozenset(), (Detail.END,))),
+        Hello("mine", capabilities=Capabilities(devices=frozenset({ANY}))),
     ],
 )
 def test_a_hello_comes_back(hello: Hello) -> None:
@@ -78,6 +80,7 @@ def test_a_hello_comes_back(hello: Hello) -> None:
 def test_a_hello_needs_a_version_and_a_name_alone() -> None:
     assert read_hello({**HELLO, "mood": "good"}) == Hello("mine")
     assert read_hello(HELLO).capabilities.details == tuple(Detail)
+    assert read_hello(HELLO).capabilities.devices == {"cpu"}
 
 
 @pytest.mark.parametrize(

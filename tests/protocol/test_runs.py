@@ -22,7 +22,7 @@ from gradconform.randomize.direct import DirectChooser
 from gradconform.randomize.explore.generate import write
 from gradconform.randomize.explore.writer import Profile
 from gradconform.results import Results, read_results
-from gradconform.verdict import Crashed, TimedOut
+from gradconform.verdict import Crashed, TimedOut, Unsupporting
 
 Ends = Callable[[int], bool]
 
@@ -102,6 +102,16 @@ def workers() -> set[int]:
         if any(word.endswith(b"/faulty.py") and str(WORKERS).encode() in word for word in words):
             found.add(int(path.parent.name))
     return found
+
+
+@pytest.mark.parametrize(("target", "options"), [(FAULTY, ()), ("refgrad", ("--isolate",))])
+def test_a_device_that_no_process_of_its_own_can_have_is_unsupported(
+    folder: Path, target: str, options: tuple[str, ...]
+) -> None:
+    code, results, _ = campaign(folder, "--device", "meta", *options, target=target)
+    assert code == 0
+    lack = Unsupporting("device meta in a process of its own: traces hold numbers")
+    assert {case.verdict for case in results.cases} == {lack}
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

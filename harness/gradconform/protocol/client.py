@@ -18,6 +18,7 @@ from gradconform.execution.meta import is_meta
 from gradconform.program.steps import Apply, Mutate, Program
 from gradconform.protocol.memory import GIB
 from gradconform.protocol.messages import (
+    ANY,
     SHUTDOWN,
     Capabilities,
     Hello,
@@ -197,7 +198,7 @@ def lacking(program: Program, device: str, known: Capabilities) -> str:
             return f"inputs of more than {MAX_RANK} dimensions in a process of its own"
     if is_meta(device):
         return "device meta in a process of its own: traces hold numbers"
-    if known.devices is not None and not {device, device.partition(":")[0]} & known.devices:
+    if not {device, device.partition(":")[0], ANY} & known.devices:
         return f"device {device}"
     if known.dtypes is not None:
         for item in program.inputs:

@@ -31,13 +31,18 @@ class ProtocolError(GradconformError):
     """What was said is no message, or not one that fits here."""
 
 
+ANY = "any"
+"""Among the devices of a worker: it is asked for programs on all of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a worker says that its engine has; None: it does not say. details: how often it can look."""
+    """What a worker says that its engine has; None: it does not say. devices: of one that does not say, the
+    CPU: what it computed there must not count for another. details: how often it can look."""
 
     operators: frozenset[str] | None = None
     dtypes: frozenset[str] | None = None
-    devices: frozenset[str] | None = None
+    devices: frozenset[str] = frozenset({"cpu"})
     details: tuple[Detail, ...] = tuple(Detail)
 
 
@@ -184,6 +189,7 @@ def _read_capabilities(value: object, at: At) -> Capabilities:
     operators, dtypes, devices = (
         _words(given.get(name), at / name) for name in ("operators", "dtypes", "devices")
     )
+    devices = Capabilities().devices if devices is None else devices
     return Capabilities(operators, dtypes, devices, tuple(dict.fromkeys(details)))
 
 

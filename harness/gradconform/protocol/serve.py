@@ -23,6 +23,7 @@ from gradconform.program.json_form import from_json
 from gradconform.program.steps import Program
 from gradconform.program.vocabulary import OPERATORS, of_torch
 from gradconform.protocol.messages import (
+    ANY,
     Capabilities,
     Hello,
     error_message,
@@ -56,7 +57,7 @@ def serve(host: Host, words: Words, questions: BinaryIO, answers: BinaryIO) -> N
         message = message_of(line)
         match message.get("type"):
             case "hello":
-                known = Capabilities(details=host.details)
+                known = Capabilities(devices=frozenset({ANY}), details=host.details)
                 hello = Hello(
                     host.name,
                     host.version,
