@@ -118,7 +118,9 @@ def unfit(origins: Iterable[Origin], devices: tuple[str, ...], dtypes: tuple[str
     found: dict[tuple[str, str], list[str]] = {}
     for origin in origins:
         need = origin.scenario.device
-        for device in devices if need is not None and any(_dtypes(origin, dtypes)) else ():
+        if need is None or not any(_dtypes(origin, dtypes)):
+            continue
+        for device in devices:
             if not will_do(device, need):
                 found.setdefault((device, DEVICES[need]), []).append(origin.id)
     return tuple(
