@@ -285,6 +285,7 @@ def test_an_engine_that_wants_to_end_the_process_has_crashed() -> None:
         (("torch", "--resume"), "holds no exploration that was begun"),
         (("torch", "--programs", "0"), "0 is not in the range"),
         (("torch", "--finds", "defects.py"), "is a file"),
+        (("torch", "--finds", "defects.py/finds"), "defects.py/finds cannot be written: Not a directory"),
     ],
 )
 def test_what_cannot_be_used_is_one_message(arguments: tuple[str, ...], message: str) -> None:
@@ -316,6 +317,8 @@ def test_an_exploration_of_another_seed_is_not_gone_on_with() -> None:
     [
         {"programs": "many"},
         {"rounds": None},
+        {"rounds": -1},
+        {"programs": float("inf")},
         {"kinds": {"conforms": "all"}},
         {"features": [[]]},
         {"banned": 5},

@@ -88,6 +88,7 @@ def _explorer(target: str, asked: Asked) -> Explorer:
         if state is None:
             raise UsageError(f"--resume: {folder} holds no exploration that was begun")
         progress = from_form(state, wanted)
+    database.open()
     session = Session(host, Settings(seed=asked.seed))
     return Explorer(target, session, wanted, database, progress, isolation=asked.isolation)
 

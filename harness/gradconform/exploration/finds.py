@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -82,6 +83,19 @@ class Database:
         if folder.exists() and not folder.is_dir():
             raise FindsError(f"{folder} is a file; --finds names a folder")
 
+    def open(self) -> None:
+        """Makes the folder, and sees that it can be written, before there is anything to lose. Raises
+        FindsError where it cannot."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            draft = _draft(self.folder / STATE)
+            draft.touch()
+            draft.unlink()
+        except OSError as error:
+            raise FindsError(
+                f"{self.folder} cannot be written: {error.strerror}; name another --finds"
+            ) from None
+
     def __iter__(self) -> Iterator[Find]:
         """The finds, in the order of their names. Raises FindsError for a document that is none."""
         learn_shipped()  # finds have words of the tables
@@ -108,9 +122,9 @@ class Database:
             (suffix_for(target), script),
             (".gradconform.yaml", scenario),
         ):
-            stem.with_suffix(suffix).write_text(text, encoding="utf-8")
+            _write(stem.with_suffix(suffix), text)
         path = stem.with_suffix(".json")
-        path.write_text(json.dumps(_form(find), indent=1) + "\n", encoding="utf-8")
+        _write(path, json.dumps(_form(find), indent=1) + "\n")
         return path
 
     def state(self) -> Mapping[str, Any] | None:
@@ -122,12 +136,9 @@ class Database:
         return document
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Writes how far this run went, whole or not at all."""
+        """Writes how far this run went."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / STATE
-        draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(state) + "\n", encoding="utf-8")
-        draft.replace(path)
+        _write(self.folder / STATE, json.dumps(state) + "\n")
 
 
 def suffix_for(target: str) -> str:
@@ -137,6 +148,18 @@ def suffix_for(target: str) -> str:
 
 STATE = "explored.json"
 """The document that says how far a run went."""
+
+
+def _draft(path: Path) -> Path:
+    """Where a file is written first: several explorations may have one folder."""
+    return path.with_name(f"{path.name}.{os.getpid()}.draft")
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file whole or not at all, whatever ends the process."""
+    draft = _draft(path)
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
 
 
 def _shown(case: CaseResult) -> tuple[str, ...]:
@@ -165,22 +188,23 @@ def _read(path: Path) -> Find:
     document = _document(path)
     try:
         if document["find"] != VERSION:
-            raise FindsError(
-                f"{path}: a find of version {document['find']}; this gradconform reads {VERSION}"
-            )
+            raise ValueError(f"version {document['find']}; this gradconform reads {VERSION}")
         signature = tuple(map(str, document["signature"]))
         return Find(
             signature, read_case(document["case"]), document["seed"], document["number"], document["torch"]
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FindsError(f"{path}: this is no find ({error}); remove it, or name another --finds") from None
+    except (KeyError, TypeError, ValueError, AttributeError, GradconformError) as error:
+        reason = " ".join(str(error).split())
+        raise FindsError(f"{path}: this is no find ({reason}); remove it, or name another --finds") from None
 
 
 def _document(path: Path) -> Any:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise FindsError(f"{path}: this is no JSON document ({error})") from None
+        raise FindsError(
+            f"{path}: this is no JSON document ({error}); remove it, or name another --finds"
+        ) from None
     if not isinstance(document, dict):
         raise FindsError(f"{path}: this is no JSON object; remove it, or name another --finds")
     return document

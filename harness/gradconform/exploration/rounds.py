@@ -98,6 +98,8 @@ def from_form(document: Mapping[str, Any], wanted: Wanted) -> Progress:
     try:
         if document["explored"] != VERSION:
             raise ValueError(f"version {document['explored']}; this gradconform reads {VERSION}")
+        if min(int(document[name]) for name in ("programs", "steps", "rounds")) < 0:
+            raise ValueError("it counts less than nothing")
         return Progress(
             programs=int(document["programs"]),
             steps=int(document["steps"]),
@@ -109,7 +111,7 @@ def from_form(document: Mapping[str, Any], wanted: Wanted) -> Progress:
             rounds=int(document["rounds"]),
             causes=_counter((Cause(str(what), str(verb)), count) for what, verb, count in document["causes"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UsageError(
             f"--resume: explored.json cannot be read ({in_words(error)}); remove it, or drop --resume"
         ) from None
