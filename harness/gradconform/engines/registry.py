@@ -114,6 +114,11 @@ def _attribute(owner: Any, part: str, module_name: str, name: str) -> Any:
 
 
 def _import(module_name: str, name: str, extra: str) -> Any:
+    if not module_name or module_name.startswith(".") or {"/", "\\"} & set(module_name):
+        raise EngineError(
+            f"engine '{name}': '{module_name}' is not the name of a module; write package.module:attribute, "
+            "with no path before it"
+        )
     try:
         if ":" not in name:
             return import_module(module_name)
@@ -121,7 +126,10 @@ def _import(module_name: str, name: str, extra: str) -> Any:
             return import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
-            raise EngineError(f"engine '{name}': there is no module '{error.name}' to import") from error
+            hint = "; a module is named without .py" if module_name.endswith(".py") else ""
+            raise EngineError(
+                f"engine '{name}': there is no module '{error.name}' to import{hint}"
+            ) from error
         hint = f"; pip install '{extra}'" if extra else ""
         raise EngineError(
             f"engine '{name}' needs the module '{error.name}', which is not installed{hint}"

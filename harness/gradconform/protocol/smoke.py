@@ -76,7 +76,9 @@ class Partner:
         line = self.answer(program, detail, more=more)
         last = sum(1 for _ in program.walk()) - 1
         try:
-            return read_answer(message_of(line), self.number, engine="it", device="cpu", last=last)
+            return read_answer(
+                message_of(line), self.number, engine=self.hello.engine, device="cpu", last=last
+            )
         except Unsupported as unsupported:
             raise Inapplicable(f"the worker says that it does not support {unsupported.feature}") from None
         except AdapterError as error:
