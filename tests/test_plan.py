@@ -113,10 +113,10 @@ def test_all_is_the_cpu_and_the_gpus() -> None:
     assert bool(absent) == (not torch.cuda.is_available())
 
 
-def elsewhere(templates: Templates, *ids: str) -> Templates:
-    """The scenarios, some of which need another device than the CPU."""
+def elsewhere(templates: Templates, *ids: str, device: str = "other") -> Templates:
+    """The scenarios, some of which need a device of a kind."""
     return tuple(
-        dataclasses.replace(one, scenario=dataclasses.replace(one.scenario, device="other"))
+        dataclasses.replace(one, scenario=dataclasses.replace(one.scenario, device=device))
         if one.id in ids
         else one
         for one in templates
@@ -135,6 +135,13 @@ def test_a_scenario_that_needs_another_device_is_not_run_on_the_cpu_and_said_so(
     assert planned.unfit == ("on cpu, what needs another device than the CPU: zeroing/by-hand",)
     assert plan(mixed, Settings(devices=("meta",))).unfit == ()
     assert plan(templates, Settings(devices=("cpu",))).unfit == ()
+
+
+def test_a_scenario_may_need_the_cpu(templates: Templates) -> None:
+    mixed = elsewhere(templates, "zeroing/by-hand", device="cpu")
+    planned = plan(mixed, Settings(devices=("cpu", "meta"), dtypes=("float32",), select=("zeroing/by-hand",)))
+    assert [task.id for task in planned.tasks] == ["zeroing/by-hand[cpu-float32]"]
+    assert planned.unfit == ("on meta, what needs the CPU: zeroing/by-hand",)
 
 
 def test_where_no_device_will_do_that_is_one_line(templates: Templates) -> None:

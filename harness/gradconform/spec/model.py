@@ -44,7 +44,7 @@ VALUES = ("real", "positive", "nonzero", "distinct", "ties", "kinks", "special",
 _BOUND = r"-?[0-9]+(\.[0-9]+)?"
 VALUES_PATTERN = rf"^({'|'.join(VALUES)}|domain\([A-Za-z][A-Za-z0-9_]*\)|within\({_BOUND}, {_BOUND}\))$"
 LayoutWord = Literal["contiguous", "transposed", "strided", "expanded", "any"]
-DeviceWord = Literal["other"]
+DeviceWord = Literal["other", "cpu"]
 
 Text = Annotated[str, Field(min_length=1)]
 Values = Annotated[
@@ -271,7 +271,8 @@ class ScenarioEntry(Entry):
     device: Annotated[
         DeviceWord | None,
         Field(
-            description="What it needs of the device that it runs on. other: any device but the CPU. On one "
+            description="What it needs of the device that it runs on. other: any device but the CPU; cpu: the "
+            "CPU. On one "
             "that will not do it is not run, and the run says so."
         ),
     ] = None

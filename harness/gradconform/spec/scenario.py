@@ -128,13 +128,13 @@ SHARING = 4
 """A scenario that is derived from a row of a table takes one draw of so many that are asked for."""
 
 
-DEVICES: Mapping[str, str] = {"other": "another device than the CPU"}
+DEVICES: Mapping[str, str] = {"other": "another device than the CPU", "cpu": "the CPU"}
 """What a scenario may need of the device that it runs on, in words."""
 
 
 def will_do(device: str, need: str | None) -> bool:
     """Whether a device is what a scenario needs: a key of `DEVICES`, or None for any device."""
-    return need is None or device.partition(":")[0] != "cpu"
+    return need is None or (need == "cpu") == (device.partition(":")[0] == "cpu")
 
 
 @dataclass(frozen=True, slots=True)
