@@ -21,9 +21,6 @@ DTYPES = {
     )
 }
 
-PROGRAMS = 20
-"""How many programs share what JAX has compiled."""
-
 
 class Jax(FunctionalEngine):
     """JAX's functions, each run at once: what jit makes of them is another question."""
@@ -49,10 +46,9 @@ class Jax(FunctionalEngine):
         )
 
     def reset(self) -> None:
-        # It keeps the code of each function for each shape, 2 MB each: gigabytes over a whole run.
-        self._programs += 1
-        if self._programs % PROGRAMS == 0:
-            jax.clear_caches()
+        self._programs = (self._programs + 1) % 20
+        if not self._programs:
+            jax.clear_caches()  # the code of each function for each shape, 2 MB each
 
     def array_of(self, tensor: torch.Tensor) -> Array:
         if tensor.dtype == torch.bfloat16:  # numpy has it from JAX alone

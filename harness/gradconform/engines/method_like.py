@@ -19,7 +19,7 @@ SAME = (
     *("abs", "exp", "exp2", "log", "log2", "log10", "sqrt", "rsqrt", "reciprocal", "square", "erf"),
     *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
     *("sigmoid", "relu", "floor", "ceil", "round", "trunc", "sign", "isnan", "isinf", "isfinite", "isclose"),
-    *("maximum", "minimum", "pow", "fmod", "logaddexp", "copysign", "lerp", "masked_fill", "logical_not"),
+    *("maximum", "minimum", "fmod", "logaddexp", "copysign", "lerp", "masked_fill", "logical_not"),
     *("clone", "contiguous", "detach", "float", "double", "half", "int", "long", "bool", "numel", "item"),
     *("reshape", "view", "expand", "permute", "transpose", "unsqueeze", "squeeze", "flatten", "unflatten"),
     *("repeat", "repeat_interleave", "roll", "flip", "split", "chunk", "tril", "triu", "diag", "diagonal"),

@@ -31,7 +31,7 @@ OPERATORS: Operators = {
 
 
 def _placed(tensor: Tensor) -> Tensor:
-    """The tensor on a device: a number that was never put on one would be computed by a C compiler."""
+    """The tensor on a device: a number that is on none would be computed by a C compiler."""
     return tensor if tensor.device else tensor.clone(device=Device.DEFAULT)
 
 
@@ -56,7 +56,7 @@ def _seen(tensor: Tensor) -> Any:
 class Tinygrad(TableEngine):
     """tinygrad's tensors. Nothing says which of them require grad: a backward gives all of them one."""
 
-    lacking = ("is not defined", "is not supported", "Could not infer dtype")
+    lacking = ("is not defined", "is not supported", "Could not infer dtype", "bad arg", "'int' and 'tuple'")
     writable = ("grad",)
 
     def __init__(self) -> None:
