@@ -5,9 +5,9 @@ Usage: python benchmarks/detection.py [--bugs ID ...] [--columns NAME ...] [--jo
 
 Each bug of tests/meta/zoo/ meets each column in a process of its own, up to the first failure: which program
 notices it, how many were run by then, and how much CPU time that took. Tests that reach nothing of what a bug
-changes are counted and not run. `--write` keeps the cells that were
-measured in docs/detection.jsonl, beside those that are there, and writes docs/detection.md, which also tells
-the score of docs/mutation.md (mutation.py).
+changes are counted and not run. The column `draws` meets the bugs that the examples in those before it do not
+catch. `--write` keeps the cells that were measured in docs/detection.jsonl, beside those that are there, and
+writes docs/detection.md, which also tells the score of docs/mutation.md (mutation.py).
 """
 
 # ruff: noqa: E402 - the path is mended before a package is imported from it
@@ -19,6 +19,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,9 +30,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 import torch
-from detection.cells import Cell, merged, read, write  # type: ignore[import-not-found]
+from detection.cells import Cell, Cells, merged, read, write  # type: ignore[import-not-found]
 from detection.columns import Column, First, of_check, of_programs, of_tasks  # type: ignore[import-not-found]
-from detection.page import COLUMNS, page  # type: ignore[import-not-found]
+from detection.page import COLUMNS, DRAWS, EXAMPLES, is_caught, page  # type: ignore[import-not-found]
 from forks import Ended, Tell, several  # type: ignore[import-not-found]
 from mutants.copies import changed, sources  # type: ignore[import-not-found]
 from mutation.page import summary  # type: ignore[import-not-found]
@@ -55,12 +56,17 @@ def columns(
     names: Sequence[str], settings: Settings, every: int, jobs: int, programs: int
 ) -> Iterator[Column]:
     """The columns of these names, ready to run. every: of so many tests or functions one is run."""
-    if {"documented", "operators"} & {*names}:
+    if {*EXAMPLES, DRAWS} & {*names}:
         tasks = tasks_of(load_library(all_files()), ("cpu",), ())
-        for name, derived in (("documented", False), ("operators", True)):
+        examples = replace(settings, examples=0)
+        for name, derived, drawn in (
+            ("documented", False, examples),
+            ("operators", True, examples),
+            (DRAWS, False, settings),
+        ):
             if name in names:
                 own = [task for task in tasks if task.origin.id.startswith(_TABLES) == derived]
-                yield of_tasks(name, own[::every], settings, jobs)
+                yield of_tasks(name, own[::every], drawn, jobs)
     if "explore" in names:
         yield of_programs("explore", programs)
     for check in CHECKS:
@@ -102,6 +108,13 @@ def measured(bugs: Sequence[str], column: Column, jobs: int) -> Iterator[Cell]:
         yield cell(bug, column, ended)
 
 
+def meeting(column: str, bugs: Sequence[str], cells: Cells) -> list[str]:
+    """The bugs that a column meets: all, or those that no example catches."""
+    if column != DRAWS:
+        return [*bugs]
+    return [bug for bug in bugs if not any(is_caught(cells.get((bug, other))) for other in EXAMPLES)]
+
+
 def main() -> None:
     """Measure, and print or write the page."""
     parser = argparse.ArgumentParser(
@@ -114,7 +127,9 @@ def main() -> None:
         "--columns", nargs="+", choices=COLUMNS, default=COLUMNS, metavar="NAME", help=", ".join(COLUMNS)
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
-    parser.add_argument("--examples", type=int, default=Settings().examples, help="random draws of each test")
+    parser.add_argument(
+        "--examples", type=int, default=Settings().examples, help=f"random draws of each test in {DRAWS}"
+    )
     parser.add_argument(
         "--programs", type=int, default=PROGRAMS, help=f"random programs of explore (default: {PROGRAMS})"
     )
@@ -128,7 +143,7 @@ def main() -> None:
     settings = Settings(examples=options.examples)
     for column in columns(options.columns, settings, options.every, options.jobs, options.programs):
         print(f"{column.name}: {column.setting}, {time.monotonic() - start:.0f} s", flush=True)
-        for one in measured(options.bugs, column, options.jobs):
+        for one in measured(meeting(column.name, options.bugs, {**known, **new}), column, options.jobs):
             new[one.bug, one.column] = one
             said = f"{one.by} {one.how}" if one.by else "MISSED"
             print(f"{one.bug} {one.column}: {said} | {one.programs} programs, {one.seconds} s", flush=True)

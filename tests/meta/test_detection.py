@@ -50,13 +50,16 @@ def test_the_page_has_the_bugs_of_the_zoo_and_the_cells_that_were_measured() -> 
 def test_the_driver_tells_what_catches_a_bug() -> None:
     script = ROOT / "benchmarks" / "detection.py"
     command = [sys.executable, str(script), "--bugs", "C09", "A06", "--every", "60", "--examples", "0"]
-    command += ["--columns", "documented", "explore", "sums", "--programs", "64"]
+    command += ["--columns", "documented", "draws", "explore", "sums", "--programs", "64"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     told = {
         tuple(line.split(":")[0].split()): line for line in done.stdout.splitlines() if " programs, " in line
     }
     assert told.keys() >= {(bug, name) for bug in ("C09", "A06") for name in ("documented", "sums")}
     assert "MISSED" not in told["A06", "documented"]
+    # What the examples catch is not drawn for.
+    assert "MISSED" in told["C09", "documented"]
+    assert {bug for bug, name in told if name == "draws"} == {"C09"}
     assert "identity" in told["A06", "documented"]
     assert "MISSED" in told["A06", "sums"]  # which tensor holds the gradient is nothing that it compares
 
@@ -84,6 +87,8 @@ def test_the_page_lists_what_is_missed() -> None:
     assert f"- documented: {first}\n" in text
     assert "**1 of 2**" in text
     assert "Of 1 bugs that met all columns gradconform catches 1" in text
+    undrawn = {at: cell for at, cell in known.items() if at[1] != "draws"}
+    assert "Of 1 bugs that met all columns" in "\n".join(page.page(bugs, undrawn, "2.13.0", []))
     assert "1 are caught by gradconform alone,\n0 by those alone." in text
     assert "No bug has met all columns" in "\n".join(page.page(bugs, {}, "2.13.0", []))
 

@@ -14,9 +14,18 @@ from .cells import Cell, Cells
 if TYPE_CHECKING:
     from zoo.base import Bug  # type: ignore[import-not-found]
 
+EXAMPLES = {
+    "documented": "the examples of documented behaviours: `gradconform run --corpus documented --examples 0`",
+    "operators": "the examples of operators and points: `gradconform run --corpus operators --examples 0`",
+}
+"""The columns that need no random draws, and what they are."""
+
+DRAWS = "draws"
+"""The column that meets the bugs which those do not catch."""
+
 OURS = {
-    "documented": "the scenarios of documented behaviours: `gradconform run --corpus documented`",
-    "operators": "the scenarios of operators and points: `gradconform run --corpus operators`",
+    **EXAMPLES,
+    DRAWS: "of what the examples do not catch: `gradconform run --corpus documented`, with its random draws",
     "explore": "random whole programs: `gradconform explore`",
 }
 """The columns that are gradconform's, and what they are."""
@@ -98,16 +107,22 @@ def _totals(bugs: Sequence[Bug], cells: Cells) -> Iterator[str]:
 def _gain(bugs: Sequence[Bug], cells: Cells) -> Iterator[str]:
     """What the columns of one side catch together."""
 
-    met = {bug.id for bug in bugs if all((bug.id, column) in cells for column in COLUMNS)}
+    met = {bug.id for bug in bugs if all((bug.id, column) in cells for column in COLUMNS if column != DRAWS)}
     if not met:
         yield "No bug has met all columns yet, so what they catch together is not told."
         return
     ours, theirs = (
-        {bug for bug in met if any(cells[bug, column].by for column in side)} for side in (OURS, THEIRS)
+        {bug for bug in met if any(is_caught(cells.get((bug, column))) for column in side)}
+        for side in (OURS, THEIRS)
     )
     yield f"Of {len(met)} bugs that met all columns gradconform catches {len(ours)}, the checks of today"
     yield f"together {len(theirs)}: {len(ours - theirs)} are caught by gradconform alone,"
     yield f"{len(theirs - ours)} by those alone."
+
+
+def is_caught(cell: Cell | None) -> bool:
+    """Whether a cell was measured, and something caught the bug."""
+    return cell is not None and bool(cell.by)
 
 
 def _missed(cell: Cell | None) -> bool:
