@@ -271,9 +271,8 @@ class ScenarioEntry(Entry):
     device: Annotated[
         DeviceWord | None,
         Field(
-            description="What it needs of the device that it runs on. other: any device but the CPU; cpu: the "
-            "CPU. On one "
-            "that will not do it is not run, and the run says so."
+            description="What it needs of the device that it runs on. other: any device but the CPU; cpu: "
+            "the CPU. On one that will not do it is not run, and the run says so."
         ),
     ] = None
     let: Annotated[
