@@ -12,7 +12,7 @@ from gradconform.errors import UsageError
 from gradconform.report.failure import fails
 from gradconform.results import Head, Results, ResultsError, read_results
 
-CASE, SCENARIO = b'{"type": "case"', b'{"type": "scenario"'
+RUN, CASE, SCENARIO = b'{"type": "run"', b'{"type": "case"', b'{"type": "scenario"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,19 @@ def begun(path: Path, head: Head, tests: Sequence[str], *, fail_fast: bool) -> B
     if fail_fast and any(fails(case) for case in cases):
         raise UsageError(f"--resume: {path} is of a run without --fail-fast, and holds failures")
     return Begun(cases, len(over), _size(path, data, len(cases), len(found.cases)))
+
+
+def refuse_other_file(path: Path) -> None:
+    """Raises UsageError for a file that holds something else than results, which would be lost."""
+    try:
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            start = file.read(len(RUN))
+    except OSError:  # whoever writes it says so
+        return
+    if not RUN.startswith(start):
+        raise UsageError(f"{path} is there and no results file; give --results another, or remove it")
 
 
 def _same_run(path: Path, theirs: Head, mine: Head) -> None:

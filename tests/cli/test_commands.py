@@ -175,6 +175,10 @@ def test_fail_fast_stops_at_the_first_failure(gradconform: Invoke, tmp_path: Pat
         (["run", "torch", "--seed", "x"], "'x' is not a valid integer"),
         (["run", "torch", "--devise", "cpu"], "No such option"),
         (["run", "torch", "--results", "no/such/folder.jsonl"], "results cannot be written to no"),
+        (
+            ["run", "torch", "--results", "engines.py"],
+            "engines.py is there and no results file; give --results",
+        ),
         (["run", "torch", "--no-corpus"], "there are no specs to work on"),
         (
             ["run", "torch", "--no-corpus", "--corpus", "documented"],

@@ -19,7 +19,7 @@ from gradconform.report.failure import fails, outcome
 from gradconform.report.lines import Line
 from gradconform.report.terminal import closing_line, run_report
 from gradconform.results import Head, Results, ResultsWriter, end_of, note_of
-from gradconform.resuming import Begun, begun
+from gradconform.resuming import Begun, begun, refuse_other_file
 from gradconform.session import Session
 from gradconform.settings import Options
 from gradconform.verdict import OracleDisputed
@@ -33,6 +33,8 @@ def run_command(target: str, options: Options, *, resume: bool = False) -> int:
     cannot be used as given, and where an adapter breaks its contract: then after the report of what ran
     before.
     """
+    if options.results is not None and not resume:
+        refuse_other_file(options.results)
     host = find_host(target, options.isolation)
     knowns = knowns_of(options, host.name)
     refuse_unknown(knowns, options)
