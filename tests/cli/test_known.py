@@ -334,6 +334,9 @@ def test_an_update_refuses_a_part_of_a_run(run: Run, known: Path, tmp_path: Path
 
 def test_what_the_command_cannot_use(run: Run, tmp_path: Path) -> None:
     assert "--from is for --update" in run("known", "--from", "r.jsonl").output
+    (tmp_path / "no.jsonl").write_text("hello\n", encoding="utf-8")
+    result = run("known", "--update", "--from", "no.jsonl")
+    assert (result.exit_code, "no.jsonl:1: this line is not JSON" in result.output) == (2, True)
     assert "there are no known failures at gradconform-known.yaml" in run("known").output
     result = run("run", "--known", "none.yaml")
     assert (result.exit_code, "there are no known failures at none.yaml" in result.output) == (2, True)

@@ -88,15 +88,17 @@ def _entry_lines(entry: Entry, cases: Sequence[CaseResult]) -> Iterator[Line]:
 def _update(host: Host, target: str, options: Options, source: Path | None) -> int:
     path, known = _file(options, host.name)
     options = replace(options, known=(path,) if known else ())
+    begun = read_results(source) if source else None  # before the corpus is read, which takes longer
     knowns = knowns_of(options, host.name)
     refuse_unknown(knowns, options)
-    if source is None:
-        results = _run(host, target, options, knowns)
-        if results is None:
-            return INTERRUPTED
-    else:
-        results = read_results(source)
+    if source and begun:
+        results = begun
         _same_run(source, results.head, host, options)
+    else:
+        ran = _run(host, target, options, knowns)
+        if ran is None:
+            return INTERRUPTED
+        results = ran
     what = str(source) if source else "this run"
     dtypes = {row.id: row.dtypes for row in listed(options)}
     _require_whole(what, results, known, dtypes)
