@@ -94,7 +94,7 @@ def cell(bug: str, column: Column, ended: Ended[First]) -> Cell:
         return Cell(bug, column.name, column.setting, ended.last or "start", ended.death, 0, seconds)
     found = ended.result
     seconds = round(ended.seconds + found.left, 1)
-    return Cell(bug, column.name, column.setting, found.test, found.how, found.programs, seconds)
+    return Cell(bug, column.name, column.setting, found.test, found.how, found.programs, seconds, found.steps)
 
 
 def measured(bugs: Sequence[str], column: Column, jobs: int) -> Iterator[Cell]:
@@ -146,6 +146,7 @@ def main() -> None:
         for one in measured(meeting(column.name, options.bugs, {**known, **new}), column, options.jobs):
             new[one.bug, one.column] = one
             said = f"{one.by} {one.how}" if one.by else "MISSED"
+            said += f", shown by {one.steps} steps" if one.steps else ""
             print(f"{one.bug} {one.column}: {said} | {one.programs} programs, {one.seconds} s", flush=True)
             if options.write:
                 write(CELLS, sorted_cells(merged(known, new)))

@@ -90,6 +90,9 @@ def test_the_page_lists_what_is_missed() -> None:
     undrawn = {at: cell for at, cell in known.items() if at[1] != "draws"}
     assert "Of 1 bugs that met all columns" in "\n".join(page.page(bugs, undrawn, "2.13.0", []))
     assert "1 are caught by gradconform alone,\n0 by those alone." in text
+    assert "No failing program was made small." in text
+    small = {**known, (first, "explore"): cells.Cell(first, "explore", "a", "x", "why", 3, 1.5, 4)}
+    assert "median of **4 steps**; the longest has 4." in "\n".join(page.page(bugs, small, "2.13.0", []))
     assert "No bug has met all columns" in "\n".join(page.page(bugs, {}, "2.13.0", []))
 
 

@@ -14,7 +14,8 @@ class Cell:
 
     setting: how the column was run. by: what caught the bug, "" where nothing did. how: the first thing that
     was wrong. programs: so many were run up to there. seconds: of CPU time, the making of the engine included
-    and the loading of torch and of the specs not.
+    and the loading of torch and of the specs not. steps: of the smallest program that shows a random one's
+    failure; None where none was looked for.
     """
 
     bug: str
@@ -24,6 +25,7 @@ class Cell:
     how: str
     programs: int
     seconds: float
+    steps: int | None = None
 
 
 Cells = Mapping[tuple[str, str], Cell]

@@ -8,6 +8,7 @@ as they were recorded.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +24,9 @@ from gradconform.engines.refgrad import RefgradEngine
 from gradconform.execution.host import InProcess
 from gradconform.exploration.batches import run_batch
 from gradconform.exploration.rounds import Progress, Wanted
+from gradconform.exploration.smaller import smallest
 from gradconform.plan import Settings, Task
+from gradconform.program.steps import flatten
 from gradconform.randomize.explore.table import rows
 from gradconform.session import Session
 
@@ -46,12 +49,14 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class First:
     """The first test that a bug fails, "" where it fails none; how; and the programs and the seconds up to
-    there. left: seconds of tests that were not run."""
+    there. left: seconds of tests that were not run, less those that something else took. steps: as in the
+    cell."""
 
     test: str
     how: str
     programs: int
     left: float
+    steps: int | None = None
 
 
 def of_tasks(name: str, tasks: Sequence[Task], settings: Settings, jobs: int) -> Column:
@@ -95,7 +100,7 @@ def _sound(tests: Sequence[Test], jobs: int) -> tuple[tuple[Test, Record], ...]:
 
 
 def first_program(engine: Engine, wanted: Wanted, tell: Tell) -> First:
-    """Explores up to the first failure."""
+    """Explores up to the first failure, and makes that small."""
     sessions = [Session(InProcess(one), Settings(seed=wanted.seed)) for one in (engine, RefgradEngine())]
     progress = Progress()
     while batches := [*progress.round(wanted)]:
@@ -107,7 +112,11 @@ def first_program(engine: Engine, wanted: Wanted, tell: Tell) -> First:
                 alone = range(failing.number, failing.number + 1)
                 if not run_batch(sessions[1], profile, wanted.seed, alone, wanted.device).failing:
                     how = " ".join(filter(None, (failing.cause.what, failing.cause.verb)))
-                    return First(f"program {failing.number}", how, failing.number + 1, 0.0)
+                    start = time.process_time()
+                    small = smallest(sessions[0], profile, failing, wanted.device)
+                    steps = small and len([*flatten(small.program.steps)])
+                    spent = time.process_time() - start
+                    return First(f"program {failing.number}", how, failing.number + 1, -spent, steps)
             progress.add(batch)
         progress.rounds += 1
     return First("", "", progress.programs, 0.0)

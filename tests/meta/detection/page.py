@@ -57,6 +57,8 @@ def page(bugs: Sequence[Bug], cells: Cells, torch: str, mutants: Sequence[str]) 
     yield ""
     yield from _gain(bugs, cells)
     yield ""
+    yield from _small(cells)
+    yield ""
     yield "## The matrix"
     yield ""
     yield "Programs run until the bug was caught, and CPU seconds."
@@ -118,6 +120,16 @@ def _gain(bugs: Sequence[Bug], cells: Cells) -> Iterator[str]:
     yield f"Of {len(met)} bugs that met all columns gradconform catches {len(ours)}, the checks of today"
     yield f"together {len(theirs)}: {len(ours - theirs)} are caught by gradconform alone,"
     yield f"{len(theirs - ours)} by those alone."
+
+
+def _small(cells: Cells) -> Iterator[str]:
+    """How small random programs are made."""
+    steps = sorted(cell.steps for cell in cells.values() if cell.steps is not None)
+    if not steps:
+        yield "No failing program was made small."
+        return
+    yield f"The first failing program of each of {len(steps)} bugs that explore catches, made small, has a"
+    yield f"median of **{median(steps):g} steps**; the longest has {steps[-1]}."
 
 
 def is_caught(cell: Cell | None) -> bool:
