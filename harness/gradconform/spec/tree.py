@@ -132,7 +132,11 @@ def parse_yaml(report: Report) -> Node | None:
         report.add(place, f"this is not YAML: {error.reason}", "remove the control character")
         return None
     if builder.root is None and len(report.problems) == count:
-        report.add(Place(source.name, 1, 1), "the file is empty", "specs start with `schema: 1`, known failures with `known: 1`")
+        report.add(
+            Place(source.name, 1, 1),
+            "the file is empty",
+            "specs start with `schema: 1`, known failures with `known: 1`",
+        )
     return builder.root
 
 
