@@ -86,6 +86,7 @@ def test_the_page_lists_what_is_missed() -> None:
     text = "\n".join(page.page(bugs, {**known, (second, "sums"): _cell(second, "sums")}, "2.13.0", []))
     assert f"- documented: {first}\n" in text
     assert "**1 of 2**" in text
+    assert "gradconform's columns together catch **1 of 2**." in text
     assert "Of 1 bugs that met all columns gradconform catches 1" in text
     undrawn = {at: cell for at, cell in known.items() if at[1] != "draws"}
     assert "Of 1 bugs that met all columns" in "\n".join(page.page(bugs, undrawn, "2.13.0", []))

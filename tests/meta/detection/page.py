@@ -108,7 +108,9 @@ def _totals(bugs: Sequence[Bug], cells: Cells) -> Iterator[str]:
 
 def _gain(bugs: Sequence[Bug], cells: Cells) -> Iterator[str]:
     """What the columns of one side catch together."""
-
+    caught = sum(any(is_caught(cells.get((bug.id, column))) for column in OURS) for bug in bugs)
+    yield f"gradconform's columns together catch **{caught} of {len(bugs)}**."
+    yield ""
     met = {bug.id for bug in bugs if all((bug.id, column) in cells for column in COLUMNS if column != DRAWS)}
     if not met:
         yield "No bug has met all columns yet, so what they catch together is not told."
