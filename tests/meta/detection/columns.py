@@ -114,7 +114,7 @@ def first_program(engine: Engine, wanted: Wanted, tell: Tell) -> First:
                     how = " ".join(filter(None, (failing.cause.what, failing.cause.verb)))
                     start = time.process_time()
                     small = smallest(sessions[0], profile, failing, wanted.device)
-                    steps = small and len([*flatten(small.program.steps)])
+                    steps = len([*flatten(small.program.steps)]) if small else None
                     spent = time.process_time() - start
                     return First(f"program {failing.number}", how, failing.number + 1, -spent, steps)
             progress.add(batch)
