@@ -9,6 +9,7 @@ from gradconform.program.bind import bind
 from gradconform.program.parse import Template
 from gradconform.program.steps import Expect, Fact, Warns
 from gradconform.randomize import draws
+from gradconform.spec.scenario import will_do
 
 
 def test_every_scenario_states_a_law_an_error_or_a_warning(corpus: tuple[Template, ...]) -> None:
@@ -24,10 +25,15 @@ def test_every_scenario_states_a_law_an_error_or_a_warning(corpus: tuple[Templat
     assert not silent
 
 
+def on_the_cpu(corpus: tuple[Template, ...]) -> list[Template]:
+    """Those that the CPU will do for; the others are run by test_devices.py."""
+    return [template for template in corpus if will_do("cpu", template.scenario.device)]
+
+
 def test_torch_keeps_every_fact_and_leaves_none_undecided(corpus: tuple[Template, ...]) -> None:
     torch = TorchEngine()
     wrong = []
-    for template in corpus:
+    for template in on_the_cpu(corpus):
         for dtype in template.scenario.dtypes:
             program = bind(template, draws.example(template.scenario, dtype))
             facts = check(program, run(program, torch, "cpu", Detail.CHANGES))
@@ -40,7 +46,7 @@ def test_torch_keeps_every_fact_and_leaves_none_undecided(corpus: tuple[Template
 def test_the_documented_example_reaches_every_fact(corpus: tuple[Template, ...]) -> None:
     torch = TorchEngine()
     vacuous = []
-    for template in corpus:
+    for template in on_the_cpu(corpus):
         program = bind(template, draws.example(template.scenario, template.scenario.dtypes[0]))
         trace = run(program, torch, "cpu", Detail.END)
         reached = {*trace.facts, *trace.caught, *trace.warned}
