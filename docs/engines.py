@@ -37,6 +37,8 @@ KNOWN = ROOT / "docs" / "engines.yaml"
 AGREE = "finite differences agree with torch"
 LONGEST = 160
 """So much of a number or a message is told."""
+LONG = 40
+"""So many lines of a program are told."""
 NAMED = 12
 """So many scenarios of one difference are named."""
 LISTED = 30
@@ -320,8 +322,18 @@ def _told(number: int, difference: Difference, results: Results) -> Iterator[str
     if shown.example is not None:
         yield ""
         yield "```"
-        yield shown.example.text.rstrip()
+        yield from _abridged(shown.example.text.rstrip().split("\n"))
         yield "```"
+
+
+def _abridged(lines: Sequence[str]) -> Iterator[str]:
+    """A program, without its middle where it is longer than anybody reads."""
+    if len(lines) <= LONG:
+        yield from lines
+        return
+    yield from lines[: LONG // 2]
+    yield f"# ... {len(lines) - LONG} lines more ..."
+    yield from lines[-LONG // 2 :]
 
 
 def _named(scenarios: Sequence[str], most: int) -> str:
