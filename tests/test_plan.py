@@ -131,6 +131,9 @@ def test_a_scenario_that_needs_another_device_is_not_run_on_the_cpu_and_said_so(
         "zeroing/by-optimizer[cpu-float32]",
         "zeroing/by-optimizer[meta-float32]",
     ]
+    several = elsewhere(templates, *(one.id for one in templates))
+    (told,) = plan((templates[0], *several, *several), Settings()).unfit
+    assert told.endswith(f"{several[2].id} and {2 * len(several) - 3} more")
     # The other one is in no dtype that was asked for.
     assert planned.unfit == ("on cpu, what needs another device than the CPU: zeroing/by-hand",)
     assert plan(mixed, Settings(devices=("meta",))).unfit == ()

@@ -12,6 +12,7 @@ from gradconform.engines.devices import absence, device_of
 from gradconform.errors import UsageError, did_you_mean
 from gradconform.known_failures.entries import Pin
 from gradconform.program.parse import Template
+from gradconform.report.lines import some
 from gradconform.sources import Samples, Subject
 from gradconform.spec.dtypes import DTYPES
 from gradconform.spec.scenario import DEVICES, will_do
@@ -123,9 +124,7 @@ def unfit(origins: Iterable[Origin], devices: tuple[str, ...], dtypes: tuple[str
         for device in devices:
             if not will_do(device, need):
                 found.setdefault((device, DEVICES[need]), []).append(origin.id)
-    return tuple(
-        f"on {device}, what needs {need}: {', '.join(names)}" for (device, need), names in found.items()
-    )
+    return tuple(f"on {device}, what needs {need}: {some(names)}" for (device, need), names in found.items())
 
 
 def _dtypes(origin: Origin, dtypes: tuple[str, ...]) -> Iterator[str]:

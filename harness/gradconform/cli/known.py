@@ -92,13 +92,10 @@ def _update(host: Host, target: str, options: Options, source: Path | None) -> i
     knowns = knowns_of(options, host.name)
     refuse_unknown(knowns, options)
     if source and begun:
-        results = begun
-        _same_run(source, results.head, host, options)
-    else:
-        ran = _run(host, target, options, knowns)
-        if ran is None:
-            return INTERRUPTED
-        results = ran
+        _same_run(source, begun.head, host, options)
+    results = begun or _run(host, target, options, knowns)
+    if results is None:
+        return INTERRUPTED
     what = str(source) if source else "this run"
     dtypes = {row.id: row.dtypes for row in listed(options)}
     _require_whole(what, results, known, dtypes)

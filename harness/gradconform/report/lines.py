@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Literal
@@ -54,3 +54,9 @@ def _wrapped(line: Line, width: int) -> Iterable[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """The first of some names, and how many there are beside them."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"

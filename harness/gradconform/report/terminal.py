@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gradconform.cases import CaseResult
 from gradconform.report.failure import Failure, fails, failures, manner, outcome, report, size
-from gradconform.report.lines import Line, Role
+from gradconform.report.lines import Line, Role, some
 from gradconform.report.parts import part_lines
 from gradconform.report.score import Score, by_feature, score_lines, scores
 from gradconform.results import Head, Results
@@ -192,10 +192,9 @@ def _devices(cases: Iterable[CaseResult]) -> Iterator[Line]:
             apart.setdefault(case.device, []).append(case)
     for device, found in apart.items():
         names = [*dict.fromkeys(case.scenario for case in found)]
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         counted = f"{len(found)} {'case' if len(found) == 1 else 'cases'}"
         told = f"torch itself is not on {device} as it is on the CPU in {counted}"
-        yield Line(f"device differs: {told}: {', '.join(names[:NAMED])}{more}")
+        yield Line(f"device differs: {told}: {some(names, NAMED)}")
 
 
 def _known(results: Results) -> Iterator[Line]:
@@ -265,8 +264,7 @@ def closing_line(results: Results) -> Line:
         alone = len(ids) == 1
         diverging = all(case.verdict.kind == "diverges" for case in failing)
         word = ("diverge" if diverging else "fail") + ("s" if alone else "")
-        shown = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
-        text = f"{len(ids)} {'scenario' if alone else 'scenarios'} {word}: {shown}; {kept}"
+        text = f"{len(ids)} {'scenario' if alone else 'scenarios'} {word}: {some(ids)}; {kept}"
     elif expired:
         text = f"known failures have expired: {', '.join(expired)}; {kept}"
     else:
