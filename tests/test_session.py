@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from gradconform.engines.torch import TorchEngine
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.host import InProcess
 from gradconform.plan import Settings, Task
+from gradconform.program.parse import parse
 from gradconform.randomize.derivations import DERIVATIONS
-from gradconform.session import Session, make_example
+from gradconform.report.example import make_example
+from gradconform.session import Session
+from gradconform.spec.scenario import IntegerDomain
 from gradconform.spec.shapes import AnyShape
 from gradconform.trace import UNSEEN
 from gradconform.verdict import Conforms, Crashed, Divergence, Diverges, OracleDisputed, Unsupporting
@@ -65,7 +69,8 @@ def wrong_for_several(a: torch.Tensor, b: object) -> torch.Tensor:
 
 def test_the_documented_example_comes_first_and_draws_count_up(check: Check) -> None:
     results = check(TorchEngine(), examples=6)
-    assert [result.draw for result in results] == list(range(9))
+    assert [result.draw for result in results] == list(range(10))
+    assert [result.corner for result in results if result.corner] == ["empty"]  # its example is a number
     assert all(isinstance(result.verdict, Conforms) for result in results)
     assert all(result.example is None for result in results)
 
@@ -75,9 +80,9 @@ def test_the_documented_example_runs_under_derivations_too_whatever_the_seed(che
         [result.derivation for result in check(TorchEngine(), examples=30, seed=seed)] for seed in range(4)
     ]
     assert found == [found[0]] * 4
-    assert found[0][:31] == [""] * 31
-    assert len(set(found[0][31:])) == 10
-    assert set(found[0][31:]) <= DERIVATIONS.keys()
+    assert found[0][:32] == [""] * 32
+    assert len(set(found[0][32:])) == 10
+    assert set(found[0][32:]) <= DERIVATIONS.keys()
 
 
 def test_a_scenario_without_free_variables_runs_under_derivations_alone(template: Any) -> None:
@@ -88,17 +93,45 @@ def test_a_scenario_without_free_variables_runs_under_derivations_alone(template
     assert [bool(result.derivation) for result in results] == [False, True, True, True]
 
 
-def test_a_row_of_a_table_takes_a_fourth_of_the_draws(template: Any) -> None:
+def test_a_row_of_a_table_takes_a_fourth_of_the_draws_and_corners(template: Any) -> None:
     drawn = []
     for derived in (False, True):
-        made = template(DOUBLE)
+        made = template(DOUBLE, choices={"word": ("a", "b", "c", "d", "e", "f", "g", "h")})
         object.__setattr__(made.scenario.let["x"], "requires_grad", True)
         object.__setattr__(made.scenario.text, "derived", derived)
         results = [
             *Session(InProcess(TorchEngine()), Settings(examples=24)).check(Task(made, "cpu", "float32"))
         ]
-        drawn.append((sum(not result.derivation for result in results), len(results)))
-    assert drawn == [(1 + 24, 1 + 24 + 8), (1 + 6, 1 + 6 + 2)]
+        corners, derived_ones = (
+            sum(bool(getattr(one, name)) for one in results) for name in ("corner", "derivation")
+        )
+        drawn.append((corners, derived_ones, len(results)))
+    assert drawn == [(8, 8, 1 + 8 + 24 + 8), (2, 2, 1 + 2 + 6 + 2)]
+
+
+ONE_OF_MANY = """
+if which == 17:
+    y = x * 3
+else:
+    y = x * 2
+y.backward(ones_like(y))
+"""
+
+
+def test_an_engine_that_is_wrong_at_one_of_many_settings_diverges_with_every_seed(template: Any) -> None:
+    engine = Changed(mul=lambda a, b: a * (b + 1) if b == 3 else a * b)
+    found = []
+    for seed in range(4):
+        scenario = template(DOUBLE).scenario
+        object.__setattr__(scenario.let["x"], "requires_grad", True)
+        let = {**scenario.let, "which": IntegerDomain(0, 40, 0, scenario.place)}
+        made = parse(replace(scenario, text=replace(scenario.text, text=ONE_OF_MANY), let=let))
+        session = Session(InProcess(engine), Settings(examples=3, seed=seed))
+        found.append([*session.check(Task(made, "cpu", "float32"))])
+    for results in found:
+        assert [result.corner for result in results] == ["", *(f"which={which}" for which in range(1, 18))]
+        assert {type(result.verdict) for result in results[:-1]} == {Conforms}
+        assert isinstance(results[-1].verdict, Diverges)
 
 
 def test_no_examples_leaves_the_documented_one(check: Check) -> None:

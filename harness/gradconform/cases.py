@@ -39,8 +39,9 @@ class Known:
 class CaseResult:
     """One case: scenario x device x dtype x draw. Draw 0 is the documented example; the others count up from
     1. Of samples, draws are their numbers from 0, and `part` says which program of the sample it is.
-    derivation: the name of the rewrite that the program went through, if any; that of the documented example,
-    which is counted with the draws. known: of the pinned program of a known failure, which has draw 0.
+    corner, derivation: the name of the corner where the program stands (`randomize.corners`), and that of the
+    rewrite that it went through, if any; both start from the documented example, and are counted with the
+    draws. known: of the pinned program of a known failure, which has draw 0.
 
     `example` stands with every verdict but `conforms` and `unsupported`, unless the program has more numbers
     than can be written out.
@@ -55,6 +56,7 @@ class CaseResult:
     verdict: Verdict
     example: Example | None = None
     part: str = ""
+    corner: str = ""
     derivation: str = ""
     known: Known | None = None
 

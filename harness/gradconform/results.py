@@ -308,7 +308,7 @@ def case_form(case: CaseResult) -> dict[str, Any]:
         "draw": case.draw,
         "verdict": _verdict_form(case.verdict),
     }
-    document |= {name: value for name in ("part", "derivation") if (value := getattr(case, name))}
+    document |= {name: value for name in ("part", "corner", "derivation") if (value := getattr(case, name))}
     if case.known is not None:
         document["known"] = asdict(case.known)
     if case.example is not None:

@@ -11,7 +11,7 @@ from functools import partial
 
 import torch
 
-from gradconform.cases import CaseResult, Example
+from gradconform.cases import CaseResult
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.host import Host, Lost, OutOfTime
@@ -24,14 +24,14 @@ from gradconform.oracle.judge import judge
 from gradconform.plan import Settings, Task
 from gradconform.program.bind import bind
 from gradconform.program.parse import Template
-from gradconform.program.script import torch_script
 from gradconform.program.steps import Program
 from gradconform.randomize import draws, with_hypothesis
 from gradconform.randomize.chooser import Chooser, raised_at
+from gradconform.randomize.corners import corners
 from gradconform.randomize.derivations import applicable, in_turn
 from gradconform.randomize.direct import DirectChooser
 from gradconform.randomize.reduce import reduce
-from gradconform.report.listing import program_lines
+from gradconform.report.example import make_example
 from gradconform.sources import Given, Samples
 from gradconform.spec.relations import fit
 from gradconform.spec.shapes import MAX_ELEMENTS
@@ -39,7 +39,6 @@ from gradconform.verdict import (
     Conforms,
     Crashed,
     Declared,
-    Divergence,
     Diverges,
     Inconclusive,
     OracleDisputed,
@@ -50,8 +49,6 @@ from gradconform.verdict import (
 
 DERIVED = 3
 """For so many random draws the documented example runs once more, under a derivation."""
-
-_PLACE = re.compile(r"[a-z]\w*(\.\w+)*", re.IGNORECASE)
 
 
 class Failed(Exception):  # noqa: N818 - carries a verdict through the search for a smaller one
@@ -96,7 +93,8 @@ class Session:
         return iter(results)
 
     def run(self, task: Task, report: Callable[[CaseResult], None]) -> None:
-        """The documented example first, then random draws up to the first failure, which is shrunk.
+        """The documented example first, then the corners and random draws up to the first failure, which is
+        made small.
 
         Each result is reported when it is known; an exception that `report` raises ends the task.
         Raises AdapterError where the adapter breaks its contract, and SpecError where a draw cannot be bound.
@@ -168,10 +166,12 @@ class Session:
         report(self._smallest(task, 0, program, self.judge(program, task.device)))
         if self.settings.examples == 0:
             return
-        if not scenario.let:
-            self._derived(task, template, 0, report)
+        count = self._cornered(task, template, report)
+        if count is None:
             return
-        count = 0
+        if not scenario.let:
+            self._derived(task, template, count, report)
+            return
         shrinking = False
 
         def test(chooser: Chooser) -> None:
@@ -206,6 +206,19 @@ class Session:
             )
         else:
             raise failure.exception
+
+    def _cornered(self, task: Task, template: Template, report: Callable[[CaseResult], None]) -> int | None:
+        """The corners of the scenario, up to the first failure. Returns how many conform, or None after a
+        failure. Nothing of this depends on the seed."""
+        count = 0
+        for corner in template.scenario.share([*corners(template.scenario, task.dtype)], _number(task.id)):
+            program = bind(template, corner.draw)
+            verdict = self.judge(program, task.device)
+            count += 1
+            report(replace(self._smallest(task, count, program, verdict), corner=corner.name))
+            if not isinstance(verdict, Conforms | Declared | Unsupporting | Inconclusive):
+                return None
+        return count
 
     def _derived(
         self, task: Task, template: Template, draw: int, report: Callable[[CaseResult], None]
@@ -340,47 +353,3 @@ def _unsteady(verdict: Diverges) -> Diverges:
 
 def _causes(verdict: Diverges) -> list[tuple[str, str]]:
     return [(difference.what, difference.where) for difference in verdict.divergences]
-
-
-def make_example(program: Program, verdict: Verdict, device: str, engine: str) -> Example:
-    """The program of a verdict, as text and as a script that prints the places that differ."""
-    remarks: dict[str, str] = {}
-    if isinstance(verdict, Diverges):
-        for difference in verdict.divergences:
-            place = _printable(difference)
-            if place:
-                remark = f"torch: {difference.expected}; {engine}: {difference.got}".replace("\n", " ")
-                remarks.setdefault(place, remark)  # the first is the one to understand first
-    return Example(
-        program, "\n".join(program_lines(program)), torch_script(program, device, tuple(remarks), remarks)
-    )
-
-
-def _shared(difference: Divergence) -> str:
-    """Whether two tensors share memory, as an expression, where one side says that they do."""
-    for text in (difference.expected, difference.got):
-        other = text.removeprefix("shares memory with ")
-        if other != text and _PLACE.fullmatch(other):
-            pointers = (f"{name}.untyped_storage().data_ptr()" for name in (difference.where, other))
-            return " == ".join(pointers)
-    return ""
-
-
-def _printable(difference: Divergence) -> str:
-    """What a torch script prints to show one side of a divergence, or "" where no expression shows it."""
-    where = difference.where
-    if where == "is_grad_enabled()":
-        return f"torch.{where}"
-    if not _PLACE.fullmatch(where):
-        return ""
-    match difference.what:
-        case "shape" | "dtype" | "device" | "requires_grad" | "is_leaf":
-            return f"{where}.{difference.what}"
-        case "has_grad_fn":
-            return f"{where}.grad_fn is not None"
-        case "shared memory":
-            return _shared(difference)
-        case "identity":
-            return ""
-        case _:
-            return where

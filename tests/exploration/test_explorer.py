@@ -30,7 +30,8 @@ from gradconform.program.library import learn_shipped
 from gradconform.program.steps import Apply, Input, Program, Ref
 from gradconform.program.vocabulary import WORDS
 from gradconform.randomize.explore.writer import Profile
-from gradconform.session import Session, make_example
+from gradconform.report.example import make_example
+from gradconform.session import Session
 from gradconform.verdict import Crashed
 
 ENGINES = '''

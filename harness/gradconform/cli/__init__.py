@@ -72,7 +72,8 @@ def main() -> None:
     metavar="N",
     help="Random draws of each scenario, device and dtype beside the documented example; a fourth of them of "
     "each that is derived from an operator table. For every three of them the example runs once "
-    "more, under a derivation.  [default: 20]",
+    "more, under a derivation. With 0 the examples run alone, without corners and derivations.  "
+    "[default: 20]",
 )
 @click.option("--seed", type=int, metavar="N", help="The same seed gives the same results.  [default: 0]")
 @click.option(

@@ -28,8 +28,9 @@ from gradconform.plan import Settings
 from gradconform.processes import Processes
 from gradconform.randomize.explore.table import rows
 from gradconform.randomize.explore.writer import Profile
+from gradconform.report.example import make_example
 from gradconform.report.failure import summary
-from gradconform.session import Session, make_example
+from gradconform.session import Session
 from gradconform.settings import Isolation
 from gradconform.verdict import Conforms, Diverges, Verdict
 

@@ -46,10 +46,7 @@ def draw(scenario: Scenario, chooser: Chooser, dtype: str) -> Draw:
     Raises UsageError, with the place in the spec, where a variable has no dtype in such a case or its domain
     contradicts itself.
     """
-    drawn = _Drawing(scenario, chooser, dtype)
-    for name in in_order(scenario.let):
-        drawn.variable(name)
-    return drawn.result()
+    return Drawing(scenario, chooser, dtype).all()
 
 
 def example(scenario: Scenario, dtype: str) -> Draw:
@@ -66,12 +63,12 @@ def example(scenario: Scenario, dtype: str) -> Draw:
             case OperatorDomain():
                 operators[name] = domain.example
             case IntegerDomain() | BooleanDomain() | ChoiceDomain():
-                constants[name] = _word(domain.example)
+                constants[name] = word(domain.example)
     return Draw(tuple(inputs), constants, operators, example=True)
 
 
-@dataclass(slots=True)
-class _Drawing:
+@dataclass
+class Drawing:
     """A draw on its way: what has been chosen so far."""
 
     scenario: Scenario
@@ -81,6 +78,12 @@ class _Drawing:
     constants: dict[str, Argument] = field(default_factory=dict)
     operators: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+
+    def all(self) -> Draw:
+        """Draws every variable, each after those that it refers to."""
+        for name in in_order(self.scenario.let):
+            self.variable(name)
+        return self.result()
 
     def variable(self, name: str) -> None:
         chooser = self.chooser
@@ -92,7 +95,7 @@ class _Drawing:
             case BooleanDomain():
                 self.constants[name] = chooser.boolean()
             case ChoiceDomain(options):
-                self.constants[name] = _word(chooser.choice(options))
+                self.constants[name] = word(chooser.choice(options))
             case OperatorDomain(kind):
                 self.operators[name] = chooser.choice(holes(kind))
 
@@ -125,11 +128,11 @@ class _Drawing:
             return self.shape_of(domain.of)
         match domain.shape:
             case AnyShape(nonempty):
-                return _any_shape(self.chooser, nonempty)
+                return self.any_shape(nonempty)
             case DimsShape(dims, bounds):
                 return tuple(self.size(dim, bounds) if isinstance(dim, str) else dim for dim in dims)
             case BroadcastableShape(to):
-                return _broadcastable(self.chooser, self.shape_of(to))
+                return self.broadcastable(self.shape_of(to))
 
     def shape_of(self, name: str) -> Shape:
         return tuple(self.inputs[name].data.shape)
@@ -138,8 +141,17 @@ class _Drawing:
         if symbol not in self.sizes:
             low, high = bounds.get(symbol, (None, None))
             low = low or 0
-            self.sizes[symbol] = _size(self.chooser, low, max(low, DRAWN_SIZE) if high is None else high)
+            self.sizes[symbol] = self.size_within(low, max(low, DRAWN_SIZE) if high is None else high)
         return self.sizes[symbol]
+
+    def any_shape(self, nonempty: bool) -> Shape:
+        return _any_shape(self.chooser, nonempty)
+
+    def size_within(self, low: int, high: int) -> int:
+        return _size(self.chooser, low, high)
+
+    def broadcastable(self, other: Shape) -> Shape:
+        return _broadcastable(self.chooser, other)
 
     def layout(self, domain: Tensor, name: str, shape: Shape, values: str) -> Layout:
         if values == "distinct" and domain.layout == "expanded":
@@ -149,12 +161,7 @@ class _Drawing:
             )
         if domain.layout != "any":
             return _LAYOUTS[domain.layout]
-        options: list[Layout] = ["contiguous", "strided"]
-        if len(shape) > 1:
-            options.append("transposed")
-        if shape and values != "distinct":
-            options.append("expanded")
-        return self.chooser.choice(options)
+        return self.chooser.choice(layouts(shape, values))
 
 
 _LAYOUTS: dict[str, Layout] = {
@@ -165,7 +172,17 @@ _LAYOUTS: dict[str, Layout] = {
 }
 
 
-def _word(option: Argument) -> Argument:
+def layouts(shape: Shape, values: str) -> list[Layout]:
+    """The layouts that a tensor of this shape with numbers of this domain can have, the simplest first."""
+    options: list[Layout] = ["contiguous", "strided"]
+    if len(shape) > 1:
+        options.append("transposed")
+    if shape and values != "distinct":
+        options.append("expanded")
+    return options
+
+
+def word(option: Argument) -> Argument:
     """What an option of a choice is to the program: a dtype's name is the dtype."""
     return Dtype(option) if isinstance(option, str) and option in DTYPES else option
 

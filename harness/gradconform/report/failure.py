@@ -173,6 +173,8 @@ def report(failure: Failure, head: Head, notes: Mapping[str, ScenarioNote]) -> I
     draw = "the documented example" if case.draw == 0 else f"random draw {case.draw}"
     if case.part:
         draw = f"{case.part}, sample {case.draw}"
+    if case.corner:
+        draw = f"the documented example at the corner {case.corner}"
     if case.derivation:
         draw = f"the documented example under the derivation {case.derivation}"
     if case.known is not None:

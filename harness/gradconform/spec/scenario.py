@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 from gradconform.errors import Place
 from gradconform.spec.dtypes import DEFAULT_DTYPES
 from gradconform.spec.shapes import BroadcastableShape, Shape
+
+Thing = TypeVar("Thing")
 
 Number = bool | int | float | complex
 Nested = Number | tuple["Nested", ...]
@@ -165,6 +167,11 @@ class Scenario:
         """How many random draws it takes where so many are asked for of each scenario. Those that are derived
         from one row of a table reach the same rules, and share them."""
         return -(-asked // SHARING) if self.text.derived else asked
+
+    def share(self, things: Sequence[Thing], turn: int) -> Sequence[Thing]:
+        """What it takes of things that do not depend on chance: all, or, derived from a row, one of so many,
+        others for another turn."""
+        return things[turn % SHARING :: SHARING] if self.text.derived else things
 
 
 @dataclass(frozen=True, slots=True)
