@@ -37,9 +37,12 @@ RIGHT, WRONG = "exp = _elementwise(np.exp, lambda x, y: y)", "exp = _elementwise
     params=[
         pytest.param(
             name,
-            marks=pytest.mark.skipif(
-                name == "worker-js" and not shutil.which("node"), reason="node is not installed"
-            ),
+            marks=(
+                pytest.mark.javascript,
+                pytest.mark.skipif(not shutil.which("node"), reason="node is not installed"),
+            )
+            if name == "worker-js"
+            else (),
         )
         for name in VARIANTS
     ]

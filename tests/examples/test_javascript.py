@@ -34,7 +34,7 @@ JAVASCRIPT = ROOT / "examples" / "javascript"
 TAPE = Path(__file__).parent / "tape.mjs"
 NODE = shutil.which("node") or ""
 
-pytestmark = pytest.mark.skipif(not NODE, reason="node is not installed")
+pytestmark = [pytest.mark.javascript, pytest.mark.skipif(not NODE, reason="node is not installed")]
 installed = pytest.mark.skipif(
     not (JAVASCRIPT / "node_modules").is_dir(),
     reason="the engines are not there: `npm ci --ignore-scripts` in examples/javascript installs them",
@@ -126,9 +126,9 @@ def first(case: Case) -> dict[str, str]:
 
 
 def test_its_own_parts() -> None:
-    told = subprocess.run(
-        (NODE, "--test", str(JAVASCRIPT / "test") + "/"), capture_output=True, text=True, check=False
-    )
+    # File by file: from Node 22 on a folder is taken for a module.
+    tests = sorted(map(str, (JAVASCRIPT / "test").glob("*.test.mjs")))
+    told = subprocess.run((NODE, "--test", *tests), capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stdout
 
 
