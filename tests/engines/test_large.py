@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from gradconform.engines import FunctionalEngine, Unsupported
 from gradconform.engines.namesakes import by_name
 from gradconform.execution.interpreter import run
+from gradconform.program.vocabulary import OPERATORS
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProgram
@@ -166,3 +168,13 @@ def test_arguments_go_by_their_names() -> None:
         total("x", dtype="float64")
     # torch's default goes with a call that says nothing of it
     assert by_name(own, "cross", ["input, *, dim=-1"])("x") == ("x", 1, -1, False)
+
+
+def test_a_word_may_be_taught_more(installed: Installed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes of their own read the operator tables when a program needs them."""
+    engine, x = installed("paddle"), torch.tensor([[1.0, 3.0]])
+    taught = OPERATORS["quantile"]
+    monkeypatch.setitem(OPERATORS, "quantile", replace(taught, further=""))
+    assert engine.operation("quantile")(engine.from_torch(x), 0.5).item() == 2.0
+    monkeypatch.setitem(OPERATORS, "quantile", taught)
+    assert engine.operation("quantile")(engine.from_torch(x), 0.5, dim=0).tolist() == [1.0, 3.0]

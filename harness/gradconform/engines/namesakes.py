@@ -109,6 +109,7 @@ class NamesakeEngine(TorchLikeEngine):
         self.lacking = lacking
         self.attributes = {word: self._asking(word, read) for word, read in attributes.items()}
         self.policies = policies or {}
+        self._rows: dict[str, Operator | None] = {}
         self._backward = self._called("backward", "backward", BACKWARD)
         self._backward_function = self._called("autograd.backward", "autograd.backward", AUTOGRAD_BACKWARD)
         self._grad = self._called("grad", "autograd.grad", AUTOGRAD_GRAD)
@@ -128,6 +129,14 @@ class NamesakeEngine(TorchLikeEngine):
         return self.made(tensor, requires_grad=requires_grad)
 
     # what programs do
+
+    def operation(self, name: str) -> Callable[..., Any]:
+        # A process of its own reads the operator tables late, and a word may have a second signature then.
+        row = OPERATORS.get(name)
+        if self._rows.get(name) is not row:
+            self._rows[name] = row
+            self._operations.pop(name, None)
+        return super().operation(name)
 
     def _resolve(self, name: str) -> Callable[..., Any]:
         if name in IN_PLACE:
