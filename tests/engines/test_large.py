@@ -11,6 +11,8 @@ import torch
 from gradconform.engines import FunctionalEngine, Unsupported
 from gradconform.engines.namesakes import by_name
 from gradconform.execution.interpreter import run
+from gradconform.program.layouts import fresh
+from gradconform.program.steps import Input, Layout
 from gradconform.program.vocabulary import OPERATORS
 
 if TYPE_CHECKING:
@@ -55,6 +57,15 @@ PADDLE: dict[str, Answer] = {
         ),
         "declared",
     ),
+    # asked for by its own words
+    "in-place/copied-value-gets-the-gradient": "operator copy_ (of another shape or dtype)",
+    "in-place/buffer-used-again": "conforms",
+    "operators/nan_to_num/gradients": "conforms",
+    "operators/fft.fftshift/dim-gradients": "conforms",
+    "graph/conversion-to-python-numbers": "conforms",
+    "operators/linalg.eigvals/gradients": "operator linalg.eigvals",
+    "lifetimes/leaves": "watching tensors",
+    "zeroing/assigning-none": "a tensor without memory",
     "create-graph/third-derivative": "grad: (Unavailable) The Op pow_triple_grad doesn't have any grad op",
     "operators/linalg.norm/matrix-gradients": "operator linalg.norm",
 }
@@ -140,6 +151,42 @@ def test_paddle_lacks(text: str, feature: str, installed: Installed, program: Ma
     with pytest.raises(Unsupported) as lack:
         run(program(text), installed("paddle"))
     assert str(lack.value) == feature
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "transposed", "strided", "expanded"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.complex128, torch.bool])
+def test_leaves_of_paddle_lie_as_the_program_says(
+    layout: Layout, dtype: torch.dtype, installed: Installed
+) -> None:
+    for data in (torch.ones(3, 2), torch.ones(3), torch.tensor(1), torch.ones(0, 2)):
+        tensor = fresh(Input("x", data.to(dtype), requires_grad=dtype != torch.bool, layout=layout), "cpu")
+        engine = installed("paddle")
+        leaf = engine.from_torch(tensor, requires_grad=dtype != torch.bool)
+        assert leaf.is_leaf
+        assert leaf.stop_gradient == (dtype == torch.bool)
+        assert torch.equal(engine.to_torch(leaf), data.to(dtype))
+        assert tensor.numel() == 0 or leaf.strides == list(tensor.stride())
+
+
+@pytest.mark.parametrize(
+    ("text", "feature"),
+    [
+        ("y = x.half().nan_to_num()", "operator nan_to_num (paddle.float16)"),
+        ("y = x.half().max(dim=0)", "max: Non-CUDA GPU placed Tensor"),
+        ("y = x.fill_(x[0])", "fill_: The type of 'value'  must be int or float"),
+        ("y = nn.functional.layer_norm(x, (2,))", "nn.functional.layer_norm: (InvalidArgument)"),
+        ("y = nn.functional.nll_loss(x, tensor(0))", "nn.functional.nll_loss: Expected 2 or more"),
+        ("y = nn.functional.adaptive_avg_pool2d(x.view(1, 1, 2), 1)", "nn.functional.adaptive_avg_pool2d"),
+        ("y = baddbmm(x, x.view(1, 1, 2), x.view(1, 2, 1))", "baddbmm: The dimension of input should be"),
+        ("w = watch(x)", "watching tensors"),
+    ],
+)
+def test_paddle_says_that_it_lacks(
+    text: str, feature: str, installed: Installed, program: MakeProgram
+) -> None:
+    with pytest.raises(Unsupported) as lack:
+        run(program(text), installed("paddle"))
+    assert str(lack.value).startswith(feature)
 
 
 def test_an_array_may_be_two_primals(installed: Installed) -> None:

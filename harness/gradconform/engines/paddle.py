@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -52,7 +52,15 @@ class Paddle(NamesakeEngine):
     def made(self, tensor: torch.Tensor, *, requires_grad: bool) -> Handle:
         numbers = tensor.float() if tensor.dtype == torch.bfloat16 else tensor  # numpy has no bfloat16
         dtype = DTYPES[str(tensor.dtype).removeprefix("torch.")]
-        return paddle.to_tensor(numbers.numpy(), dtype=dtype, stop_gradient=not requires_grad)
+        if numbers.is_contiguous():
+            return paddle.to_tensor(numbers.numpy(), dtype=dtype, stop_gradient=not requires_grad)
+        # Of an array it makes a copy in order, whatever the strides: it is handed the memory itself.
+        flat = numbers.as_strided((numbers.untyped_storage().nbytes() // numbers.itemsize,), (1,), 0)
+        memory = paddle.to_tensor(flat.numpy(), dtype=dtype)
+        start = numbers.storage_offset() * tensor.itemsize  # it counts in bytes
+        laid_out = paddle.as_strided(memory, list(tensor.shape), list(numbers.stride()), start)
+        laid_out.stop_gradient = not requires_grad
+        return laid_out
 
     def to_torch(self, handle: Handle) -> torch.Tensor:
         narrow = handle.dtype == paddle.bfloat16
@@ -60,11 +68,17 @@ class Paddle(NamesakeEngine):
             numbers = handle.detach().astype("float32").numpy() if narrow else handle.numpy()
         except RuntimeError as error:
             raise Unsupported("a tensor without memory") from error
+        if numbers.shape != tuple(handle.shape):  # of a gradient that was taken away
+            raise Unsupported("a tensor without memory")
         tensor = torch.from_numpy(np.array(numbers))
         return tensor.bfloat16() if narrow else tensor
 
     def identity(self, handle: Handle) -> int | Unseen:  # noqa: ARG002 - each read of .grad wraps it anew
         return UNSEEN
+
+    def watch(self, handle: Handle) -> Callable[[], object | None]:  # noqa: ARG002 - a wrapper dies alone
+        """A graph keeps the tensor, and not what wraps it."""
+        raise Unsupported("watching tensors")
 
     def _a_gradient(self, found: Tensor) -> Tensor:
         self._gradients[id(found)] = found

@@ -50,15 +50,31 @@ def _std(input: Tensor, dim: Any = None, *, correction: Any = 1, keepdim: bool =
     return input.std(dim, unbiased=bool(correction), keepdim=keepdim)
 
 
+def _copy_(input: Tensor, src: Tensor) -> Tensor:
+    """Paddle's own counterpart; its tensors' `copy_`, which is no part of its interface, has no gradient."""
+    if (input.shape, input.dtype) != (src.shape, src.dtype):
+        raise Unsupported("operator copy_ (of another shape or dtype)")  # it would take them over
+    return paddle.assign(src, output=input)
+
+
+def _nan_to_num(input: Tensor, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Tensor:
+    if input.dtype not in {paddle.float32, paddle.float64}:  # it asserts that, and says nothing
+        raise Unsupported(f"operator nan_to_num ({input.dtype})")
+    return paddle.nan_to_num(input, nan, posinf, neginf)
+
+
 OPERATORS: dict[str, Callable[..., Any] | None] = {
     "numel": lambda input: int(input.size),
     "std": _std,
+    "copy_": _copy_,
+    "nan_to_num": _nan_to_num,
     "median": lambda input: input.median(),
     "gather": lambda input, dim, index: paddle.take_along_axis(input, index, dim, broadcast=False),
     "cholesky_solve": lambda B, L, upper=False: paddle.linalg.cholesky_solve(B, L, upper),  # noqa: N803
     **dict.fromkeys(
         ("transpose", "swapaxes", "swapdims"), lambda input, dim0, dim1: input.transpose(dim0, dim1)
     ),
+    "linalg.eigvals": None,  # in an order of its own, of which nobody promises one
     # These mean something else to it, or take their arguments in another order, or in bytes.
     **dict.fromkeys(
         ("linalg.lu", "lu", "lu_unpack", "linalg.norm", "polygamma_", "as_strided", "gradient"), None
@@ -68,15 +84,28 @@ OPERATORS: dict[str, Callable[..., Any] | None] = {
 }
 
 LACKS = (
-    *("is not registered", "nimplemented", "any grad op", "The data type of", "The dtype of"),
+    *("is not registered", "op registered", "nimplemented", "any grad op"),
+    *("The data type of", "The dtype of", "tensor's dtype must be"),
     *(
         "must be Tensor",
+        "must be int or float",
         "object has no attribute 'shape'",
         "must be scalar type",
         "'replace'",
         "The Scalar only",
     ),
     *("Excepted Input X is", "should be 3D", "should be 4D", "should be 4-D", "must be 2-dimensional"),
+    *(
+        "must be a 2-D tensor",
+        "Input(Scale) must be 1",
+        "in Op(LayerNorm) should be",
+        "dimension of input should be",
+        "dimension of input minus the size",
+        "Expected 2 or more dimensions",
+        "rank should be less than",
+        "(Eigen limit)",
+        "not enough values to unpack",
+    ),
     *(
         "only support",
         "can only be 'area'",
