@@ -167,32 +167,30 @@ def _walk(input: Tensor, key: Any, *, to_write: bool = False) -> tuple[Tensor, l
         if rank == 0 and alone and not isinstance(key, Tensor):
             _refuse_number(items[0])
         raise IndexError(f"too many indices for tensor of dimension {rank}")
-    view, dim = input, 0
+    # What indexes a dimension has a place for it; a mask has one place for all of its dimensions.
+    view, dim, place = input, 0, 0
     places: list[Tensor | None] = []
     for item in items:
+        wide = narrow = 1
         if item is Ellipsis:
-            dim += rank - taken
+            wide = narrow = rank - taken
         elif item is None:
             view = unsqueeze(view, dim)
-            dim += 1
         elif isinstance(item, bool):
             view = unsqueeze(view, dim)
-            _place(places, dim, Tensor._of(torch.arange(int(item), device=input.device)))
-            dim += 1
+            _place(places, place, Tensor._of(torch.arange(int(item), device=input.device)))
         elif isinstance(item, int):
             _check_bounds(view, dim, item)
             view = select(view, dim, item)
+            wide = narrow = 0
         elif isinstance(item, slice):
             view = _slice(view, dim, item, always=alone and not to_write)
-            dim += 1
-        elif item.dtype is torch.bool:
-            _check_mask(view, dim, item)
-            for index in item._data.nonzero(as_tuple=True):
-                _place(places, dim, Tensor._of(index))
-                dim += 1
         else:
-            _place(places, dim, item)
-            dim += 1
+            if item.dtype is torch.bool:
+                _check_mask(view, dim, item)
+                wide = item._data.ndim
+            _place(places, place, item)
+        dim, place = dim + wide, place + narrow
     return view, places
 
 
@@ -210,8 +208,8 @@ def _refuse_number(item: Any) -> None:
         )
 
 
-def _place(places: list[Tensor | None], dim: int, index: Tensor) -> None:
-    places.extend([None] * (dim - len(places)))
+def _place(places: list[Tensor | None], place: int, index: Tensor) -> None:
+    places.extend([None] * (place - len(places)))
     places.append(index)
 
 

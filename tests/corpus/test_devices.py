@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,7 @@ import pytest
 from gradconform.program.library import load_library
 from gradconform.results import read_results
 from gradconform.spec.corpus import corpus_files
-from gradconform.verdict import KINDS
 
-KNOWN = {"in-place/assigned-through-a-mask"}
-"""Where refgrad is not on `meta` what torch is there: docs/devices.md says why."""
 TOY = Path(__file__).parents[1] / "engines" / "toy_device.py"
 
 
@@ -41,19 +39,24 @@ def test_torch_and_refgrad_keep_the_scenarios_about_devices(engine: str, tmp_pat
     assert {case.scenario for case in found.cases if case.device == "toy"} == ids
 
 
-def test_refgrad_is_without_numbers_what_torch_is(tmp_path: Path) -> None:
-    """On a GPU it makes its tensors where torch makes them, and waits for no number."""
+@pytest.mark.parametrize(
+    ("selected", "unsupported"),
+    [(("--corpus", "documented"), 1 / 7), (("--select", "points/*"), 2 / 5)],
+    ids=["documented", "points"],
+)
+def test_refgrad_is_without_numbers_what_torch_is(
+    selected: tuple[str, str], unsupported: float, tmp_path: Path
+) -> None:
+    """On a GPU it makes its tensors where torch makes them, and waits for no number. What torch lacks there:
+    numbers that programs ask for, and forward mode; at most that part of the scenarios."""
     file = tmp_path / "results.jsonl"
     command = [sys.executable, "-c", "from gradconform.cli import main; main()", "run", "refgrad"]
-    options = ["--device", "meta", "--corpus", "documented", "--dtype", "float32", "--examples", "0"]
+    options = ["--device", "meta", "--dtype", "float32", "--examples", "0", "--jobs", "1"]
     done = subprocess.run(
-        [*command, *options, "--results", str(file)], capture_output=True, text=True, check=False
+        [*command, *selected, *options, "--results", str(file)], capture_output=True, text=True, check=False
     )
+    assert done.returncode == 0, done.stdout + done.stderr
     found = read_results(file)
-    kinds = {kind: {case.scenario for case in found.cases if case.verdict.kind == kind} for kind in KINDS}
-    assert kinds.pop("diverges") == KNOWN, done.stdout
-    conforming = kinds.pop("conforms")
-    unsupported = kinds.pop("unsupported")
-    assert not any(kinds.values()), done.stdout
-    # Numbers that programs ask for, and forward mode.
-    assert len(unsupported) < len(conforming) / 6
+    kinds = Counter(case.verdict.kind for case in found.cases)
+    assert {*kinds} == {"conforms", "unsupported"}
+    assert kinds["unsupported"] < unsupported * len(found.cases)

@@ -111,7 +111,7 @@ rule(
     grad_fn="IndexPutBackward0",
     tensors="self indices values",
     forward="index_put(self, indices, values)",
-    self="index_put(grad, indices, zeros_like(grad[indices]))",
+    self="index_put(grad, indices, grad.new_zeros(values_shape))",
     indices=NON_DIFFERENTIABLE,
     values="sum_to(grad[indices], values_shape)",
     saves="indices",

@@ -11,6 +11,29 @@ MUTANTS = (
         ("node.py", "    if counter.value == expected:\n", "    if True:\n"),
     ),
     mutant(
+        "keeps_a_copy_of_an_index",
+        "A write to an index or a mask that indexing saved is not noticed.",
+        "indexing/places-written-before-backward",
+        ("indexing.py", "    places.append(index)\n", "    places.append(Tensor._of(index._data.clone()))\n"),
+    ),
+    mutant(
+        "saves_the_places_of_a_mask",
+        "Indexing by a mask looks for its places, and saves these.",
+        "saved-tensors/masks-of-indices",
+        (
+            "indexing.py",
+            "            _place(places, place, item)\n        dim,",
+            (
+                "                for index in item._data.nonzero(as_tuple=True):\n"
+                "                    _place(places, place, Tensor._of(index))\n"
+                "                    place += 1\n"
+                "                narrow = 0\n"
+                "            else:\n"
+                "                _place(places, place, item)\n        dim,"
+            ),
+        ),
+    ),
+    mutant(
         "counts_no_writes",
         "A write does not raise the version.",
         "in-place/version-counts-writes",
