@@ -88,6 +88,13 @@ def test_each_flaw_fails_its_check(flaw: str, failing: list[str], says: str) -> 
     assert result.output.splitlines()[-1].endswith("the worker does not keep the protocol")
 
 
+def test_a_policy_that_there_is_not_is_told_as_a_run_tells_it() -> None:
+    result = smoke("sloppy", "policy")
+    assert result.exit_code == 1
+    assert outcomes(result, "failed") == ["hello"]
+    assert "engine scalar declares 'relu-at-zero: no'; the options are half, one" in result.output
+
+
 def test_states_after_other_steps_fail_every_check_of_states() -> None:
     result = smoke("sloppy", "steps")
     assert result.exit_code == 1

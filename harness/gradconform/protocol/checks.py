@@ -11,6 +11,7 @@ from gradconform.engines.torch import TorchEngine
 from gradconform.errors import AdapterError, Unsupported
 from gradconform.execution.interpreter import Detail, run
 from gradconform.oracle.judge import judge
+from gradconform.oracle.named_policies import require_known
 from gradconform.program.expressions import Constant, Operation, Place, Shown
 from gradconform.program.fact_text import fact_text
 from gradconform.program.steps import Apply, Backward, Fact, Input, Program, Ref
@@ -34,7 +35,7 @@ END = 10.0
 
 def all_checks(partner: Partner) -> Iterator[Checked]:
     """Each check, as it is made. The worker has ended afterwards."""
-    yield Checked("hello", "passed", _introduction(partner))
+    yield checked("hello", _introduction, partner)
     for dtype in DTYPES:
         yield checked(f"exact numbers, {dtype}", _exact(dtype), partner)
     for name, check in (
@@ -57,6 +58,10 @@ def all_checks(partner: Partner) -> Iterator[Checked]:
 
 def _introduction(partner: Partner) -> str:
     hello = partner.hello
+    try:
+        require_known(hello.engine, hello.policies)
+    except AdapterError as error:
+        raise Failing(str(error)) from None
     version = f" {hello.version}" if hello.version else ""
     return f"{hello.engine}{version}{f', in {hello.language}' if hello.language else ''}"
 

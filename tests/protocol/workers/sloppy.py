@@ -61,7 +61,7 @@ def main() -> None:
         message = json.loads(line)
         match message["type"]:
             case "hello":
-                say(hello())
+                say({**hello(), **({"policies": {"relu-at-zero": "no"}} if FLAW == "policy" else {})})
             case "run":
                 say(flawed(message))
             case "shutdown" if FLAW == "prints":
