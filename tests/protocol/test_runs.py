@@ -220,6 +220,14 @@ def test_a_python_engine_that_dies_costs_cases_and_not_the_run(folder: Path) -> 
     assert f"--isolate --timeout {LIMIT}" in out
 
 
+def test_what_a_worker_says_is_shown_in_one_line_whatever_it_is(folder: Path) -> None:
+    sloppy = f"worker:{shlex.join((sys.executable, str(WORKERS / 'sloppy.py'), 'controls'))}"
+    code, _, out = campaign(folder, "--select", "faults/after-hang", "--jobs", "1", target=sloppy)
+    assert code == 1, out
+    assert r"ar\x1bray\ud800" in out
+    assert "\x1b" not in out
+
+
 def test_verdicts_do_not_depend_on_where_the_engine_runs(folder: Path) -> None:
     arguments = (
         *("run", "refgrad", "--corpus", "documented", "--select", "accumulation,retain-graph"),
@@ -289,6 +297,10 @@ def test_limits_that_make_no_sense_are_refused_by_the_plugin(
         (
             ("run", f"worker:{shlex.join((sys.executable, str(WORKERS / 'hellos.py'), 'text'))}"),
             "this is no JSON: Expecting value: line 1 column 1 (char 0); its first line is 'Loading the ",
+        ),
+        (
+            ("run", f"worker:{shlex.join((sys.executable, str(WORKERS / 'hellos.py'), 'at length'))}"),
+            "Traceback: / load() / ValueError: \\x1b[31mno\\ud800",
         ),
         (("run", "no-such-engine", "--isolate"), "no engine is registered as 'no-such-engine'"),
     ],

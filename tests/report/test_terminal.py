@@ -191,3 +191,11 @@ def test_many_lacks_are_not_all_named(case: Make) -> None:
     (line,) = (line.text for line in run_report(results(cases)) if line.text.startswith("unsupported:"))
     assert line.startswith("unsupported: operator 0 (2 cases), ")
     assert line.endswith(", operator 11 (1 case), 3 more (3 cases)")
+
+
+def test_what_no_terminal_shows_as_it_stands_is_escaped() -> None:
+    line = Line("got \x1b[31mred\nand \ud800 é")
+    assert plain([line]) == "got \\x1b[31mred\\nand \\ud800 é\n"
+    written = StringIO()
+    print_rich([line], Console(file=written, width=200))
+    assert written.getvalue() == plain([line])

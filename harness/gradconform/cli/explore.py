@@ -54,17 +54,22 @@ def explore_command(target: str, asked: Asked) -> int:
     interrupted = False
     explorer.replay()
     for line in _replayed(explorer):
-        click.echo(line)
+        tell(line)
     running = batches_here(explorer) if asked.jobs == 1 else batches_in(asked.jobs or cores(), explorer)
     try:
         with running as run:
-            explorer.explore(run, click.echo)
+            explorer.explore(run, tell)
     except KeyboardInterrupt:
         interrupted = True
     click.echo(plain(_lines(explorer)), nl=False)
     if interrupted:
         return INTERRUPTED
     return 1 if explorer.finds or explorer.unsteady else 0
+
+
+def tell(text: str) -> None:
+    """Writes a line while the exploration is under way."""
+    click.echo(plain([Line(text)]), nl=False)
 
 
 def _explorer(target: str, asked: Asked) -> Explorer:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from gradconform.errors import GradconformError, SpecError, UsageError, did_you_mean
+from gradconform.errors import GradconformError, SpecError, UsageError, did_you_mean, visible
 
 USAGE, INTERRUPTED, BROKEN_PIPE, BUG = 2, 130, 141, 70
 """Exit codes, beside those that commands return. 141 and 70 are what shells and sysexits.h use for them."""
@@ -41,7 +41,8 @@ class Cli(click.Group):
             code = error.exit_code
         except GradconformError as error:
             # Problems of specs start with file:line:column, which editors and terminals read.
-            click.echo(str(error) if isinstance(error, SpecError) else f"gradconform: {error}", err=True)
+            text = str(error) if isinstance(error, SpecError) else f"gradconform: {error}"
+            click.echo("\n".join(map(visible, text.splitlines())), err=True)
             code = USAGE
         except (KeyboardInterrupt, click.Abort):
             click.echo("gradconform: interrupted", err=True)

@@ -67,7 +67,7 @@ class PlainOutput(Output):
             click.echo(f"running {feature}")
 
     def failed(self, text: str) -> None:
-        click.echo(f"  {text}")
+        click.echo(plain([Line(f"  {text}")]), nl=False)
 
     def finished(self) -> None:
         return None

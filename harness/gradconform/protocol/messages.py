@@ -148,7 +148,7 @@ def read_hello(document: Document) -> Hello:
     at = At((), "the worker's hello")
     kind = document.get("type")
     if kind == "error" and isinstance(document.get("message"), str):
-        raise EngineError(document["message"])
+        raise EngineError(_in_one_line(document["message"]))
     if kind != "hello":
         raise ProtocolError(f'a worker says "type": "hello" first, not {kind!r}')
     version = document.get("protocol")
@@ -201,6 +201,11 @@ def _texts(value: object, at: At) -> Mapping[str, str]:
     return {name: text(item, at / name) for name, item in fields(value, at, None).items()}
 
 
+def _in_one_line(message: str) -> str:
+    """What a worker says of itself, which may be all of an exception."""
+    return " / ".join(line.strip() for line in message.splitlines() if line.strip())
+
+
 ANSWERS = ("trace", "unsupported", "error")
 
 
@@ -233,7 +238,7 @@ def read_answer(document: Document, number: int, *, engine: str, device: str, la
                 feature = text(document.get("feature"), at / "feature")
                 raise Unsupported(feature, shim=truth(document.get("shim", False), at / "shim"))
             case _:
-                message = text(document.get("message"), at / "message")
+                message = _in_one_line(text(document.get("message"), at / "message"))
                 raise AdapterError(f"engine {engine}: {message}")
     except (ProtocolError, AdapterError):
         raise

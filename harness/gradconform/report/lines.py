@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Literal
 
+from gradconform.errors import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -26,8 +28,9 @@ class Line:
 
 
 def plain(lines: Iterable[Line]) -> str:
-    """The text alone, each line with a newline and without trailing blanks."""
-    return "".join(line.text.rstrip() + "\n" for line in lines)
+    """The text alone, each line with a newline and without trailing blanks. What an engine says may hold
+    anything; it is shown escaped, as in all that is written."""
+    return "".join(visible(line.text.rstrip()) + "\n" for line in lines)
 
 
 def print_rich(lines: Iterable[Line], console: Console) -> None:
@@ -41,7 +44,7 @@ def print_rich(lines: Iterable[Line], console: Console) -> None:
 
 def _wrapped(line: Line, width: int) -> Iterable[str]:
     """The parts of a line, the later ones indented further. Ids and paths stay in one piece."""
-    text = line.text.rstrip()
+    text = visible(line.text.rstrip())
     if line.whole or len(text) <= width:
         return (text,)
     indent = len(text) - len(text.lstrip()) + 2

@@ -36,6 +36,8 @@ def begin(how: str) -> None:
             say({**HELLO, "protocol": 99})
         case "refuses":
             say({"type": "error", "message": "the weights are missing"})
+        case "at length":
+            say({"type": "error", "message": "Traceback:\n  load()\n\nValueError: \x1b[31mno\ud800\n"})
         case "other":
             say({**HELLO, "version": "2"})
         case _:

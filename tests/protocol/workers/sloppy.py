@@ -53,6 +53,8 @@ def flawed(message: Any) -> dict[str, Any]:
             os._exit(1)
         case "differs" if "y" in state["live"]:
             state["live"]["y"]["values"] = 6.0
+        case "controls" if "y" in state["live"]:
+            state["live"]["y"] = {"opaque": "an\nar\x1bray\ud800"}
     return said
 
 
