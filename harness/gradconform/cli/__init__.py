@@ -140,7 +140,12 @@ def known(engine: str, *, update: bool, source: Path | None, **given: Any) -> in
 
 @main.command()
 @click.argument("engine")
-@click.option("--minutes", type=click.FloatRange(min=0), metavar="M", help="Begin no round after so long.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="M",
+    help="Begin no round after so long.",
+)
 @click.option("--programs", type=click.IntRange(min=1), metavar="N", help="So many programs in all.")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N")
 @click.option(
