@@ -170,12 +170,12 @@ def test_finds_are_small_and_of_the_defect(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["KeepsGraph", "FlippedTanh"])
-def test_a_find_is_written_in_three_forms(folder: Path, engine: str) -> None:
+def test_a_find_is_written_in_three_forms(folder: Path, engine: str, tmp_path: Path) -> None:
     find = finds(folder, engine)[0]
     stem = folder / "gradconform-finds" / f"defects-{engine}" / find.id
     for script in (stem.with_suffix(".torch.py"), stem.with_suffix(".engine.py")):
         command = [sys.executable, str(script)]
-        ended = subprocess.run(command, check=False, capture_output=True, timeout=300, cwd=folder)
+        ended = subprocess.run(command, check=False, capture_output=True, timeout=300, cwd=tmp_path)
         assert ended.returncode == 0, ended.stderr
     scenario = str(stem.with_suffix(".gradconform.yaml"))
     validated = CliRunner().invoke(main, ["validate", scenario, "-j", "1"])
@@ -279,6 +279,7 @@ def test_an_engine_that_wants_to_end_the_process_has_crashed() -> None:
     ("arguments", "message"),
     [
         (("torch", "--minutes", "nan"), "how many minutes is no number"),
+        (("torch", "--minutes", "0"), "0.0 is not in the range x>0"),
         (("nobody",), "no engine is registered as 'nobody'"),
         (("torch", "--dtype", "int64"), "--dtype int64: leaves are real or complex"),
         (("torch", "--dtype", "float23"), "'float23' is not a dtype"),

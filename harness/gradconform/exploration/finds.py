@@ -2,8 +2,8 @@
 
     0a1b2c3d.json       the find: program, verdict, and how it was come upon
     0a1b2c3d.torch.py   the program for plain torch, with what the engine answers instead
-    0a1b2c3d.engine.py  the program against the engine's adapter; of a worker, what it is told:
-                        0a1b2c3d.worker.jsonl is for its standard input
+    0a1b2c3d.engine.py  the program against the engine's adapter, from wherever it is run; of a worker, what
+                        it is told: 0a1b2c3d.worker.jsonl is for its standard input
     0a1b2c3d.gradconform.yaml   the program as a scenario, to be committed to a corpus of one's own
 
 Whoever wants a find to be forgotten removes its JSON document.
@@ -116,7 +116,8 @@ class Database:
         if target.startswith(WORKER):
             script = dialogue(example.program, find.case.device)
         else:
-            script = adapter_script(example.program, target, find.case.device, _shown(find.case))
+            home = _home(self.folder) if ":" in target else ""
+            script = adapter_script(example.program, target, find.case.device, _shown(find.case), home)
         for suffix, text in (
             (".torch.py", example.script),
             (suffix_for(target), script),
@@ -144,6 +145,14 @@ class Database:
 def suffix_for(target: str) -> str:
     """The end of the name of what runs a find on the engine that `target` names."""
     return ".worker.jsonl" if target.startswith(WORKER) else ".engine.py"
+
+
+def _home(folder: Path) -> str:
+    """The working directory, where modules of adapters are looked for, from a folder of finds."""
+    try:
+        return Path(os.path.relpath(Path.cwd(), folder.resolve())).as_posix()
+    except ValueError:  # on another drive
+        return str(Path.cwd())
 
 
 STATE = "explored.json"

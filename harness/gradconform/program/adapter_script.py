@@ -124,19 +124,27 @@ _SHOW = (
 )
 
 
-def adapter_script(program: Program, target: str, device: str = "cpu", shown: tuple[str, ...] = ()) -> str:
+def adapter_script(
+    program: Program, target: str, device: str = "cpu", shown: tuple[str, ...] = (), home: str = ""
+) -> str:
     """A script that runs the program on the engine that `target` names (`refgrad`, `package.module:name`)
-    and prints the places in `shown` (`x.grad`)."""
+    and prints the places in `shown` (`x.grad`).
+
+    home: the folder in which `target` names the engine, from that of the script; "": any.
+    """
     body = list(_AdapterScript(device).lines(program.steps))
     used = {getattr(step, "operator", "") for _, step in program.walk()}
     learns = not used - {""} <= WORDS
     records = any(isinstance(step, Record) for _, step in program.walk())
+    there = f"os.path.join(os.path.dirname(os.path.realpath(__file__)), {home!r})"
     lines = [
+        *(("import os", "") if home else ()),
         "import torch",
         *(line for word, line in IMPORTS.items() if any(word in line for line in body)),
         "from gradconform.engines.registry import find_engine",
         *(("from gradconform.program.library import learn_shipped",) if learns else ()),
         "",
+        *((f"os.chdir({there})",) if home else ()),
         *(("learn_shipped()",) if learns else ()),
         f"{ENGINE} = find_engine({target!r})",
         *(_SHOW if shown else ()),
