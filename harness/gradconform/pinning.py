@@ -18,10 +18,19 @@ from gradconform.spec.index import Row
 
 @dataclass(frozen=True, slots=True)
 class Knowns:
-    """The files that name an engine, of those that the options name, and their entries by id."""
+    """The files that name an engine, of those that the options name, and their entries by id. others: the
+    files that name other engines."""
 
     files: tuple[KnownFile, ...]
     entries: dict[str, Entry]
+    others: tuple[KnownFile, ...] = ()
+
+    def foreign(self, engine: str) -> str:
+        """What is to be said where none of the files is of this engine, or ""."""
+        if self.files or not self.others:
+            return ""
+        told = ", ".join(f"{shown(Path(file.path))} is of {file.engine}" for file in self.others)
+        return f"no known failures of {engine} are read: {told}"
 
     def entry(self, task: Task) -> Entry | None:
         """The entry of a test: its own, or its scenario's, also under a former id."""
@@ -56,14 +65,15 @@ def knowns_of(options: Options, engine: str) -> Knowns:
     and SpecError for an id that two files have.
     """
     paths = options.known if options.corpus != "opinfo" else ()
-    files = tuple(file for path in paths if (file := read_known(path)).engine == engine)
+    read = tuple(map(read_known, paths))
+    files = tuple(file for file in read if file.engine == engine)
     entries: dict[str, Entry] = {}
     for entry in (entry for file in files for entry in file.entries):
         other = entries.setdefault(entry.id, entry)
         if other is not entry:
             hint = f"the first stands at {other.place}; remove one"
             raise SpecError([Problem(entry.place, "this id has two entries", entry.id, hint=hint)])
-    return Knowns(files, entries)
+    return Knowns(files, entries, tuple(file for file in read if file.engine != engine))
 
 
 def pinned(planned: Plan, knowns: Knowns) -> Plan:

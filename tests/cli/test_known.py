@@ -340,3 +340,14 @@ def test_what_the_command_cannot_use(run: Run, tmp_path: Path) -> None:
     assert "there are no known failures at gradconform-known.yaml" in run("known").output
     result = run("run", "--known", "none.yaml")
     assert (result.exit_code, "there are no known failures at none.yaml" in result.output) == (2, True)
+
+
+def test_a_file_of_another_engine_is_told_of(run: Run, known: Path) -> None:
+    told = f"no known failures of torch are read: {KNOWN} is of Changing"
+    result = run("run", engine="torch")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[0] == told
+    listed = run("known", engine="torch")
+    assert listed.exit_code == 0, listed.output
+    assert listed.output == f"{told}\n"
+    assert "no known failures" not in run("run").output

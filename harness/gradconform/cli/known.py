@@ -50,7 +50,7 @@ def _list(host: Host, options: Options) -> int:
     refuse_unknown(knowns, options)
     out = output()
     if not knowns.entries:
-        out.lines([Line(f"no failures of {host.name} are known")])
+        out.lines([Line(knowns.foreign(host.name) or f"no failures of {host.name} are known")])
         return 0
     scenarios = tuple(dict.fromkeys(entry.scenario for entry in knowns.entries.values()))
     settings = settings_of(replace(options, select=scenarios))

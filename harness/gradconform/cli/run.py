@@ -41,6 +41,8 @@ def run_command(target: str, options: Options, *, resume: bool = False) -> int:
     planned = pinned(plan(origins_of(options), settings_of(options)), knowns)
     head = head_of(host, target, options, planned)
     out = output()
+    if foreign := knowns.foreign(host.name):
+        out.lines([Line(foreign, "bad")])
     before = _begun(options, head, planned) if resume else Begun()
     if before.whole is not None:
         done = Line(f"{options.results} is complete: there is nothing left to run")
