@@ -46,6 +46,17 @@ def edited(path: Path, edits: Edits) -> tuple[str, str]:
 def test_nothing_to_do_changes_no_byte(kept: Path) -> None:
     before, after = edited(kept, Edits())
     assert after == before
+    for text in (before.removesuffix("\n"), "known: 1\nengine: mine\nfailures: []  # none yet"):
+        kept.write_text(text)
+        assert edited(kept, Edits()) == (text, text)
+
+
+def test_the_comment_of_a_list_without_entries_stays(kept: Path) -> None:
+    kept.write_text("known: 1\nengine: mine\nfailures: []  # those of [#12]\n")
+    _, after = edited(kept, Edits(added=(NEW,)))
+    assert after == "known: 1\nengine: mine\nfailures:  # those of [#12]\n" + ADDED
+    _, after = edited(kept, Edits(dropped=(NEW.id,)))
+    assert after == "known: 1\nengine: mine\nfailures: []  # those of [#12]\n"
 
 
 def test_an_entry_comes_behind_the_others(kept: Path) -> None:

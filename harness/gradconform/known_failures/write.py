@@ -49,11 +49,13 @@ class Edits:
 
 
 def write_known(path: Path, engine: str, known: KnownFile | None, edits: Edits) -> None:
-    """Writes a file of known failures anew, whole or not at all.
+    """Writes a file of known failures anew, whole or not at all; one that nothing is new in is left alone.
 
     known: what stands in it, None for a new one. Raises SpecError where the file cannot be edited: its
     entries do not stand below each other, each behind a `- `.
     """
+    if known is not None and not (edits.dropped or edits.changed or edits.added):
+        return
     text = HEAD.format(engine=engine, name=_scalar(engine)) if known is None else _edited(path, edits)
     added = "".join(entry_text(entry) for entry in edits.added)
     draft = path.with_name(f"{path.name}.draft")
@@ -104,7 +106,7 @@ def _scalar(text: str) -> str:
 
 def _with(text: str, added: str) -> str:
     """The file's text with further entries behind those that it has."""
-    if text and not text.endswith("\n"):
+    if added and not text.endswith("\n"):
         text += "\n"
     lines = text.split("\n")
     further = _ended(added.split("\n")[:-1], lines)
@@ -113,7 +115,8 @@ def _with(text: str, added: str) -> str:
         at = entries[-1].end
         return "\n".join((*lines[:at], *further, *lines[at:]))
     at = next(index for index, line in enumerate(lines) if _EMPTY.fullmatch(line.rstrip("\r")))
-    opened = _ended(["failures:" if added else "failures: []"], lines)
+    comment = re.search(r"\s+#.*", lines[at].rstrip("\r"))
+    opened = _ended([("failures:" if added else "failures: []") + (comment[0] if comment else "")], lines)
     return "\n".join((*lines[:at], *opened, *further, *lines[at + 1 :]))
 
 
