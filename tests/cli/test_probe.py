@@ -32,6 +32,14 @@ class Partial(TorchEngine):
             raise Unsupported("operator tanh")
         return super().operation(name)
 
+class Dying(Partial):
+    def operation(self, name):
+        if name == "abs":
+            import os
+
+            os.abort()
+        return super().operation(name)
+
 class Declaring(Partial):
     features = {"operator": frozenset({"exp", "tanh"}), "mode": frozenset()}
 """
@@ -66,6 +74,15 @@ def test_what_is_found_is_told_and_written(probe: Any, tmp_path: Path) -> None:
     assert {"exp", "add", "relu"} <= written["operator"]
     assert "tanh" not in written["operator"]
     assert probe("partial_engines:Partial", "--declared", "partial.yaml").exit_code == 0
+
+
+def test_an_engine_that_dies_of_a_feature_does_not_have_it(probe: Any) -> None:
+    result = probe("partial_engines:Dying", "--isolate", "--timeout", "60")
+    assert result.exit_code == 0, result.output
+    assert "  lacks: abs, tanh" in result.stdout
+    refused = probe("partial_engines:Dying", "--timeout", "60")
+    assert refused.exit_code == 2
+    assert "--timeout limits an engine that has a process of its own" in refused.stderr
 
 
 def test_a_declaration_that_is_not_so(probe: Any) -> None:

@@ -222,7 +222,8 @@ def smoke(command: str, timeout: float | None) -> int:
 @click.argument("engine")
 @click.option("--declared", type=FilePath(dir_okay=False, path_type=Path), help="What it should have.")
 @click.option("--write", type=FilePath(dir_okay=False, path_type=Path), help="Where to write what it has.")
-def probe(engine: str, declared: Path | None, write: Path | None) -> int:
+@isolation_options
+def probe(engine: str, declared: Path | None, write: Path | None, **given: Any) -> int:
     """Finds out what ENGINE has, by a tiny program for each feature.
 
     What it declares it must have, and what it has it must declare, or the exit code is 1.
@@ -230,7 +231,8 @@ def probe(engine: str, declared: Path | None, write: Path | None) -> int:
     here()
     from gradconform.cli.probe import probe_command
 
-    return probe_command(engine, declared, write)
+    isolation = Isolation(bool(given["isolate"]), given["timeout"], given["memory"])
+    return probe_command(engine, declared, write, isolation)
 
 
 @main.command("new-engine")

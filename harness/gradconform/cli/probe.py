@@ -14,19 +14,20 @@ from gradconform.probing import Probing, differing, probes_of
 from gradconform.report.features import declaration_lines, feature_lines, summary_line
 from gradconform.report.lines import Line
 from gradconform.session import Session
-from gradconform.settings import Options
+from gradconform.settings import Isolation, Options
 
 
-def probe_command(target: str, declared: Path | None, write: Path | None) -> int:
+def probe_command(target: str, declared: Path | None, write: Path | None, isolation: Isolation) -> int:
     """Probes the engine that `target` names, against the declaration in the file `declared`, or the engine's
     own. Returns 1 where it has something else than is declared.
 
-    write: where to write what was found, as a declaration. Raises GradconformError as `run` does.
+    write: where to write what was found, as a declaration. isolation: how the engine runs. Raises
+    GradconformError as `run` does.
     """
     if write and not write.parent.is_dir():
         raise UsageError(f"{write}: the file cannot be written: there is no folder {write.parent}")
     said = read_capabilities(declared) if declared else None
-    with find_host(target) as host:
+    with find_host(target, isolation) as host:
         declaration = host.features if said is None else said
         host.try_all()
         probing = Probing(Session(host, Settings()), probes_of(templates_of(Options())))
