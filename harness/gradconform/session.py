@@ -50,6 +50,8 @@ from gradconform.verdict import (
 DERIVED = 3
 """For so many random draws the documented example runs once more, under a derivation."""
 
+_PASSING = (Conforms, Declared, Unsupporting, Inconclusive)
+
 
 class Failed(Exception):  # noqa: N818 - carries a verdict through the search for a smaller one
     """A case that did not conform."""
@@ -163,9 +165,12 @@ class Session:
             report(self._result(task, 0, program, lack))
             return
         program = bind(template, draws.example(scenario, task.dtype))
-        report(self._smallest(task, 0, program, self.judge(program, task.device)))
+        shown = self._smallest(task, 0, program, self.judge(program, task.device))
+        report(shown)
         if self.settings.examples == 0:
             return
+        if not scenario.let and not isinstance(shown.verdict, _PASSING):
+            return  # what is derived from it would fail the same way
         count = self._cornered(task, template, report)
         if count is None:
             return
@@ -180,7 +185,7 @@ class Session:
             verdict = self.judge(program, task.device)
             if isinstance(verdict, Crashed | TimedOut):
                 raise _Ended(program, verdict)
-            if not isinstance(verdict, Conforms | Declared | Unsupporting | Inconclusive):
+            if not isinstance(verdict, _PASSING):
                 shrinking = True
                 raise Failed(program, verdict)
             if not shrinking:  # what passes on the way to a smaller failure is no case of its own
@@ -216,7 +221,7 @@ class Session:
             verdict = self.judge(program, task.device)
             count += 1
             report(replace(self._smallest(task, count, program, verdict), corner=corner.name))
-            if not isinstance(verdict, Conforms | Declared | Unsupporting | Inconclusive):
+            if not isinstance(verdict, _PASSING):
                 return None
         return count
 

@@ -109,7 +109,7 @@ def test_the_same_seed_gives_the_same_bytes(gradconform: Invoke, process: Start,
 def test_the_results_file_has_a_head_the_cases_and_an_end(gradconform: Invoke, tmp_path: Path) -> None:
     gradconform("run", "torch", "--select", TWO, "--examples", "2", "--results", "r.jsonl")
     kinds = [line["type"] for line in lines_of(tmp_path / "r.jsonl")]
-    assert kinds == ["run", "scenario", *["case"] * 8, "end"]
+    assert kinds == ["run", "scenario", *["case"] * 16, "end"]
 
 
 def test_an_interrupted_run_keeps_what_it_has(gradconform: Invoke, tmp_path: Path) -> None:
@@ -344,7 +344,7 @@ def test_show_says_where_torch_does_not_keep_a_spec(gradconform: Invoke, own: Pa
 def test_validate_holds_torch_against_the_specs(gradconform: Invoke, own: Path) -> None:
     good = gradconform("validate", str(own), "--examples", "3")
     assert good.exit_code == 0
-    assert re.search(r"^torch \S+ keeps the scenario \(10 cases, seed 0\)$", good.stdout, re.MULTILINE)
+    assert re.search(r"^torch \S+ keeps the scenario \(14 cases, seed 0\)$", good.stdout, re.MULTILINE)
     own.write_text(SPEC.replace("GRADIENT", "3.0"))
     bad = gradconform("validate", str(own), "--examples", "3")
     assert bad.exit_code == 1
@@ -353,7 +353,7 @@ def test_validate_holds_torch_against_the_specs(gradconform: Invoke, own: Path) 
 
 def test_validate_works_on_the_corpus_by_default(gradconform: Invoke) -> None:
     result = gradconform("validate", "--select", TWO, "--examples", "1")
-    assert (result.exit_code, "keeps the scenario (4 cases" in result.stdout) == (0, True)
+    assert (result.exit_code, "keeps the scenario (12 cases" in result.stdout) == (0, True)
 
 
 def test_schema_is_the_committed_one(gradconform: Invoke) -> None:

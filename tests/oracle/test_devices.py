@@ -14,7 +14,7 @@ from gradconform.engines.base import Handle
 from gradconform.engines.torch import TorchEngine
 from gradconform.errors import Unsupported
 from gradconform.execution.home import mapped
-from gradconform.execution.interpreter import Detail, run
+from gradconform.execution.interpreter import run
 from gradconform.oracle.devices import attributed
 from gradconform.oracle.judge import judge
 from gradconform.program.steps import Program
@@ -47,9 +47,7 @@ def on_device(program: Program, engine: TorchEngine) -> Trace:
 def found(program: Program, device_off: float, engine_off: float) -> Verdict:
     """The verdict where the device is off by one number, and the engine on it by another."""
     expected, got = (on_device(program, Off(by)) for by in (device_off, engine_off))
-    verdict = judge(
-        program, expected, got, rerun=lambda other: run(other, Off(device_off), detail=Detail.STEPS)
-    )
+    verdict = judge(program, expected, got, oracle=Off(device_off))
     return attributed(verdict, program, expected, got, lambda: run(program, TorchEngine()), device=DEVICE)
 
 

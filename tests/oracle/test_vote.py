@@ -58,7 +58,7 @@ def judged(program: Program, oracle: Engine, engine: Engine, detail: Detail = De
         program,
         run(program, oracle, detail=detail),
         run(program, engine, detail=detail),
-        rerun=lambda again: run(again, oracle, detail=Detail.STEPS),
+        oracle=oracle,
     )
 
 

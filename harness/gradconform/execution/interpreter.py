@@ -56,7 +56,11 @@ class Detail(Enum):
     STEPS = "steps"
 
 
-def run(program: Program, engine: Engine, device: str = "cpu", detail: Detail = Detail.CHANGES) -> Trace:
+Looks = Detail | frozenset[int]
+"""How often, or after which steps by their numbers; a run is looked at at its end in any case."""
+
+
+def run(program: Program, engine: Engine, device: str = "cpu", detail: Looks = Detail.CHANGES) -> Trace:
     """The trace of a program on an engine, its errors included.
 
     Raises Unsupported where the engine lacks something that the program needs, and AdapterError where the
@@ -95,7 +99,7 @@ def make_inputs(inputs: tuple[Input, ...], engine: Engine, device: str) -> Envir
 
 
 class _Run:
-    def __init__(self, program: Program, engine: Engine, device: str, detail: Detail) -> None:
+    def __init__(self, program: Program, engine: Engine, device: str, detail: Looks) -> None:
         self.program = program
         self.engine = engine
         self.device = device
@@ -110,7 +114,7 @@ class _Run:
         self._watched = frozenset(
             number
             for number, step in _course(program.steps)
-            if detail is Detail.STEPS or (detail is Detail.CHANGES and _changes(step))
+            if (number in detail if isinstance(detail, frozenset) else _is_watched(step, detail))
         )
         steps = [step for _, step in program.walk()]
         self._last = len(steps) - 1
@@ -125,11 +129,13 @@ class _Run:
         collecting, numbers = gc.isenabled(), torch.get_rng_state()
         # A program that draws numbers while it runs draws the same ones on each engine that uses torch's.
         torch.default_generator.manual_seed(SEED)
-        if not self._collects:
-            gc.disable()
+        # A long program is compiled to a hundred thousand functions, none of them garbage.
+        gc.disable()
         try:
             environment |= make_inputs(self.program.inputs, self.engine, self.device)
             block = Compiler(self.engine, self, self.device).block(self.program.steps)
+            if collecting and self._collects:
+                gc.enable()
             try:
                 with warnings.catch_warnings():
                     # They are no answer to a program that does not ask for them.
@@ -206,6 +212,10 @@ class _Run:
 
 def _classes(kind: type) -> tuple[str, ...]:
     return tuple(each.__name__ for each in kind.__mro__ if each is not object)
+
+
+def _is_watched(step: Step, detail: Detail) -> bool:
+    return detail is Detail.STEPS or (detail is Detail.CHANGES and _changes(step))
 
 
 def _changes(step: Step) -> bool:

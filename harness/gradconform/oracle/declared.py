@@ -75,7 +75,7 @@ class Declarations:
                 got,
                 device=device,
                 torch_errors=torch_errors,
-                rerun=lambda other: _run(met, other, device, Detail.STEPS),
+                oracle=torch_with(met),
                 hasty=hasty,
                 stated=False,
             )

@@ -21,9 +21,10 @@ from dataclasses import replace
 
 import torch
 
+from gradconform.engines.base import Engine
 from gradconform.engines.devices import missing_kernel
 from gradconform.engines.torch import TorchEngine
-from gradconform.execution.interpreter import Detail, run
+from gradconform.execution.interpreter import run
 from gradconform.execution.meta import is_meta
 from gradconform.oracle.compare import Comparison, compare
 from gradconform.oracle.facts import Facts, check
@@ -55,15 +56,15 @@ def judge(
     *,
     device: str = "cpu",
     torch_errors: bool = True,
-    rerun: Rerun | None = None,
+    oracle: Engine | None = None,
     hasty: bool = False,
     stated: bool = True,
 ) -> Verdict:
     """The verdict on an engine's trace.
 
     expected: torch's trace of the program, on the same device, looked at after the same steps. torch_errors:
-    whether the engine means to raise torch's exception classes. rerun: runs a program on torch for the second
-    opinions; by default the interpreter's, on `device`. hasty: asks for no second opinion (`policy.Haste`).
+    whether the engine means to raise torch's exception classes. oracle: the torch that second opinions run
+    programs on, where it is not torch as it comes. hasty: asks for no second opinion (`policy.Haste`).
     stated: whether the facts of the program are asked.
     Where all that is seen agrees, and a fact asks about what the engine does not show, it is unsupported.
     Raises AdapterError where the engine's trace stops short without an error.
@@ -73,7 +74,8 @@ def judge(
         lack = _lack(expected, device)
         return Unsupporting(f"{lack}, in torch {torch.__version__} itself") if lack else disputed
     comparison = compare(expected, got, torch_errors=torch_errors)
-    rerun = rerun or _on_torch(device)
+    steps = frozenset(miss.step for miss in comparison.misses)
+    rerun = _on_torch(oracle or TorchEngine(), device, steps)
     policy = Haste() if hasty else Policy(program, expected, got, rerun)
     decisions = list(_decisions(policy, comparison))
     numbers = Numbers.of(comparison.accepted + Counter(decision.outcome for _, decision in decisions))
@@ -144,9 +146,10 @@ def _dispute(program: Program, expected: Trace) -> OracleDisputed | None:
     )
 
 
-def _on_torch(device: str) -> Rerun:
-    engine = TorchEngine()
-    return lambda program: run(program, engine, device, Detail.STEPS)
+def _on_torch(engine: Engine, device: str, steps: frozenset[int]) -> Rerun:
+    """Runs programs of the same steps; they are looked at where numbers differ. A program may have thousands
+    of steps, and is run dozens of times."""
+    return lambda program: run(program, engine, device, steps)
 
 
 def _decisions(policy: Policy | Haste, comparison: Comparison) -> Iterator[tuple[NumericMiss, Decision]]:

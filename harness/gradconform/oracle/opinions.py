@@ -10,7 +10,7 @@ from gradconform.program.steps import Program
 from gradconform.trace import Trace
 
 Rerun = Callable[[Program], Trace]
-"""Runs a program on torch, on the device of the case, and traces every step."""
+"""Runs a program on torch, on the device of the case, and looks at the steps that are in question."""
 
 Vote = Literal["for", "against", "torch is off", "unsure", "none"]
 
