@@ -99,6 +99,14 @@ def test_a_hello_needs_a_version_and_a_name_alone() -> None:
         ({"capabilities": {"operators": "sin"}}, "capabilities.operators: expected a list, not a string"),
         ({"capabilities": {"dtypes": [1]}}, "capabilities.dtypes[0]: expected a string, not a number"),
         (
+            {"capabilities": {"dtypes": ["f32"]}},
+            "capabilities.dtypes: 'f32' is no dtype; did you mean 'float32'?",
+        ),
+        (
+            {"capabilities": {"dtypes": ["float8", "flaot64"]}},
+            "capabilities.dtypes: 'flaot64' is no dtype; did",
+        ),
+        (
             {"capabilities": {"details": ["never"]}},
             "capabilities.details[0]: unknown detail 'never'; it is one of end, changes, steps",
         ),

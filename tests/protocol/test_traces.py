@@ -299,11 +299,18 @@ def test_what_cannot_have_been_seen_is_refused_at_its_place(seen: object, messag
             "trace: error.classes: an error has at least one class",
         ),
         ({"warned": {"1": [{}]}}, "trace: warned.1[0]: field 'classes' is missing"),
+        ({"facts": {"3": []}}, "trace: facts: there is no step 3; the last step of this program is 2"),
+        ({"states": [{"step": 7, "live": {}}]}, "trace: states[0].step: there is no step 7; the last"),
+        ({"states": [{"step": -2, "live": {}}]}, "trace: states[0].step: there is no step -2; the last"),
+        (
+            {"error": {"phase": "forward", "step": 999, "classes": ["E"]}},
+            "trace: error.step: there is no step 999; the last step of this program is 2",
+        ),
     ],
 )
 def test_what_is_no_trace_is_refused_at_its_place(document: object, message: str) -> None:
     if isinstance(document, dict) and document:
         document = {"states": [{"live": {}}], **document}
     with pytest.raises(GradconformError) as raised:
-        decode_trace(document, ROOT, engine="mine", device="cpu")
+        decode_trace(document, ROOT, engine="mine", device="cpu", last=2)
     assert message in str(raised.value)

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from gradconform import __version__
 from gradconform.errors import AdapterError, EngineError, GradconformError, Unsupported, did_you_mean
 from gradconform.execution.interpreter import Detail
@@ -19,6 +21,7 @@ from gradconform.program.json_form import to_json
 from gradconform.program.json_values import At, fields, integer, items, text, truth
 from gradconform.program.steps import Program
 from gradconform.protocol.traces import decode_trace
+from gradconform.spec.dtypes import DTYPES
 from gradconform.trace import Trace
 
 PROTOCOL = 1
@@ -189,6 +192,10 @@ def _read_capabilities(value: object, at: At) -> Capabilities:
     operators, dtypes, devices = (
         _words(given.get(name), at / name) for name in ("operators", "dtypes", "devices")
     )
+    for name in sorted(dtypes or ()):
+        if not isinstance(getattr(torch, name, None), torch.dtype):
+            hint = did_you_mean(name, DTYPES) or f"torch's names are meant: {', '.join(DTYPES)}"
+            raise (at / "dtypes").error(f"{name!r} is no dtype", hint)
     devices = Capabilities().devices if devices is None else devices
     return Capabilities(operators, dtypes, devices, tuple(dict.fromkeys(details)))
 

@@ -143,12 +143,12 @@ def _encode_tensor(seen: TensorSeen) -> dict[str, Any]:
 # reading
 
 
-def decode_trace(document: object, at: At, *, engine: str, device: str, last: int = -1) -> Trace:
+def decode_trace(document: object, at: At, *, engine: str, device: str, last: int | None = None) -> Trace:
     """The trace of a document.
 
-    last: the number of the program's last step. device: what the program was to run on, for tensors that do
-    not say where they are; numbers stay on the CPU, as torch's do. Fields that are no part of a trace are
-    left out.
+    last: the number of the program's last step, -1 where it has none; None: it is not known. device: what the
+    program was to run on, for tensors that do not say where they are; numbers stay on the CPU, as torch's do.
+    Fields that are no part of a trace are left out.
     Raises GradconformError, which says where the document is wrong and what was expected.
     """
     given = fields(document, at, None)
@@ -156,10 +156,10 @@ def decode_trace(document: object, at: At, *, engine: str, device: str, last: in
     return Trace(
         engine,
         _read_states(given, at, read),
-        _by_number(given.get("facts", {}), at / "facts", read.runs),
-        _by_number(given.get("caught", {}), at / "caught", _read_error),
-        _by_number(given.get("warned", {}), at / "warned", _read_warnings),
-        _read_error(given.get("error"), at / "error"),
+        read.by_number(given.get("facts", {}), at / "facts", read.runs),
+        read.by_number(given.get("caught", {}), at / "caught", read.error),
+        read.by_number(given.get("warned", {}), at / "warned", _read_warnings),
+        read.error(given.get("error"), at / "error"),
     )
 
 
@@ -173,31 +173,7 @@ def _read_states(given: Mapping[str, Any], at: At, read: _Reader) -> tuple[State
 
 def decode_seen(value: object, at: At, device: str = "cpu") -> Seen:
     """What was seen of a value. Raises GradconformError, located."""
-    return _Reader(device, -1).seen(value, at)
-
-
-def _by_number(value: object, at: At, read: Callable[[object, At], T]) -> dict[int, T]:
-    found = {}
-    for key, item in fields(value, at, None).items():
-        if not (key.isascii() and key.isdigit()):
-            raise at.error(f"{key!r} is no number of a step")
-        found[int(key)] = read(item, at / key)
-    return found
-
-
-def _read_error(value: object, at: At) -> ErrorSeen | None:
-    if value is None:
-        return None
-    given = fields(value, at, None)
-    phase = text(_of(given, "phase", at), at / "phase")
-    if phase not in get_args(Phase):
-        raise (at / "phase").error(f"unknown phase {phase!r}", f"it is one of {', '.join(get_args(Phase))}")
-    return ErrorSeen(
-        integer(_of(given, "step", at), at / "step"),
-        phase,  # type: ignore[arg-type]  # one of its literals, as was seen above
-        _read_classes(given, at),
-        text(given.get("message", ""), at / "message"),
-    )
+    return _Reader(device, None).seen(value, at)
 
 
 def _read_warnings(value: object, at: At) -> tuple[WarningSeen, ...]:
@@ -224,11 +200,42 @@ def _of(given: Mapping[str, Any], name: str, at: At) -> Any:
 
 
 class _Reader:
-    """Reads what was seen on a device. last: the number of the program's last step."""
+    """Reads what was seen on a device. last: as in `decode_trace`."""
 
-    def __init__(self, device: str, last: int) -> None:
+    def __init__(self, device: str, last: int | None) -> None:
         self.device = device
         self.last = last
+
+    def step(self, number: int, at: At) -> int:
+        """The number of a step of the program; -1 stands before the first."""
+        if number < -1 or (self.last is not None and number > self.last):
+            last = "" if self.last is None else f"the last step of this program is {self.last}"
+            raise at.error(f"there is no step {number}", last)
+        return number
+
+    def by_number(self, value: object, at: At, read: Callable[[object, At], T]) -> dict[int, T]:
+        found = {}
+        for key, item in fields(value, at, None).items():
+            if not (key.isascii() and key.isdigit()):
+                raise at.error(f"{key!r} is no number of a step")
+            found[self.step(int(key), at)] = read(item, at / key)
+        return found
+
+    def error(self, value: object, at: At) -> ErrorSeen | None:
+        if value is None:
+            return None
+        given = fields(value, at, None)
+        phase = text(_of(given, "phase", at), at / "phase")
+        if phase not in get_args(Phase):
+            raise (at / "phase").error(
+                f"unknown phase {phase!r}", f"it is one of {', '.join(get_args(Phase))}"
+            )
+        return ErrorSeen(
+            self.step(integer(_of(given, "step", at), at / "step"), at / "step"),
+            phase,  # type: ignore[arg-type]  # one of its literals, as was seen above
+            _read_classes(given, at),
+            text(given.get("message", ""), at / "message"),
+        )
 
     def state(self, value: object, at: At) -> StateSeen:
         given = fields(value, at, None)
@@ -236,8 +243,9 @@ class _Reader:
         enabled: bool | Unseen = UNSEEN
         if "grad_enabled" in given:
             enabled = truth(given["grad_enabled"], at / "grad_enabled")
+        last = -1 if self.last is None else self.last
         return StateSeen(
-            integer(given.get("step", self.last), at / "step"),
+            self.step(integer(given.get("step", last), at / "step"), at / "step"),
             {name: self.seen(item, at / "live" / name) for name, item in live.items()},
             enabled,
         )
