@@ -86,6 +86,8 @@ def test_long_programs_are_asked_about_less_often(program: Any) -> None:
     whole = program("y = x * 2\n" + "y = y + x\n" * 200 + "z = tanh(y)")
     assert reduce(whole, fails, calls=20) is whole
     assert len(asked) == 4
+    assert reduce(whole, fails, calls=4) is whole
+    assert len(asked) == 4  # one more would cost more than is left
 
 
 def test_what_threads_do_together_stays_whole(program: Any) -> None:

@@ -40,10 +40,10 @@ def reduce(program: Program, fails: Callable[[Program], bool], *, calls: int = 2
             if check(candidate):
                 continue
             left -= 1 + len(candidate.steps) // _LONG
+            if left < 0:
+                break
             if fails(candidate):
                 program, smaller = candidate, True
-                break
-            if left <= 0:
                 break
     return program
 
