@@ -39,8 +39,9 @@ The project started from five public documents that teach PyTorch's autograd. Ea
 {scenarios} in all; the {silent} others stand here with the reason why they did not. Where a document is
 outdated or wrong, the scenarios state what PyTorch does, and a second table says how the two differ.
 
-The verdicts are those of the documented example, of its corners and of {draws} random draws of each scenario, in each of
-its dtypes, on the CPU. PyTorch checked against itself shows that it keeps every fact that they state.
+The verdicts are those of the documented example, of its corners and of {draws} random draws of each
+scenario, in each of its dtypes, on the CPU. PyTorch checked against itself shows that it keeps every fact
+that they state.
 """
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
-
-import numpy as np
-import torch
 
 from gradconform.engines.base import Handle
 from gradconform.engines.namesakes import NamesakeEngine
 from gradconform.errors import Unsupported
 from gradconform.trace import UNSEEN, Unseen
+
+if TYPE_CHECKING:
+    import torch
 
 # It logs what it promotes, and warns of compilers that nobody needs here.
 os.environ.setdefault("GLOG_minloglevel", "3")
@@ -23,7 +23,16 @@ with warnings.catch_warnings():
     import paddle
     from paddle import Tensor
 
-    from gradconform.engines.paddle_words import ATTRIBUTES, DTYPES, LACKS, OPERATORS, POLICIES, WORDS
+    from gradconform.engines.paddle_words import (
+        ATTRIBUTES,
+        DTYPES,
+        LACKS,
+        OPERATORS,
+        POLICIES,
+        WORDS,
+        numbers_of,
+        of_numbers,
+    )
 
 
 class Paddle(NamesakeEngine):
@@ -50,28 +59,10 @@ class Paddle(NamesakeEngine):
         self._gradients: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
 
     def made(self, tensor: torch.Tensor, *, requires_grad: bool) -> Handle:
-        numbers = tensor.float() if tensor.dtype == torch.bfloat16 else tensor  # numpy has no bfloat16
-        dtype = DTYPES[str(tensor.dtype).removeprefix("torch.")]
-        if numbers.is_contiguous():
-            return paddle.to_tensor(numbers.numpy(), dtype=dtype, stop_gradient=not requires_grad)
-        # Of an array it makes a copy in order, whatever the strides: it is handed the memory itself.
-        flat = numbers.as_strided((numbers.untyped_storage().nbytes() // numbers.itemsize,), (1,), 0)
-        memory = paddle.to_tensor(flat.numpy(), dtype=dtype)
-        start = numbers.storage_offset() * tensor.itemsize  # it counts in bytes
-        laid_out = paddle.as_strided(memory, list(tensor.shape), list(numbers.stride()), start)
-        laid_out.stop_gradient = not requires_grad
-        return laid_out
+        return of_numbers(tensor, requires_grad)
 
     def to_torch(self, handle: Handle) -> torch.Tensor:
-        narrow = handle.dtype == paddle.bfloat16
-        try:
-            numbers = handle.detach().astype("float32").numpy() if narrow else handle.numpy()
-        except RuntimeError as error:
-            raise Unsupported("a tensor without memory") from error
-        if numbers.shape != tuple(handle.shape):  # of a gradient that was taken away
-            raise Unsupported("a tensor without memory")
-        tensor = torch.from_numpy(np.array(numbers))
-        return tensor.bfloat16() if narrow else tensor
+        return numbers_of(handle)
 
     def identity(self, handle: Handle) -> int | Unseen:  # noqa: ARG002 - each read of .grad wraps it anew
         return UNSEEN

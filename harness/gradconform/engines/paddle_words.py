@@ -1,4 +1,4 @@
-"""Where Paddle has another word than torch, or another meaning of the same word."""
+"""Where Paddle has another word than torch, or another meaning of the same word; and how numbers cross."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import operator as python
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import paddle
+import torch
 from paddle import Tensor, compat
 
 from gradconform.errors import Unsupported
@@ -18,6 +20,35 @@ DTYPES = {
         *("bool", "uint8", "int8", "int16", "int32", "int64"),
     )
 }
+
+
+def of_numbers(tensor: torch.Tensor, requires_grad: bool) -> Tensor:
+    """A leaf that lies in memory as this tensor does."""
+    numbers = tensor.float() if tensor.dtype == torch.bfloat16 else tensor  # numpy has no bfloat16
+    dtype = DTYPES[str(tensor.dtype).removeprefix("torch.")]
+    if numbers.is_contiguous():
+        return paddle.to_tensor(numbers.numpy(), dtype=dtype, stop_gradient=not requires_grad)
+    # Of an array Paddle makes a copy in order, whatever the strides: it is handed the memory itself.
+    flat = numbers.as_strided((numbers.untyped_storage().nbytes() // numbers.itemsize,), (1,), 0)
+    memory = paddle.to_tensor(flat.numpy(), dtype=dtype)
+    start = numbers.storage_offset() * tensor.itemsize  # it counts in bytes
+    laid_out = paddle.as_strided(memory, list(tensor.shape), list(numbers.stride()), start)
+    laid_out.stop_gradient = not requires_grad
+    return laid_out
+
+
+def numbers_of(handle: Tensor) -> torch.Tensor:
+    """A copy of the numbers. Raises Unsupported for what has none, as a gradient that was taken away."""
+    narrow = handle.dtype == paddle.bfloat16
+    try:
+        numbers = handle.detach().astype("float32").numpy() if narrow else handle.numpy()
+    except RuntimeError as error:
+        raise Unsupported("a tensor without memory") from error
+    if numbers.shape != tuple(handle.shape):
+        raise Unsupported("a tensor without memory")
+    tensor = torch.from_numpy(np.array(numbers))
+    return tensor.bfloat16() if narrow else tensor
+
 
 SAME = ("grad", "requires_grad", "is_leaf", "dtype", "ndim", "T", "mT", "data")
 
