@@ -28,7 +28,7 @@ def corpus_draws() -> Mapping[str, tuple[Template, Draw]]:
     ):
         scenario = template.scenario
         found[template.id] = (template, draws.example(scenario, scenario.dtypes[0]))
-        for seed in range(DRAWS):
+        for seed in range(DRAWS if scenario.let else 0):
             dtype = scenario.dtypes[seed % len(scenario.dtypes)]
             found[f"{template.id}/{seed}"] = (template, draws.draw(scenario, DirectChooser(seed), dtype))
     return found
