@@ -124,6 +124,14 @@ def test_one_that_has_expired_is_a_failure(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*the known failure own/doubling has expired; mend it, or give *"])
 
 
+def test_a_file_of_another_engine_is_told_of(project: pytest.Pytester) -> None:
+    result = run(project, "torch")
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(
+        ["gradconform: no known failures of torch are read: known.yaml is of forgets"]
+    )
+
+
 def test_entries_of_no_scenario_where_everything_is_collected(project: pytest.Pytester) -> None:
     (project.path / "known.yaml").write_text(KNOWN.replace("own/doubling", "own/doublin"))
     result = run(project, "engines:Forgets")

@@ -118,6 +118,7 @@ class Collection:
     def pytest_report_header(self) -> list[str]:
         """What is compared with what."""
         lines = [self.head.compared, *(f"not run: device {reason}" for reason in self.head.absent)]
+        lines += filter(None, [self.knowns.foreign(self.session.host.name)])
         return [f"gradconform: {line}" for line in lines]
 
     def pytest_report_collectionfinish(self) -> list[str]:
