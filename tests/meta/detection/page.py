@@ -25,7 +25,7 @@ DRAWS = "draws"
 
 OURS = {
     **EXAMPLES,
-    DRAWS: "of what the examples do not catch: `gradconform run --corpus documented`, with corners and random draws",
+    DRAWS: "what no example catches: `gradconform run --corpus documented`, with corners and random draws",
     "explore": "random whole programs: `gradconform explore`",
 }
 """The columns that are gradconform's, and what they are."""
