@@ -70,7 +70,9 @@ def wrong_for_several(a: torch.Tensor, b: object) -> torch.Tensor:
 def test_the_documented_example_comes_first_and_draws_count_up(check: Check) -> None:
     results = check(TorchEngine(), examples=6)
     assert [result.draw for result in results] == list(range(10))
-    assert [result.corner for result in results if result.corner] == ["empty"]  # its example is a number
+    assert [result.corner for result in results if result.corner] == [
+        "empty tensors"
+    ]  # its example is a number
     assert all(isinstance(result.verdict, Conforms) for result in results)
     assert all(result.example is None for result in results)
 

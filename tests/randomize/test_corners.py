@@ -82,9 +82,9 @@ def test_smallest_and_empty_shapes_go_together() -> None:
         m=tensor("[N, M] with N>=2", MATRIX),
         n=tensor("[N, 3]", MATRIX),
     )
-    assert shapes(found["smallest"]) == [(), (), (), (2, 1), (2, 3)]
-    assert shapes(found["empty"]) == [(0,), (0,), (0,), (2, 0), (2, 3)]
-    assert [*found] == ["smallest", "empty"]
+    assert shapes(found["smallest shapes"]) == [(), (), (), (2, 1), (2, 3)]
+    assert shapes(found["empty tensors"]) == [(0,), (0,), (0,), (2, 0), (2, 3)]
+    assert [*found] == ["smallest shapes", "empty tensors"]
 
 
 @pytest.mark.parametrize(("shape", "example"), [("[2, 2]", MATRIX), ("any nonempty", 1.0)])
@@ -94,20 +94,25 @@ def test_a_shape_that_is_the_examples_is_no_corner(shape: str, example: object) 
 
 def test_the_choices_are_the_examples_at_other_shapes() -> None:
     found = of(x=tensor("any"), n=IntegerDomain(0, 100, 40, PLACE), f=OperatorDomain("unary", "exp", PLACE))
-    assert found["empty"].draw.constants["n"] == 40
-    assert found["empty"].draw.operators == {"f": "exp"}
+    assert found["empty tensors"].draw.constants["n"] == 40
+    assert found["empty tensors"].draw.operators == {"f": "exp"}
 
 
 def test_an_open_layout_is_each_of_the_others() -> None:
     found = of(x=tensor("[2, 2]", MATRIX, layout="any"), y=tensor("[2]", layout="any"), z=tensor("[2]"))
     assert {name: [item.layout for item in corner.draw.inputs] for name, corner in found.items()} == {
-        "strided": ["strided", "strided", "contiguous"],
-        "transposed": ["transposed", "contiguous", "contiguous"],
-        "expanded": ["expanded", "expanded", "contiguous"],
+        "strided layout": ["strided", "strided", "contiguous"],
+        "transposed layout": ["transposed", "contiguous", "contiguous"],
+        "expanded layout": ["expanded", "expanded", "contiguous"],
     }
-    assert torch.equal(found["strided"].draw.inputs[0].data, torch.tensor(MATRIX))
-    assert found["expanded"].draw.inputs[0].data.tolist() == [[1.0, 2.0], [1.0, 2.0]]
+    assert torch.equal(found["strided layout"].draw.inputs[0].data, torch.tensor(MATRIX))
+    assert found["expanded layout"].draw.inputs[0].data.tolist() == [[1.0, 2.0], [1.0, 2.0]]
 
 
 def test_numbers_that_are_distinct_are_not_expanded() -> None:
-    assert [*of(x=tensor("[2]", layout="any", values="distinct"))] == ["strided"]
+    assert [*of(x=tensor("[2]", layout="any", values="distinct"))] == ["strided layout"]
+
+
+def test_a_choice_of_another_type_is_another_setting() -> None:
+    found = of(p=ChoiceDomain((2, 2.0, 1, True), 2, PLACE))
+    assert [*found] == ["p=2.0", "p=1", "p=True"]

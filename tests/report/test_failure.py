@@ -49,6 +49,14 @@ def test_one_failure_told_in_full(case: Make, overwritten: Diverges, example: Ex
     assert plain(report(failure, HEAD, NOTES)) == (GOLDEN / "failure.txt").read_text(encoding="utf-8")
 
 
+def test_a_failure_at_a_corner_says_what_is_other(
+    case: Make, overwritten: Diverges, example: Example
+) -> None:
+    (failure,) = failures([replace(case(overwritten, draw=3, example=example), corner="which=3")])
+    first = next(iter(report(failure, HEAD, NOTES)))
+    assert first.text.endswith(", the documented example, changed: which=3")
+
+
 def test_a_failure_under_a_derivation_names_it(case: Make, overwritten: Diverges, example: Example) -> None:
     (failure,) = failures([replace(case(overwritten, draw=9, example=example), derivation="two-roots")])
     first = next(iter(report(failure, HEAD, NOTES)))

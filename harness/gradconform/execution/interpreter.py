@@ -112,9 +112,7 @@ class _Run:
         self.warnings: dict[int, tuple[WarningSeen, ...]] = {}
         self._raised: dict[int, tuple[BaseException, int, Phase]] = {}
         self._watched = frozenset(
-            number
-            for number, step in _course(program.steps)
-            if (number in detail if isinstance(detail, frozenset) else _is_watched(step, detail))
+            number for number, step in _course(program.steps) if _is_watched(number, step, detail)
         )
         steps = [step for _, step in program.walk()]
         self._last = len(steps) - 1
@@ -214,7 +212,9 @@ def _classes(kind: type) -> tuple[str, ...]:
     return tuple(each.__name__ for each in kind.__mro__ if each is not object)
 
 
-def _is_watched(step: Step, detail: Detail) -> bool:
+def _is_watched(number: int, step: Step, detail: Looks) -> bool:
+    if isinstance(detail, frozenset):
+        return number in detail
     return detail is Detail.STEPS or (detail is Detail.CHANGES and _changes(step))
 
 

@@ -37,8 +37,8 @@ SETTINGS = 64
 
 @dataclass(frozen=True, slots=True)
 class Corner:
-    """A draw at a corner. name: what is not as in the documented example: `saves=False, which=3`, `numbers`,
-    `empty`, `strided`."""
+    """A draw at a corner. name: what is not as in the documented example: `saves=False, which=3`,
+    `smallest shapes`, `empty tensors`, `strided layout`."""
 
     name: str
     draw: Draw
@@ -81,7 +81,9 @@ def _settings(scenario: Scenario, shown: Draw) -> Iterator[Corner]:
         return
     before = {**shown.constants, **shown.operators}
     for chosen in product(*options.values()):
-        changed = {name: value for name, value in zip(options, chosen, strict=True) if value != before[name]}
+        # By name, since True is 1 and 2 is 2.0 to Python, and not to a program.
+        pairs = zip(options, chosen, strict=True)
+        changed = {name: value for name, value in pairs if _name(value) != _name(before[name])}
         if changed:
             name = ", ".join(f"{name}={_name(value)}" for name, value in changed.items())
             yield Corner(name, _set(scenario, shown, changed))
@@ -143,7 +145,7 @@ def _shapes(scenario: Scenario, shown: Draw, dtype: str) -> Iterator[Corner]:
     """Every tensor at its smallest shape: a number where it may be one, and no elements where it may have
     none."""
     before = [item.data.shape for item in shown.inputs]
-    for name, elements in (("smallest", True), ("empty", False)):
+    for name, elements in (("smallest shapes", True), ("empty tensors", False)):
         # With nothing on its record a chooser makes the simplest choice each time.
         draw = _Lowest(scenario, ReplayChooser(()), dtype, shown=shown, elements=elements).all()
         shapes = [item.data.shape for item in draw.inputs]
@@ -157,7 +159,7 @@ def _layouts(scenario: Scenario, shown: Draw) -> Iterator[Corner]:
     for layout in _LAYOUTS:
         inputs = tuple(_laid_out(scenario, item, layout) for item in shown.inputs)
         if any(new is not old for new, old in zip(inputs, shown.inputs, strict=True)):
-            yield Corner(layout, replace(shown, inputs=inputs, example=False))
+            yield Corner(f"{layout} layout", replace(shown, inputs=inputs, example=False))
 
 
 def _laid_out(scenario: Scenario, item: Input, layout: Layout) -> Input:

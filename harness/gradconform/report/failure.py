@@ -174,7 +174,7 @@ def report(failure: Failure, head: Head, notes: Mapping[str, ScenarioNote]) -> I
     if case.part:
         draw = f"{case.part}, sample {case.draw}"
     if case.corner:
-        draw = f"the documented example at the corner {case.corner}"
+        draw = f"the documented example, changed: {case.corner}"
     if case.derivation:
         draw = f"the documented example under the derivation {case.derivation}"
     if case.known is not None:
