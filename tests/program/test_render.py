@@ -280,6 +280,8 @@ SCRIPTS = [
     "w = eye(2, dtype=bool)\nx += w",
     "y = nn.Parameter(x.detach())\nz = autograd.Variable(y, requires_grad=True)\nq = nn.ParameterList([y])",
     "y = Tensor([[1.0, 2.0]])\nz = arange(0, 1, 0.25, dtype=bfloat16)\nw = where(x > 0, x, -x)",
+    "y = x == x.grad\nz = y.sum()",
+    "y = x == x.grad\nz = y.grad",
     "k = 2 ** 40\ny = x * k + 1j\nz = y.to(complex128)",
     "(a, b) = autograd.grad(x.sum() * 2, [x, x])\nl = [a, b]\nc = l[1] + is_grad_enabled()",
 ]

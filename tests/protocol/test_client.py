@@ -136,10 +136,21 @@ def test_a_worker_that_dies_between_programs_costs_one(start: Start, named: Name
     first = process(host)
     assert value(host, named("faults/dies-after")) == [5.0]
     assert ends(first)
+    assert_gone_before(host, named, "faults/dies-after")
+
+
+def test_a_program_that_a_dying_worker_did_not_read_is_not_its_fault(start: Start, named: Named) -> None:
+    """Whether the program was sent a moment before the end or after it is nothing that a verdict tells."""
+    host = start("faulty")
+    assert value(host, named("faults/dies-later")) == [5.0]
+    assert_gone_before(host, named, "faults/dies-later")
+
+
+def assert_gone_before(host: WorkerHost, named: Named, scenario: str) -> None:
     with pytest.raises(Lost) as lost:
         host.run(named("faults/none"), "cpu", Detail.END)
     assert lost.value.reason == (
-        "the worker was gone before this program, after that of faults/dies-after: it was ended by SIGKILL "
+        f"the worker was gone before this program, after that of {scenario}: it was ended by SIGKILL "
         "(somebody else ended it, perhaps a system out of memory)"
     )
     assert value(host, named("faults/none")) == [5.0]

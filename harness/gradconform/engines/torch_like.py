@@ -56,6 +56,9 @@ IN_PLACE: dict[str, Callable[..., Any]] = {
 
 _MISSING = object()
 
+PLAIN = frozenset({type(None), bool, int, float, complex, str, tuple, list, dict})
+"""Types of Python's own values, which have no attribute of a tensor in torch either."""
+
 
 class TorchLikeEngine(Engine):
     """An engine whose module mirrors torch's names.
@@ -212,7 +215,8 @@ class TorchLikeEngine(Engine):
     def _get(self, handle: Handle, attribute: str) -> Any:
         found = getattr(handle, attribute, _MISSING)
         if found is _MISSING:
-            if handle is None or attribute not in ATTRIBUTES:  # one that the program itself has to set
+            # Of a plain value, or one that the program itself has to set.
+            if type(handle) in PLAIN or attribute not in ATTRIBUTES:
                 raise AttributeError(f"'{type(handle).__name__}' object has no attribute '{attribute}'")
             raise Unsupported(f"attribute {attribute}")
         return found
@@ -221,12 +225,13 @@ class TorchLikeEngine(Engine):
         # The class is asked first: reading .grad of a non-leaf warns. What is no attribute of tensors is the
         # program's own.
         known = attribute not in WRITABLE or hasattr(type(handle), attribute) or hasattr(handle, attribute)
-        if handle is not None and not known:
+        if type(handle) not in PLAIN and not known:
             raise Unsupported(f"attribute {attribute}")
         setattr(handle, attribute, value)
 
     def unset(self, handle: Handle, attribute: str) -> None:
-        if handle is not None and not (hasattr(type(handle), attribute) or hasattr(handle, attribute)):
+        known = hasattr(type(handle), attribute) or hasattr(handle, attribute)
+        if type(handle) not in PLAIN and not known:
             raise Unsupported(f"attribute {attribute}")
         delattr(handle, attribute)
 
@@ -288,14 +293,14 @@ _AS_IT_IS = nullcontext()
 
 
 def _method(name: str) -> Callable[..., Any]:
-    """Calls the method of its first argument. A tensor without it is unsupported; None without it is the
-    program's own AttributeError, as in torch (`x.grad.zero_()` before any backward)."""
+    """Calls the method of its first argument. A tensor without it is unsupported; a plain value without it is
+    the program's own AttributeError, as in torch (`x.grad.zero_()` before any backward)."""
 
     def call(handle: Any, *arguments: Any, **options: Any) -> Any:
         method = getattr(handle, name, _MISSING)
         if method is _MISSING:
-            if handle is None:
-                raise AttributeError(f"'NoneType' object has no attribute '{name}'")
+            if type(handle) in PLAIN:
+                raise AttributeError(f"'{type(handle).__name__}' object has no attribute '{name}'")
             raise Unsupported(f"operator {name}")
         return method(*arguments, **options)  # type: ignore[operator]
 

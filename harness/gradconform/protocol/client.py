@@ -112,9 +112,6 @@ class WorkerHost(Host):
         before, self._before = self._before, program.scenario
         line = b""
         try:
-            if worker.pipes.ended:
-                after = f", after that of {before}" if before else ""
-                raise Gone(f"was gone before this program{after}: it {worker.pipes.how()}")
             line = worker.pipes.exchange(question, self.limits.seconds, self.limits)
             last = sum(1 for _ in program.walk()) - 1
             trace = read_answer(message_of(line), self._number, engine=self.name, device=device, last=last)
@@ -124,8 +121,11 @@ class WorkerHost(Host):
             self._end()
             raise OutOfTime(self.limits.seconds) from None
         except Gone as gone:
+            early = worker.pipes.ended and worker.pipes.unread() >= len(question)
             self._end()
-            raise Lost(f"the worker {gone}") from None
+            after = f", after that of {before}" if before else ""
+            was = f"was gone before this program{after}: it " if early else ""
+            raise Lost(f"the worker {was}{gone}") from None
         except ProtocolError as error:
             self._end()
             raise Lost(f"the worker answered with {quoted(line)}: {error}") from None

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -99,6 +100,16 @@ class Pipes:
     def ended(self) -> bool:
         """Whether the process is gone already."""
         return self._process.poll() is not None
+
+    def unread(self) -> int:
+        """Bytes of what was sent to the process that it has not read, as far as the system tells."""
+        import fcntl  # Windows has neither
+        import termios
+
+        waiting = array("i", [0])
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self._in, termios.FIONREAD, waiting)
+        return len(self._unsent) + waiting[0]
 
     def memory(self) -> int:
         """Bytes that the process and those it started hold."""

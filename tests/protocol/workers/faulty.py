@@ -81,6 +81,12 @@ def dies_after(message: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def dies_later(message: Any) -> None:
+    say(answer(message))
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def memory(_: Any) -> None:
     kept = []
     while True:
@@ -129,6 +135,7 @@ FAULTS = {
     "wrong-value": wrong_value,
     "twice": twice,
     "dies-after": dies_after,
+    "dies-later": dies_later,
     "memory": memory,
     "closes-stdout": closes_stdout,
     "closes-stdin": closes_stdin,
