@@ -18,7 +18,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,8 +36,9 @@ from detection.columns import Column, First, of_check, of_programs, of_tasks  # 
 from detection.page import COLUMNS, DRAWS, EXAMPLES, is_caught, page  # type: ignore[import-not-found]
 from forks import Ended, Tell, several  # type: ignore[import-not-found]
 from mutants.copies import changed, sources  # type: ignore[import-not-found]
+from mutation.hunt import lines_of_loading  # type: ignore[import-not-found]
 from mutation.page import summary  # type: ignore[import-not-found]
-from reach import Key, touched  # type: ignore[import-not-found]
+from reach import Key, Watch, touched  # type: ignore[import-not-found]
 from today import CHECKS  # type: ignore[import-not-found]
 from zoo import ALL, BUGS  # type: ignore[import-not-found]
 
@@ -52,10 +54,9 @@ PROGRAMS = 20_000
 _TABLES = ("operators/", "points/")
 
 
-def columns(
-    names: Sequence[str], settings: Settings, every: int, jobs: int, programs: int
-) -> Iterator[Column]:
-    """The columns of these names, ready to run. every: of so many tests or functions one is run."""
+def columns(names: Sequence[str], settings: Settings, watch: Watch, options: Namespace) -> Iterator[Column]:
+    """The columns of these names, ready to run. watch: of what the bugs change."""
+    every, jobs = options.every, options.jobs
     if {*EXAMPLES, DRAWS} & {*names}:
         tasks = tasks_of(load_library(all_files()), ("cpu",), ())
         examples = replace(settings, examples=0)
@@ -66,22 +67,23 @@ def columns(
         ):
             if name in names:
                 own = [task for task in tasks if task.origin.id.startswith(_TABLES) == derived]
-                yield of_tasks(name, own[::every], drawn, jobs)
+                yield of_tasks(name, own[::every], drawn, watch, jobs)
     if "explore" in names:
-        yield of_programs("explore", programs)
+        yield of_programs("explore", options.programs)
     for check in CHECKS:
         if check.name in names:
-            yield of_check(check, every, jobs)
+            yield of_check(check, every, watch, jobs)
 
 
-def changes(bug: str) -> frozenset[Key] | None:
-    """The functions of refgrad that a bug changes, or None for what may matter to all of them."""
+def changes(bug: str, loading: frozenset[Key]) -> frozenset[Key] | None:
+    """The lines and rows of refgrad that a bug changes, or None for what may matter to everything. loading:
+    the lines that run while refgrad is imported, as what they make may matter anywhere."""
     edits = BUGS[bug].make.edits
     found: set[Key] = set()
     for path in {edit.path for edit in edits}:
         text = (sources() / path).read_text("utf-8")
         keys = touched(path, text, changed(text, [edit for edit in edits if edit.path == path]))
-        if keys is None:
+        if keys is None or keys & loading:
             return None
         found |= keys
     return frozenset(found)
@@ -97,12 +99,15 @@ def cell(bug: str, column: Column, ended: Ended[First]) -> Cell:
     return Cell(bug, column.name, column.setting, found.test, found.how, found.programs, seconds, found.steps)
 
 
-def measured(bugs: Sequence[str], column: Column, jobs: int) -> Iterator[Cell]:
+Changes = Mapping[str, frozenset[Key] | None]
+
+
+def measured(bugs: Sequence[str], column: Column, changed_by: Changes, jobs: int) -> Iterator[Cell]:
     """The cells of these bugs in a column, in the order in which they are done."""
 
     def work(bug: str, tell: Tell) -> First:
         torch.set_num_threads(1)
-        return column.catch(BUGS[bug](), changes(bug), tell)
+        return column.catch(BUGS[bug](), changed_by[bug], tell)
 
     for bug, ended in several(bugs, work, jobs):
         yield cell(bug, column, ended)
@@ -141,9 +146,13 @@ def main() -> None:
     known = read(CELLS)
     new: dict[tuple[str, str], Cell] = {}
     settings = Settings(examples=options.examples)
-    for column in columns(options.columns, settings, options.every, options.jobs, options.programs):
+    loading = lines_of_loading()
+    changed_by = {bug: changes(bug, loading) for bug in BUGS}
+    watch = Watch([key for keys in changed_by.values() for key in keys or ()])
+    for column in columns(options.columns, settings, watch, options):
         print(f"{column.name}: {column.setting}, {time.monotonic() - start:.0f} s", flush=True)
-        for one in measured(meeting(column.name, options.bugs, {**known, **new}), column, options.jobs):
+        bugs = meeting(column.name, options.bugs, {**known, **new})
+        for one in measured(bugs, column, changed_by, options.jobs):
             new[one.bug, one.column] = one
             said = f"{one.by} {one.how}" if one.by else "MISSED"
             said += f", shown by {one.steps} steps" if one.steps else ""

@@ -12,8 +12,10 @@ from types import ModuleType
 import pytest
 import yaml
 
+import refgrad
 from gradconform.plan import Settings, tasks_of
 from gradconform.program.library import load_library
+from refgrad import grad_mode
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -99,9 +101,18 @@ def test_every_slip_in_refgrad_is_a_program() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("    return 1\n", "    return 2\n", {"file.py:f"}),
-        ("def f(a=0):", "def f(a=1):", {"file.py:f"}),
-        ("        return 3\n", "        return 4\n", {"file.py:C.g"}),
+        ("    return 1\n", "    return 2\n", {8}),
+        ("def f(a=0):", "def f(a=1):", {4, 5, 6, 7, 8}),
+        ("    if a:\n", "    if not a:\n", {5, 6, 7}),
+        ("        a = 7\n", "        a = 8\n", {6}),
+        ("        b = a\n", "", {6, 7}),
+        ("        b = a\n", "        b = a\n        b += 1\n", {7}),
+        ("        b = a\n", "        b = a\n    else:\n        b = 1\n", {5, 6, 7}),
+        ("        b = a\n", "        b = K = a\n", {7}),
+        ("    return 1\n", "    yield 1\n", {4, 5, 6, 7, 8}),
+        ("    return 1\n", "    a = 2\n    return 1\n", {5, 6, 7, 8}),
+        ("        return 3 + K\n", "        return 4 + K\n", {12}),
+        ("        return 3 + K\n", "        K = 5\n        return 3 + K\n", {11, 12}),
         ("import a\n", "import a, b\nX = 1\n\ndef h():\n    return 0\n\n", set()),
         ("import a\n", "import a\n\ndef f():\n    return 0\n\n", None),
         ("K = 5\n", "K = 6\n", None),
@@ -110,14 +121,33 @@ def test_every_slip_in_refgrad_is_a_program() -> None:
         ("@cached\n", "@other\n", None),
     ],
 )
-def test_what_a_change_touches(old: str, new: str, expected: set[str] | None) -> None:
+def test_what_a_change_touches(old: str, new: str, expected: set[int | str] | None) -> None:
     text = (
-        "import a\nK = 5\n\ndef f(a=0):\n    return 1\n\nclass C:\n    def g(self):\n        return 3\n\n"
+        "import a\nK = 5\n\ndef f(a=0):\n    if a:\n        a = 7\n        b = a\n    return 1\n\n"
+        "class C:\n    def g(self):\n        return 3 + K\n\n"
         '@cached\ndef k():\n    return 0\n\nrule("exp", "x")\n'
     )
     assert text.count(old) == 1
-    assert reach.touched("file.py", text, text.replace(old, new)) == expected
+    touched = reach.touched("file.py", text, text.replace(old, new))
+    wanted = expected and {f"file.py:{one}" if isinstance(one, int) else one for one in expected}
+    assert touched == wanted
     assert reach.touched("generate.py", text, text.replace(old, new)) is None
+
+
+def test_the_lines_that_are_watched_are_told_where_they_run() -> None:
+    lines = Path(grad_mode.__file__).read_text("utf-8").splitlines()
+    classes, functions = (
+        f"grad_mode.py:{1 + next(number for number, line in enumerate(lines) if text in line)}"
+        for text in ("warnings.warn(", "return self._run(target")
+    )
+    watch = reach.Watch([classes, functions, "row:exp"])
+    met: set[str] = set()
+    with watch(met):
+        wrapped = refgrad.no_grad()(refgrad.exp)
+    assert not met
+    with watch(met):
+        wrapped(refgrad.ones(2, requires_grad=True))
+    assert met == {functions, "row:exp"}
 
 
 def test_a_mutant_meets_the_tests_that_run_its_line_and_is_caught() -> None:

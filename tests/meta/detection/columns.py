@@ -1,9 +1,9 @@
 """The columns of the kill matrix: what `gradconform` has, and what people use today.
 
-Most are a list of tests. Each of these is run on refgrad once, and it is recorded which functions of refgrad
-it reaches, how many programs it runs and how long it takes. A bug then meets those that reach what it
-changes, up to the first failure: the others go as they went before, and their programs and times are counted
-as they were recorded.
+Most are a list of tests. Each of these is run on refgrad once, and it is recorded which of the lines that
+the bugs change it reaches, how many programs it runs and how long it takes. A bug then meets those that reach
+what it changes, up to the first failure: the others go as they went before, and their programs and times are
+counted as they were recorded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 # The folder above is on the path wherever this package can be imported.
-from reach import Key, recorded  # type: ignore[import-not-found]
+from reach import Key, Watch  # type: ignore[import-not-found]
 from reach import tests as runs
 from reach.tests import Record, Test  # type: ignore[import-not-found]
 
@@ -59,14 +59,14 @@ class First:
     steps: int | None = None
 
 
-def of_tasks(name: str, tasks: Sequence[Task], settings: Settings, jobs: int) -> Column:
+def of_tasks(name: str, tasks: Sequence[Task], settings: Settings, watch: Watch, jobs: int) -> Column:
     """Scenarios in the order of a run, with the draws of `gradconform run`."""
     tests = runs.of_tasks(tasks, settings)
     setting = f"{len(tests)} tests, --examples {settings.examples} --seed {settings.seed}"
-    return Column(name, setting, partial(first, _sound(tests, jobs)))
+    return Column(name, setting, partial(first, _sound(tests, watch, jobs)))
 
 
-def of_check(check: Check, every: int, jobs: int) -> Column:
+def of_check(check: Check, every: int, watch: Watch, jobs: int) -> Column:
     """A check of today on all of its functions, or on one of so many, as far as torch itself passes it."""
     functions = [*check.functions()][::every]
 
@@ -80,7 +80,9 @@ def of_check(check: Check, every: int, jobs: int) -> Column:
     ways = runs.in_parts(len(functions), work, jobs)
     pairs = [(function, way) for function, way in zip(functions, ways, strict=True) if way is not None]
     tests = [Test(function.name, partial(run, function, way)) for function, way in pairs]
-    return Column(check.name, f"{len(tests)} functions at a point", partial(first, _sound(tests, jobs)))
+    return Column(
+        check.name, f"{len(tests)} functions at a point", partial(first, _sound(tests, watch, jobs))
+    )
 
 
 def of_programs(name: str, programs: int) -> Column:
@@ -93,9 +95,9 @@ def of_programs(name: str, programs: int) -> Column:
     return Column(name, f"--programs {programs} --seed 0", catch)
 
 
-def _sound(tests: Sequence[Test], jobs: int) -> tuple[tuple[Test, Record], ...]:
+def _sound(tests: Sequence[Test], watch: Watch, jobs: int) -> tuple[tuple[Test, Record], ...]:
     """The tests that refgrad passes, with their records."""
-    pairs = zip(tests, runs.records(tests, recorded, jobs), strict=True)
+    pairs = zip(tests, runs.records(tests, watch, jobs), strict=True)
     return tuple((test, record) for test, record in pairs if record.sound)
 
 

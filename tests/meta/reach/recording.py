@@ -1,11 +1,11 @@
-"""Recording which functions, or which lines, of refgrad run."""
+"""Recording which lines of refgrad run."""
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
@@ -15,43 +15,64 @@ from typing import Any
 from mutants.copies import sources  # type: ignore[import-not-found]
 
 Key = str
-"""A function by file and name (`node.py:Node.release`), what is inside of it included; or a row of the table
-of derivatives (`row:exp`)."""
+"""A line by file and number (`node.py:17`), or a row of the table of derivatives (`row:exp`)."""
 
 _ROW = "<refgrad rule "
 _Trace = Callable[[FrameType, str, Any], Any]
 
 
-@contextmanager
-def recorded(keys: set[Key]) -> Iterator[None]:
-    """Adds the functions and rows of refgrad that run inside, in any thread that starts there too."""
-    codes: set[CodeType] = set()
+class Watch:
+    """Records which of some lines of refgrad's files run, and which rows: seconds are then hardly more than
+    without."""
 
-    def trace(frame: FrameType, _event: str, _argument: object) -> None:
-        codes.add(frame.f_code)
+    def __init__(self, lines: Collection[Key]) -> None:
+        self._lines = frozenset(line for line in lines if not line.startswith("row:"))
+        self._of_codes: dict[CodeType, dict[int, Key]] = {}
 
-    with _traced(trace):
-        yield
-    keys.update(key for code in codes if (key := _key(code.co_filename, code.co_qualname)))
+    @contextmanager
+    def __call__(self, keys: set[Key]) -> Iterator[None]:
+        """Adds what runs inside, in any thread that starts there too."""
+
+        def local(frame: FrameType, event: str, _argument: object) -> _Trace:
+            if event == "line" and (key := self._of_codes[frame.f_code].get(frame.f_lineno)):
+                keys.add(key)
+            return local
+
+        def trace(frame: FrameType, _event: str, _argument: object) -> _Trace | None:
+            code = frame.f_code
+            watched = self._of_codes.get(code)
+            if watched is None:
+                watched = self._of_codes[code] = self._watched(code)
+            if code.co_filename.startswith(_ROW):
+                keys.add(f"row:{code.co_filename.removeprefix(_ROW).rstrip('>').partition(',')[0]}")
+            return local if watched and not keys.issuperset(watched.values()) else None
+
+        with _traced(trace):
+            yield
+
+    def _watched(self, code: CodeType) -> dict[int, Key]:
+        path = Path(code.co_filename)
+        if not path.is_relative_to(sources()):
+            return {}
+        name = path.relative_to(sources()).as_posix()
+        numbers = {number for _, _, number in code.co_lines() if number is not None}
+        return {number: key for number in numbers if (key := f"{name}:{number}") in self._lines}
 
 
-@contextmanager
-def recorded_lines(keys: set[Key]) -> Iterator[None]:
-    """Adds the lines of refgrad's files that run inside, as `node.py:17`."""
-    lines: set[tuple[str, int]] = set()
-    root = str(sources())
+def recorded_lines(keys: set[Key]) -> AbstractContextManager[None]:
+    """Adds all lines of refgrad's files that run inside, and the rows."""
+    return _every_line()(keys)
 
-    def local(frame: FrameType, event: str, _argument: object) -> _Trace:
-        if event == "line":
-            lines.add((frame.f_code.co_filename, frame.f_lineno))
-        return local
 
-    def trace(frame: FrameType, _event: str, _argument: object) -> _Trace | None:
-        return local if frame.f_code.co_filename.startswith(root) else None
-
-    with _traced(trace):
-        yield
-    keys.update(f"{Path(file).relative_to(root).as_posix()}:{line}" for file, line in lines)
+@cache
+def _every_line() -> Watch:
+    return Watch(
+        [
+            f"{path.relative_to(sources()).as_posix()}:{number}"
+            for path in sources().rglob("*.py")
+            for number, _ in enumerate(path.read_text("utf-8").splitlines(), 1)
+        ]
+    )
 
 
 @contextmanager
@@ -64,14 +85,3 @@ def _traced(trace: _Trace) -> Iterator[None]:
     finally:
         sys.settrace(before)
         threading.settrace(before)
-
-
-@cache
-def _key(file: str, name: str) -> Key:
-    """The key of a piece of code, "" where it is not refgrad's."""
-    if file.startswith(_ROW):
-        return f"row:{file.removeprefix(_ROW).rstrip('>').partition(',')[0]}"
-    path = Path(file)
-    if not path.is_relative_to(sources()):
-        return ""
-    return f"{path.relative_to(sources()).as_posix()}:{name.partition('.<locals>')[0]}"
