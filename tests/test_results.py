@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -222,6 +224,32 @@ def test_files_that_cannot_be_opened_are_usage_errors(tmp_path: Path) -> None:
         read_results(tmp_path / "gone.jsonl")
     with pytest.raises(UsageError, match=r"results cannot be written to .*; give --results another file"):
         ResultsWriter(tmp_path / "no" / "folder.jsonl")
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+from gradconform.results import ResultsWriter
+with ResultsWriter(Path(sys.argv[1])):
+    print("open", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_file_that_another_run_writes_is_left_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    command = [sys.executable, "-c", HOLDS, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        path.write_text("what it wrote\n")
+        with pytest.raises(UsageError, match=r"another run is writing .*results\.jsonl; give --results"):
+            ResultsWriter(path)
+        assert path.read_text() == "what it wrote\n"
+        other.stdin.write("\n")
+    with ResultsWriter(path):
+        assert not path.read_text()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

@@ -49,11 +49,13 @@ class Probe:
 
 @dataclass(slots=True)
 class Probing:
-    """What is known of an engine. found: of each feature that was looked for."""
+    """What is known of an engine. found: of each feature that was looked for. failures: what its adapter said
+    where it failed at a program, which is then none that it has the features of."""
 
     session: Session
     probes: Sequence[Probe]
     found: dict[Feature, Finding] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
     _ran: dict[int, Finding] = field(default_factory=dict)
 
     def run(self) -> Iterator[Feature]:
@@ -109,7 +111,8 @@ class Probing:
     def _judged(self, program: Program) -> Finding:
         try:
             verdict = self.session.judge(program, self.session.settings.devices[0], Detail.END, hasty=True)
-        except AdapterError:
+        except AdapterError as error:
+            self.failures.append(str(error))
             return "missing"
         match verdict:
             case Conforms() | Declared():

@@ -9,6 +9,9 @@ seed gives the same bytes.
 from __future__ import annotations
 
 import json
+import os
+import stat
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -178,17 +181,36 @@ class ResultsWriter:
     """Writes a results file line by line, each one flushed. A context manager; it closes the file.
 
     keep: so many bytes of what the file holds stay in it, and lines are written behind them.
-    Raises UsageError where the file cannot be written, at once or later (a full disk).
+    Raises UsageError where the file cannot be written, at once or later (a full disk), or another run writes
+    it.
     """
 
     def __init__(self, path: Path, keep: int = 0) -> None:
         self.path = path
         try:
-            self._file: TextIO = path.open("a" if keep else "w", encoding="ascii", newline="\n")
-            if keep:
+            self._file: TextIO = path.open("a", encoding="ascii", newline="\n")
+            if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):  # else nothing of it can be kept
+                self._lock()
                 self._file.truncate(keep)
         except OSError as error:
             raise self._failed(error) from None
+
+    def _lock(self) -> None:
+        """Keeps the file for this process, up to its end. Raises UsageError where another one has it."""
+        if sys.platform == "win32":
+            return
+        import fcntl
+
+        try:
+            # Of the process, unlike that of flock: workers that outlive a killed run do not hold it.
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            self._file.close()
+            raise UsageError(
+                f"another run is writing {self.path}; give --results another file, or wait for it"
+            ) from None
+        except OSError:  # a file system without locks
+            return
 
     def head(self, head: Head) -> None:
         """The first line."""

@@ -40,6 +40,14 @@ class Dying(Partial):
             os.abort()
         return super().operation(name)
 
+class Failing(Partial):
+    def operation(self, name):
+        if name == "abs":
+            from gradconform.errors import AdapterError
+
+            raise AdapterError("engine partial: no row for abs")
+        return super().operation(name)
+
 class Declaring(Partial):
     features = {"operator": frozenset({"exp", "tanh"}), "mode": frozenset()}
 """
@@ -83,6 +91,29 @@ def test_an_engine_that_dies_of_a_feature_does_not_have_it(probe: Any) -> None:
     refused = probe("partial_engines:Dying", "--timeout", "60")
     assert refused.exit_code == 2
     assert "--timeout limits an engine that has a process of its own" in refused.stderr
+
+
+def test_whether_an_engine_has_a_process_of_its_own_may_stand_in_pyproject(
+    probe: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.gradconform]\nisolate = true\n", encoding="utf-8")
+    result = probe("partial_engines:Dying")
+    assert result.exit_code == 0, result.output
+    assert "  lacks: abs, tanh" in result.stdout
+    (tmp_path / "pyproject.toml").write_text("[tool.gradconform]\ntimeout = 5\n", encoding="utf-8")
+    for command in ("probe", "explore"):
+        refused = CliRunner().invoke(main, [command, "torch"])
+        assert refused.exit_code == 2
+        assert "--timeout limits an engine that has a process of its own" in refused.stderr
+
+
+def test_an_adapter_that_fails_is_told_of(probe: Any) -> None:
+    result = probe("partial_engines:Failing")
+    assert result.exit_code == 0, result.output
+    assert "  lacks: abs, tanh" in result.stdout
+    (told,) = (line for line in result.stdout.splitlines() if line.startswith("the adapter failed at "))
+    assert "programs, which would end a run; the first: " in told
+    assert "no row for abs" in told
 
 
 def test_a_declaration_that_is_not_so(probe: Any) -> None:

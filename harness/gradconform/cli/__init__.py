@@ -22,6 +22,7 @@ from gradconform.cli.options import (
     FilePath,
     Paths,
     here,
+    isolation_of,
     isolation_options,
     jobs_option,
     known_option,
@@ -39,7 +40,8 @@ from gradconform.settings import Isolation
 def main() -> None:
     """Shows where an autograd engine differs from PyTorch, and the smallest program that shows it.
 
-    Options of `run` may stand in pyproject.toml under [tool.gradconform]; the command line wins.
+    Options of `run` may stand in pyproject.toml under [tool.gradconform]; the command line wins. `explore`
+    and `probe` read there whether and how the engine has a process of its own.
     """
 
 
@@ -193,7 +195,7 @@ def explore(engine: str, **given: Any) -> int:
         jobs=given["jobs"],
         finds=given["finds"],
         resume=given["resume"],
-        isolation=Isolation(bool(given["isolate"]), given["timeout"], given["memory"]),
+        isolation=isolation_of(given),
     )
     return explore_command(engine, asked)
 
@@ -231,8 +233,7 @@ def probe(engine: str, declared: Path | None, write: Path | None, **given: Any) 
     here()
     from gradconform.cli.probe import probe_command
 
-    isolation = Isolation(bool(given["isolate"]), given["timeout"], given["memory"])
-    return probe_command(engine, declared, write, isolation)
+    return probe_command(engine, declared, write, isolation_of(given))
 
 
 @main.command("new-engine")

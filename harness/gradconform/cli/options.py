@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from gradconform.errors import UsageError
-from gradconform.settings import CORPORA, Options, options, words
+from gradconform.settings import CORPORA, Isolation, Options, options, words
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Paths = tuple[Path, ...]
@@ -43,6 +43,12 @@ def options_of(given: Mapping[str, Any]) -> Options:
             )
         named["corpus"] = "none"
     return options(start, named)
+
+
+def isolation_of(given: Mapping[str, Any]) -> Isolation:
+    """How the engine of a command runs that has no other setting of pyproject.toml."""
+    found = options(here(), {name: given[name] for name in ("isolate", "timeout", "memory")})
+    return Isolation(found.isolate, found.timeout, found.memory)
 
 
 class FilePath(click.Path):

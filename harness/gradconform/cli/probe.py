@@ -11,7 +11,7 @@ from gradconform.hosts import find_host
 from gradconform.plan import Settings
 from gradconform.prepare import templates_of
 from gradconform.probing import Probing, differing, probes_of
-from gradconform.report.features import declaration_lines, feature_lines, summary_line
+from gradconform.report.features import declaration_lines, failure_lines, feature_lines, summary_line
 from gradconform.report.lines import Line
 from gradconform.session import Session
 from gradconform.settings import Isolation, Options
@@ -40,6 +40,7 @@ def probe_command(target: str, declared: Path | None, write: Path | None, isolat
     out.lines(feature_lines(found))
     out.lines([Line("")])
     out.lines(declaration_lines(untrue, unsaid))
+    out.lines(failure_lines(probing.failures))
     out.lines([summary_line(called, found)])
     if write:
         has = by_kind(feature for feature, finding in found.items() if finding != "missing")

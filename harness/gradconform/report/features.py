@@ -36,6 +36,14 @@ def declaration_lines(untrue: Sequence[Feature], unsaid: Sequence[Feature]) -> I
         yield Line(f"there, and not declared: {', '.join(map(str, unsaid))}", "bad")
 
 
+def failure_lines(failures: Sequence[str]) -> Iterator[Line]:
+    """What became of programs at which the adapter failed."""
+    if failures:
+        programs = "one program" if len(failures) == 1 else f"{len(failures)} programs"
+        told = f"the adapter failed at {programs}, which would end a run; the first: {failures[0]}"
+        yield Line(told, "bad")
+
+
 def summary_line(engine: str, found: Mapping[Feature, str]) -> Line:
     """The outcome in one line."""
     has = sum(finding != "missing" for finding in found.values())
