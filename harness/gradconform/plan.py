@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from gradconform.engines.devices import absence, device_of
 from gradconform.errors import UsageError, did_you_mean
@@ -16,11 +14,7 @@ from gradconform.report.lines import some
 from gradconform.sources import Samples, Subject
 from gradconform.spec.dtypes import DTYPES
 from gradconform.spec.scenario import DEVICES, will_do
-
-if TYPE_CHECKING:
-    from gradconform.spec.index import Row
-
-_LEVEL = re.compile(r"level:(\d)(?:-(\d))?")
+from gradconform.spec.selectors import chosen_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,28 +142,7 @@ def nothing_in_dtype(dtype: str, origins: Iterable[Origin]) -> str:
 
 def select(origins: tuple[AnyOrigin, ...], selectors: tuple[str, ...]) -> tuple[AnyOrigin, ...]:
     """The origins that any of the selectors takes. Raises UsageError for one that takes none."""
-    if not selectors:
-        return origins
-    all_take(selectors, tuple(origin.scenario for origin in origins))
-    return tuple(o for o in origins if any(takes(selector, o.scenario) for selector in selectors))
-
-
-def all_take(selectors: Iterable[str], scenarios: Sequence[Subject | Row]) -> None:
-    """Raises UsageError for a selector that takes none of the scenarios, with the nearest that would."""
-    for selector in selectors:
-        if not any(takes(selector, scenario) for scenario in scenarios):
-            known = [word for one in scenarios for word in (one.id, one.feature, *one.aliases)]
-            hint = did_you_mean(selector, known) or "`gradconform list` shows ids, features and levels"
-            raise UsageError(f"'{selector}' selects no scenario; {hint}")
-
-
-def takes(selector: str, scenario: Subject | Row) -> bool:
-    """Whether a selector takes a scenario: its id, a glob of ids, its feature or its level."""
-    level = _LEVEL.fullmatch(selector)
-    if level:
-        return int(level[1]) <= scenario.level <= int(level[2] or level[1])
-    names = (scenario.id, scenario.feature, *scenario.aliases)
-    return selector in names or any(fnmatchcase(name, selector) for name in names)
+    return chosen_by(selectors, origins, lambda origin: origin.scenario)
 
 
 def present_devices(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -15,6 +15,7 @@ from gradconform.errors import UsageError
 from gradconform.settings import SHIPPED, Options
 from gradconform.spec.corpus import corpus_files, spec_files
 from gradconform.spec.index import Row, read_index
+from gradconform.spec.selectors import chosen_by, takes
 
 if TYPE_CHECKING:
     from gradconform.execution.host import Host
@@ -111,8 +112,6 @@ def files_for(options: Options, select: tuple[str, ...]) -> tuple[Path, ...]:
 
     Raises as `listed` does.
     """
-    from gradconform.plan import takes
-
     files = files_of(options)
     shipped = _shipped(options)
     if not select or not shipped:
@@ -133,9 +132,7 @@ def templates_of(options: Options) -> tuple[Template, ...]:
     from gradconform.program.library import load_library
 
     if options.select:
-        from gradconform.plan import all_take
-
-        all_take(options.select, listed(options))
+        chosen_by(options.select, listed(options), lambda row: row)
     return load_library(files_for(options, options.select))
 
 

@@ -85,6 +85,9 @@ def test_own_specs_come_beside_the_corpus_or_instead_of_it(gradconform: Invoke, 
     assert alone.stdout.startswith("1 test\n")
     both = gradconform("run", "torch", "--specs", str(own), "--select", f"own/*,{TWO}", *QUICK)
     assert both.stdout.startswith("2 tests\n")
+    few = gradconform("list", "--specs", str(own), "--select", f"own/*,{TWO}")
+    assert few.stdout.endswith("\n2 scenarios in 2 features\n")
+    assert {line.partition(" ")[0] for line in few.stdout.splitlines()[:-1]} == {"own/doubling", TWO}
     folder = gradconform("list", "--specs", str(own.parent), "--no-corpus")
     assert folder.stdout == (
         "own/doubling  level 1  Doubling has the gradient two.\n1 scenario in 1 feature\n"
@@ -185,6 +188,10 @@ def test_fail_fast_stops_at_the_first_failure(gradconform: Invoke, tmp_path: Pat
             "--no-corpus leaves the corpus out, and --corpus documented asks for it; drop one",
         ),
         (["list", "--corpus", "--no-corpus"], "--no-corpus leaves the corpus out, and --corpus shipped asks"),
+        (
+            ["list", "--select", "accumulatoin"],
+            "'accumulatoin' selects no scenario; did you mean 'accumulation'",
+        ),
         (["run", "torch", "--specs", "gone.yaml"], "there is no file or folder gone.yaml"),
         (["rnu", "torch"], "there is no command 'rnu'; did you mean 'run'?"),
         (["show", "accumulation/two-branch"], "did you mean 'accumulation/two-branches'"),

@@ -259,13 +259,20 @@ def new_engine(name: str, *, functional: bool, worker: str | None) -> int:
 
 @main.command("list")
 @click.option("--json", "as_json", is_flag=True, help="A JSON array, for programs.")
+@click.option(
+    "--select",
+    multiple=True,
+    callback=split,
+    metavar="WHAT",
+    help="Only these: ids, globs, features or levels, as of `run`. Repeatable.",
+)
 @spec_options
-def list_scenarios(*, as_json: bool, **given: Any) -> int:
+def list_scenarios(*, as_json: bool, select: tuple[str, ...], **given: Any) -> int:
     """Lists the scenarios: id, level and what it says."""
     found = options_of(given)
     from gradconform.cli.listing import list_command
 
-    return list_command(found, as_json=as_json)
+    return list_command(found, select, as_json=as_json)
 
 
 @main.command()

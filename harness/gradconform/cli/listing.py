@@ -7,6 +7,7 @@ import click
 from gradconform.prepare import listed
 from gradconform.settings import Options
 from gradconform.spec.index import Row
+from gradconform.spec.selectors import chosen_by
 
 
 def _counted(count: int, noun: str) -> str:
@@ -17,9 +18,12 @@ def _needs(row: Row) -> str:
     return f" (device: {row.device})" if row.device else ""
 
 
-def list_command(options: Options, *, as_json: bool) -> int:
-    """Prints the scenarios. Returns the exit code."""
-    rows = listed(options)
+def list_command(options: Options, selectors: tuple[str, ...], *, as_json: bool) -> int:
+    """Prints the scenarios that any of the selectors takes, or all. Returns the exit code.
+
+    Raises UsageError for a selector that takes none.
+    """
+    rows = chosen_by(selectors, listed(options), lambda row: row)
     if as_json:
         import json
 
