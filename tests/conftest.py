@@ -6,7 +6,9 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Literal, Protocol
 
@@ -40,6 +42,21 @@ settings.load_profile("gradconform")
 FILE = "specs/tests.yaml"
 LINE, COLUMN = 10, 5
 """Where the program of a test's scenario is said to stand."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gives all tests, those in other processes too, one index of the corpus, which takes seconds to make."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.mkdtemp(prefix="gradconform-tests-")
+        os.environ["GRADCONFORM_CACHE"] = folder
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.fixture(scope="session")
+def torch_is_whole() -> None:
+    """Has torch load what it loads with its first optimizer and cannot load twice: pytester drops modules
+    that were loaded since it came."""
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
 
 
 @pytest.fixture(autouse=True)

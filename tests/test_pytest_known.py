@@ -68,7 +68,9 @@ failures:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+def project(
+    torch_is_whole: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> pytest.Pytester:
     """A folder with engines.py, a spec file and its known failures; the corpus is left out."""
     pytester.makepyfile(engines=ENGINES)
     pytester.syspathinsert()
@@ -76,7 +78,6 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
     (pytester.path / "known.yaml").write_text(KNOWN)
     pytester.makepyprojecttoml("[tool.gradconform]\ncorpus = false\nexamples = 2\n")
     monkeypatch.delitem(sys.modules, "engines", raising=False)
-    monkeypatch.setenv("GRADCONFORM_CACHE", str(pytester.path / "cache"))
     return pytester
 
 

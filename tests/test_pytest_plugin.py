@@ -67,7 +67,9 @@ QUICK = ("--gradconform-examples", "0", "--gradconform-select", TWO)
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+def project(
+    torch_is_whole: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> pytest.Pytester:
     """A folder with engines.py and one ordinary test."""
     pytester.makepyfile(engines=ENGINES, test_ordinary="def test_ordinary(): pass")
     pytester.syspathinsert()

@@ -25,7 +25,6 @@ def gradconform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
     shutil.copy(HERE / "engines.py", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("GRADCONFORM_CACHE", str(tmp_path / "cache"))
     monkeypatch.delitem(sys.modules, "engines", raising=False)
 
     def invoke(*arguments: str) -> Result:

@@ -88,16 +88,9 @@ def functions() -> Iterator[Host]:
         yield host
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A place for the index of the corpus, which takes a while to write."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
-def cases(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Cases:
+def cases(tmp_path: Path) -> Cases:
     """Runs an engine on the documented examples of some scenarios; the results by scenario."""
-    monkeypatch.setenv("GRADCONFORM_CACHE", str(cache))
 
     def found(script: Path, *select: str, specs: Path | None = None, flags: Flags = ()) -> dict[str, Case]:
         path = tmp_path / "results.jsonl"
