@@ -53,7 +53,8 @@ def failing(output: str) -> set[str]:
 @pytest.mark.parametrize(("liar", "scenario"), CAUGHT_BY.items())
 def test_a_liar_is_caught_under_the_right_scenario(liar: str, scenario: str) -> None:
     feature = scenario.partition("/")[0]
-    result = run(f"liars:{liar}", "--select", feature, "--dtype", "float32")
+    # Without the program of twenty thousand steps, which takes half a minute to tell of.
+    result = run(f"liars:{liar}", "--select", f"{feature}/[!t]*,{scenario}", "--dtype", "float32")
     assert result.exit_code == 1, result.output
     assert scenario in failing(result.output)
 

@@ -15,7 +15,7 @@ from gradconform.randomize import draws
 from gradconform.randomize.direct import DirectChooser
 from gradconform.spec.corpus import corpus_files, specs_root
 
-DRAWS = 3
+DRAWS = 1
 """Random draws of each scenario, besides its example."""
 
 
@@ -29,7 +29,7 @@ def corpus_draws() -> Mapping[str, tuple[Template, Draw]]:
         scenario = template.scenario
         found[template.id] = (template, draws.example(scenario, scenario.dtypes[0]))
         for seed in range(DRAWS if scenario.let else 0):
-            dtype = scenario.dtypes[seed % len(scenario.dtypes)]
+            dtype = scenario.dtypes[(seed + 1) % len(scenario.dtypes)]
             found[f"{template.id}/{seed}"] = (template, draws.draw(scenario, DirectChooser(seed), dtype))
     return found
 

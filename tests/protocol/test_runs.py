@@ -141,9 +141,12 @@ def test_each_fault_costs_one_case_and_the_run_goes_on(folder: Path, jobs: str) 
 
 
 def test_the_same_bytes_come_of_the_same_faults(folder: Path) -> None:
-    campaign(folder, "--jobs", "1")
+    # Those whose end could come a moment earlier or later than the harness looks for it.
+    chosen = ("segfault", "exit-code", "garbage", "dies-after", "after-dies-after", "flood-lines")
+    arguments = ("--jobs", "1", "--select", ",".join(f"faults/{name}" for name in chosen))
+    campaign(folder, *arguments)
     first = (folder / "r.jsonl").read_bytes()
-    campaign(folder, "--jobs", "1")
+    campaign(folder, *arguments)
     assert (folder / "r.jsonl").read_bytes() == first
 
 
