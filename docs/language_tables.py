@@ -20,7 +20,7 @@ from gradconform.program.vocabulary import (
     METHODS_OF_OBJECTS,
     MODES,
     OPERATORS,
-    THREADS,
+    OWN_MODES,
     WARNINGS,
     WRITABLE,
     Operator,
@@ -80,7 +80,7 @@ def _lines() -> Iterator[str]:
     yield from ("", "### Attributes, modes, errors and warnings", "")
     yield f"- attributes: {_words(ATTRIBUTES)}; of these {_words(WRITABLE)} can be assigned"
     yield f"- modes: {_words(f'{name}({argument})' for name, argument in MODES.items())}"
-    modes = _words(name for name in MODES if name not in THREADS)
+    modes = _words(name for name in MODES if name not in OWN_MODES)
     yield f"- above definitions: {modes}, {_words(DECORATORS)}"
     yield f"- bases of classes: {_words(BASES)}"
     yield f"- errors: {_words(ERRORS)}"

@@ -102,8 +102,8 @@ def test_a_run_that_was_interrupted_goes_on(gradconform: Invoke, tmp_path: Path)
     import engines  # type: ignore[import-not-found]
 
     engines.Interrupts.backwards = -(10**6)
-    resumed = gradconform(*run, "--resume")
-    assert resumed.exit_code == 0, resumed.output
+    rest = gradconform(*run, "--resume")
+    assert rest.exit_code == 0, rest.output
     resumed = (tmp_path / "r.jsonl").read_bytes()
     assert gradconform(*run).exit_code == 0
     assert (tmp_path / "r.jsonl").read_bytes() == resumed

@@ -99,6 +99,22 @@ def test_many_tensors_come_back_as_each_of_them() -> None:
     assert done.stdout == "copies to the CPU: 2\n"
 
 
+def test_a_block_on_a_stream_waits_for_what_is_before_it_and_is_waited_for() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(Path(__file__).with_name("toy_streams.py"))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "ValueError",
+        "1 waits for 0; aten::sin on 1; 0 waits for 1; aten::exp on 0; 2 waits for 0; 0 waits for 2",
+        "3 waits for 0; aten::sin on 3; 0 waits for 3",
+        "4 waits for 0; aten::sin on 4; 0 waits for 4; aten::exp on 0",
+    ]
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0, 2)])
 def test_inputs_keep_their_layout_on_the_device(layout: Layout, shape: tuple[int, ...]) -> None:

@@ -1,12 +1,15 @@
 """A backend that is registered with PyTorch, as those of vendors are: its kernels are the CPU's, but for the
-one that it does not have and those that are wrong. `python toy_device.py run torch@toy` is `gradconform run`
-where it is registered.
+one that it does not have and those that are wrong. Its streams do nothing but say what was asked of them.
+`python toy_device.py run torch@toy` is `gradconform run` where it is registered.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -31,6 +34,37 @@ MEMORY: dict[int, torch.Tensor] = {}
 it keeps, and make another later. A new storage at the place of an old one has another entry."""
 
 
+ASKED: list[str] = []
+"""What was asked of streams, in order: that one waits for another, and what kernel runs on which."""
+
+
+class Stream:
+    """A queue of the device, with a number; 0 is the one that it starts with."""
+
+    def __init__(self, _device: object = None) -> None:
+        self.number = next(_NUMBERS)
+
+    def wait_stream(self, other: Stream) -> None:
+        ASKED.append(f"{self.number} waits for {other.number}")
+
+
+_NUMBERS = itertools.count()
+_STREAMS = [Stream()]
+
+
+def current_stream(_device: object = None) -> Stream:
+    return _STREAMS[-1]
+
+
+@contextmanager
+def stream(chosen: Stream) -> Iterator[None]:
+    _STREAMS.append(chosen)
+    try:
+        yield
+    finally:
+        _STREAMS.pop()
+
+
 def on_device(raw: torch.Tensor) -> torch.Tensor:
     """A tensor on the device with this memory."""
     made = torch._C._acc.create_empty_tensor(tuple(raw.shape), raw.dtype)
@@ -46,6 +80,7 @@ def memory(tensor: torch.Tensor) -> torch.Tensor:
 def kernel(operator: Any, *arguments: Any, **options: Any) -> Any:
     """Runs an operator on the memory of its tensors."""
     schema = operator._schema
+    ASKED.append(f"{schema.name} on {current_stream().number}")
     if schema.name == LACKING:
         raise NotImplementedError(f"Could not run '{schema.name}' with arguments from the 'toy' backend.")
     if schema.name == "aten::copy_":
@@ -78,6 +113,8 @@ def copy(source: Any, target: Any, *_: Any) -> Any:
 
 
 backends._setup_privateuseone_for_python_backend("toy")
+for part in (Stream, current_stream, stream):
+    setattr(torch.get_device_module("toy"), part.__name__, part)
 library: Any = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
 library.impl("_copy_from", copy, "PrivateUse1")
 for name in torch._C._dispatch_get_all_op_names():

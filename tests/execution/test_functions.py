@@ -252,12 +252,14 @@ def test_a_script_says_all_of_it_in_python(program: MakeProgram) -> None:
         program(
             "def hook(g):\n    record(g)\nx.register_hook(hook)\n"
             "with thread():\n    (x * 2).sum().backward()\n"
-            "with warns(UserWarning):\n    a = (x * 2).grad\nw = watch(x)\nb = deepcopy(x)"
+            "with warns(UserWarning):\n    a = (x * 2).grad\nw = watch(x)\nb = deepcopy(x)\n"
+            "with stream():\n    c = x * 2"
         )
     )
     assert "recorded.append" in script
     assert "_threads.submit(_block)" in script
     assert "w = _weakref.ref(x)" in script
     assert "b = _copy.deepcopy(x)" in script
+    assert '\nwith stream("cpu"):\n    c = x * 2\n' in script
     assert script.rstrip().endswith("print(recorded)")
     exec(compile(script, "script", "exec"), {})  # noqa: S102 - it was written a line above

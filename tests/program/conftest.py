@@ -210,6 +210,7 @@ def blocks(draw: st.DrawFn, names: list[str], indent: str, depth: int) -> list[s
                     "warns(UserWarning):",
                     "warns(UserWarning, match='it'):",
                     "no_grad() as m:",
+                    "stream():",
                 ]
                 lines.append(f"{indent}with {draw(st.sampled_from(head))}")
                 lines += draw(blocks(list(names), indent + "    ", depth - 1))

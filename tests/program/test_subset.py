@@ -117,6 +117,8 @@ REFUSED = [
     ("def exp(t):\n    return t", 1, 1, "a word of the step language"),
     ("def f(dtype):\n    return dtype", 1, 1, "hides what is known"),
     ("@nograd()\ndef f(t):\n    return t", 1, 2, "unknown decorator 'nograd'"),
+    ("@stream()\ndef f(t):\n    return t", 1, 2, "unknown decorator 'stream'"),
+    ("with stream(x):\n    y = x", 1, 6, "stream()"),
     ("@thread()\ndef f(t):\n    return t", 1, 2, "unknown decorator 'thread'"),
     ("@set_grad_enabled(x.requires_grad)\ndef f(t):\n    return t", 1, 19, "are known before"),
     ("for i in range(2):\n    def f(t):\n        return t * i", 3, 20, "a loop around this definition"),

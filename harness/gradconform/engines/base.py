@@ -14,6 +14,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from gradconform.errors import Unsupported
+from gradconform.program import streams
 from gradconform.trace import UNSEEN, Unseen
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ class Engine(ABC):
     @abstractmethod
     def mode(self, name: str) -> Callable[..., AbstractContextManager[Any]]:
         """What makes a mode (`no_grad`), or stands above a definition. Raises Unsupported."""
+
+    def stream(self, device: str) -> AbstractContextManager[None]:
+        """A block whose work on a device goes to a stream of its own, which waits for what is before it, and
+        for which what comes after it waits: torch's streams. An engine with others has its own way."""
+        return streams.stream(device)
 
     @abstractmethod
     def backward(self, *arguments: Any, **options: Any) -> None:

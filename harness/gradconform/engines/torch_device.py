@@ -8,7 +8,7 @@ is unsupported.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gradconform.engines import bulk
@@ -68,6 +68,9 @@ class TorchOnDevice(TorchEngine):
         return super().to_torch(handle).cpu()
 
     # what programs do
+
+    def stream(self, device: str) -> AbstractContextManager[None]:  # noqa: ARG002 - that of the run is the CPU
+        return super().stream(str(self.there))
 
     def operation(self, name: str) -> Callable[..., Any]:
         found = self._operations.get(name)

@@ -19,7 +19,7 @@ from gradconform.execution import functions
 from gradconform.execution.limits import bounded, checked
 from gradconform.execution.observe import Watched
 from gradconform.execution.threads import Threads
-from gradconform.program import cotangents
+from gradconform.program import cotangents, streams
 from gradconform.program.names import is_temporary
 from gradconform.program.script import RAISED_BY_FAIL
 from gradconform.program.steps import (
@@ -203,7 +203,9 @@ class Compiler:
             case Within("thread" | "concurrently" as mode, _, body):
                 return getattr(self.threads, mode)(self.block(body))  # type: ignore[no-any-return]
             case Within(mode, arguments, body, options, given_name):
-                make, pack = engine.mode(mode), self.pack(arguments, options)
+                own = mode == streams.NAME
+                make = partial(engine.stream, self.device) if own else engine.mode(mode)
+                pack = self.pack(arguments, options)
                 block = self.block(body)
 
                 def within(environment: Environment) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gradconform.program import cotangents
+from gradconform.program import cotangents, streams
 from gradconform.program.inputs_text import input_text
 from gradconform.program.literals import ATOM, Text
 from gradconform.program.script import IMPORTS, Script
@@ -34,7 +34,7 @@ from gradconform.program.steps import (
     Unset,
     Within,
 )
-from gradconform.program.vocabulary import OPERATORS, THREADS, WORDS
+from gradconform.program.vocabulary import OPERATORS, OWN_MODES, WORDS
 
 ENGINE = "engine"
 """What a script calls the adapter."""
@@ -45,9 +45,11 @@ class _AdapterScript(Script):
 
     def header(self, step: Step) -> str:
         match step:
-            case Within(mode, arguments, _, options, target) if mode not in THREADS:
+            case Within(mode, arguments, _, options, target) if mode not in OWN_MODES:
                 name = f" as {target}" if target else ""
                 return f'with {ENGINE}.mode("{mode}")({self.arguments(arguments, options)}){name}:'
+            case Within(streams.NAME):
+                return f'with {ENGINE}.{streams.NAME}("{self.device}"):'
             case Class(target, base):
                 return super().header(step).replace(f"(torch.{base})", f'({ENGINE}.base("{base}"))')
             case _:

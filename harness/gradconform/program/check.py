@@ -293,7 +293,7 @@ def _function(checking: Checking, step: Define, contexts: frozenset[str]) -> Non
             checking.report("defaults and arguments of decorators are constants")
     for decorator in step.decorators:
         name = decorator.name
-        if name in words.THREADS or (name not in words.MODES and name not in words.DECORATORS):
+        if name in words.OWN_MODES or (name not in words.MODES and name not in words.DECORATORS):
             checking.unknown("decorator", name, (*words.MODES, *words.DECORATORS))
         elif decorator.called and name in words.MODES:
             checking.fits(name, words.MODES[name], decorator.arguments, decorator.options)

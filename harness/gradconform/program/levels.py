@@ -91,6 +91,7 @@ WORDS: Mapping[str, int] = {
     "inference_mode": 6,
     "thread": 6,
     "concurrently": 6,
+    "stream": 6,
     # methods of objects
     "step": 3,
     "zero_grad": 3,

@@ -41,7 +41,7 @@ from gradconform.program.vocabulary import (
     AUTOGRAD_GRAD,
     BACKWARD,
     OPERATORS,
-    THREADS,
+    OWN_MODES,
     WRITABLE,
 )
 
@@ -125,7 +125,8 @@ def _of_step(step: Step) -> Iterator[Feature]:
         case Unset(attribute=attribute) if attribute in WRITABLE:
             yield Feature("deleting", attribute)
         case Within(mode):
-            yield Feature("other", "threads") if mode in THREADS else Feature("mode", mode)
+            own = OWN_MODES.get(mode)
+            yield Feature("other", own) if own else Feature("mode", mode)
         case Define(decorators=decorators):
             yield from (Feature("mode", decorator.name) for decorator in decorators)
         case Class(base=base):

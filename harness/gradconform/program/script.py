@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gradconform.program import cotangents
+from gradconform.program import cotangents, streams
 from gradconform.program.inputs_text import input_text
 from gradconform.program.names import targets
 from gradconform.program.render import Renderer
@@ -74,6 +74,11 @@ class Script(Renderer):
                 yield from super().block(step, indent)
                 self._functions -= isinstance(step, Define)
 
+    def header(self, step: Step) -> str:
+        if isinstance(step, Within) and step.mode == streams.NAME:
+            return f'with {streams.NAME}("{self.device}"):'
+        return super().header(step)
+
     def line(self, step: Step) -> str:
         match step:
             case Fail(error):
@@ -138,7 +143,15 @@ def torch_script(
     made = (f"{item.name} = {input_text(item, device)}" for item in program.inputs)
     used = {getattr(step, "operator", "") for _, step in program.walk()}
     seed = (f"torch.manual_seed({SEED})",) if used & set(RANDOM) else ()
-    helpers = [*(RECORD if records else ()), *(cotangents.source() if cotangents.NAME in used else ())]
+    helpers = [
+        *(RECORD if records else ()),
+        *(cotangents.source() if cotangents.NAME in used else ()),
+        *(
+            streams.source()
+            if any(line.lstrip().startswith(f"with {streams.NAME}(") for line in body)
+            else ()
+        ),
+    ]
     lines = ["import torch", *imports, "", *seed, *helpers, *made, *body]
     live = {"torch", "recorded", *(item.name for item in program.inputs), *_live(program.steps)}
     for place in (*shown, *(("recorded",) if records else ())):

@@ -204,8 +204,8 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """`with mode(arguments, **options) as target: body`: a mode of the engine, or `thread` and
-    `concurrently`, which are the harness's own. An empty target stands for none."""
+    """`with mode(arguments, **options) as target: body`: a mode of the engine, or `thread`,
+    `concurrently` or `stream`, which are the harness's own. An empty target stands for none."""
 
     mode: str
     arguments: tuple[Argument, ...]

@@ -91,8 +91,8 @@ class Functions:
         """`@no_grad()`, `@no_grad` or another word that may stand above a definition."""
         name = dotted(node.func) if isinstance(node, ast.Call) else dotted(node)
         for word in self.scope.choices.get(name, (name,)):
-            if word in words.THREADS or (word not in words.MODES and word not in words.DECORATORS):
-                known = [*(mode for mode in words.MODES if mode not in words.THREADS), *words.DECORATORS]
+            if word in words.OWN_MODES or (word not in words.MODES and word not in words.DECORATORS):
+                known = [*(mode for mode in words.MODES if mode not in words.OWN_MODES), *words.DECORATORS]
                 self.scope.unknown(node, "decorator", word, known)
             elif isinstance(node, ast.Call) and word in words.MODES:
                 self.scope.fits_signature(node, word, words.MODES[word])

@@ -624,9 +624,13 @@ MODES = {
     "utils.checkpoint.set_checkpoint_early_stop": "enable",
     "thread": "",
     "concurrently": "",
+    "stream": "",
 }
 THREADS = ("thread", "concurrently")
-"""The modes that are the harness's own: a block that runs in a thread, and one whose threads run at once."""
+"""A block that runs in a thread, and one whose threads run at once."""
+
+OWN_MODES = {**dict.fromkeys(THREADS, "threads"), "stream": "streams"}
+"""The modes that are the harness's own, with what a program that has one needs of an engine."""
 
 DECORATORS = ("autograd.function.once_differentiable",)
 """What may stand above a definition besides a mode."""
