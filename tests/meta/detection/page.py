@@ -52,6 +52,8 @@ def page(bugs: Sequence[Bug], cells: Cells, torch: str, mutants: Sequence[str]) 
     yield _ABOUT
     yield ""
     yield f"torch {torch}, {len(bugs)} engines. Times are of CPU, without loading torch and the specs."
+    yield "A test that runs none of the lines that a bug changes is counted as it went without the bug; its"
+    yield "time is that of the run in which its lines were recorded, somewhat more than its own."
     yield ""
     yield from _totals(bugs, cells)
     yield ""
