@@ -238,6 +238,18 @@ def test_settings_stand_in_pyproject(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*1 random draws*", "gradconform::own/doubling[[]cpu-float32] PASSED*"])
 
 
+def test_a_file_of_the_specs_is_not_collected_a_second_time(project: pytest.Pytester) -> None:
+    folder = project.path / "specs"
+    folder.mkdir()
+    folder.joinpath("own.gradconform.yaml").write_text(SPEC)
+    project.path.joinpath("pyproject.toml").write_text(
+        '[tool.gradconform]\nspecs = "specs"\ncorpus = false\ndtype = ["float32"]\nexamples = 1\n'
+    )
+    assert outcomes(run(project, "torch")) == {"passed": 2}  # with the ordinary test
+    assert outcomes(run(project, "torch", "specs")) == {"passed": 1}
+    assert outcomes(run(project, "torch", "specs/own.gradconform.yaml")) == {"passed": 1}
+
+
 def test_a_pyproject_of_another_form_is_one_located_message(project: pytest.Pytester) -> None:
     path = project.path / "pyproject.toml"
     path.write_text(f"x = {'[' * 3000}{']' * 3000} # gradconform\n")

@@ -2,9 +2,9 @@
 
 Spec files are collected where pytest meets a file named `*.gradconform.yaml` (or `.yml`), and where an
 argument names one, whatever it is called. Those that `specs` in `[tool.gradconform]` names are collected with
-the corpus. The corpus is collected unless arguments name spec files or tests of it
-(`gradconform::accumulation/two-branches[cpu-float32]`), or `corpus = false` says
-so. PyTorch's operator samples are no items of pytest: `gradconform run` has them.
+the corpus, and not where pytest meets them a second time. The corpus is collected unless arguments name spec
+files or tests of it (`gradconform::accumulation/two-branches[cpu-float32]`), or `corpus = false` says so.
+PyTorch's operator samples are no items of pytest: `gradconform run` has them.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from gradconform.pytest_plugin.item import ScenarioItem
 from gradconform.results import Head
 from gradconform.session import Session
 from gradconform.settings import Options, options, words
+from gradconform.spec.corpus import spec_files
 from gradconform.spec.index import Row
 
 NODE = "gradconform"
@@ -74,6 +75,13 @@ class Collection:
         files = [argument for argument in config.args if argument.partition("::")[0].endswith(YAML)]
         wanted = self.options.corpus != "none" or bool(self.options.specs)
         self.shipped = bool(self.ids or not files) and wanted
+        # Their tests are the corpus's already, all of them unless arguments name some.
+        self.beside = frozenset(
+            file.resolve()
+            for path in self.options.specs
+            for file in spec_files(path)
+            if self.shipped and not self.ids
+        )
 
     def _take_ids(self) -> tuple[str, ...]:
         """Takes the ids of the corpus's tests out of pytest's arguments; left there, they would be paths."""
@@ -142,7 +150,9 @@ class Collection:
         named = file_path.name.endswith(NAMED) or (
             file_path.suffix in YAML and parent.session.isinitpath(file_path)
         )
-        return SpecFile.make(parent, file_path, self) if named else None
+        if not named or file_path.resolve() in self.beside:
+            return None
+        return SpecFile.make(parent, file_path, self)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self) -> None:
