@@ -56,7 +56,8 @@ kept beside it; its head says how to make it again.
 
 A *pass* is a scenario of which every case that the engine could be judged by conforms: what it lacks, what
 the adapter would have to do in its stead, and what it declares to do otherwise are none. A level is reached
-where every applicable scenario up to it passes. *Confirmed* are differences in a gradient where finite
+where every applicable scenario up to it passes. *All* are the scenarios that a run took in: what the corpus
+had on its day, in the dtypes that were asked for. *Confirmed* are differences in a gradient where finite
 differences of the same program, in float64 and without any autograd, agree with torch
 ([architecture.md](architecture.md)): there the engine's gradient is wrong, and no convention. Each is seen in
 at least one dtype; what a half rounds away is among them.

@@ -285,6 +285,7 @@ def test_the_documented_example_is_read(tmp_path: Path) -> None:
             dtypes=("float32",),
             select=("accumulation/two-branches",),
             tasks=1,
+            digest="5f0c1e7ab2d94836",
         ),
         found.scenarios,
         (

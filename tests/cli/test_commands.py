@@ -143,7 +143,7 @@ def test_fail_fast_stops_at_the_first_failure(gradconform: Invoke, tmp_path: Pat
         "run", "engines:Forgets", "--select", "accumulation", *QUICK, "--fail-fast", "--results", "r.jsonl"
     )
     assert result.exit_code == 1
-    assert re.search(r"^stopped after 0 of \d+ tests; 1 scenario diverges", result.stdout, re.MULTILINE)
+    assert re.search(r"^stopped in test 1 of \d+; 1 scenario diverges", result.stdout, re.MULTILINE)
     assert [line["type"] for line in lines_of(tmp_path / "r.jsonl")] == ["run", "scenario", "case", "end"]
 
 

@@ -155,7 +155,7 @@ def test_what_is_declared_and_what_the_shim_provides_are_told_apart(case: Make) 
     ("interrupted", "tasks", "start"),
     [
         (True, 1, "interrupted after 1 of 4 tests; nothing diverges: 1 of 1 cases conform"),
-        (False, 1, "stopped after 1 of 4 tests; nothing diverges: 1 of 1 cases conform"),
+        (False, 1, "stopped in test 2 of 4; nothing diverges: 1 of 1 cases conform"),
         (False, 4, "nothing diverges: 1 of 1 cases conform"),
     ],
 )

@@ -42,6 +42,7 @@ from gradconform.program.vocabulary import (
     BACKWARD,
     OPERATORS,
     OWN_MODES,
+    THREADS,
     WRITABLE,
 )
 
@@ -125,8 +126,10 @@ def _of_step(step: Step) -> Iterator[Feature]:
         case Unset(attribute=attribute) if attribute in WRITABLE:
             yield Feature("deleting", attribute)
         case Within(mode):
-            own = OWN_MODES.get(mode)
-            yield Feature("other", own) if own else Feature("mode", mode)
+            if mode in THREADS:
+                yield Feature("other", "threads")
+            elif mode not in OWN_MODES:
+                yield Feature("mode", mode)
         case Define(decorators=decorators):
             yield from (Feature("mode", decorator.name) for decorator in decorators)
         case Class(base=base):

@@ -629,8 +629,8 @@ MODES = {
 THREADS = ("thread", "concurrently")
 """A block that runs in a thread, and one whose threads run at once."""
 
-OWN_MODES = {**dict.fromkeys(THREADS, "threads"), "stream": "streams"}
-"""The modes that are the harness's own, with what a program that has one needs of an engine."""
+OWN_MODES = (*THREADS, "stream")
+"""The modes that are the harness's own. A stream needs nothing of an engine."""
 
 DECORATORS = ("autograd.function.once_differentiable",)
 """What may stand above a definition besides a mode."""

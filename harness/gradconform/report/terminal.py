@@ -273,5 +273,5 @@ def closing_line(results: Results) -> Line:
     if end is not None and end.interrupted:
         text, role = f"interrupted after {end.tasks} of {results.head.tasks} tests; {text}", "bad"
     elif end is not None and end.tasks < results.head.tasks:
-        text = f"stopped after {end.tasks} of {results.head.tasks} tests; {text}"
+        text = f"stopped in test {end.tasks + 1} of {results.head.tasks}; {text}"
     return Line(text, role)
