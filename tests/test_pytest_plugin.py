@@ -226,25 +226,25 @@ def test_the_command_to_run_it_again_names_the_file(project: pytest.Pytester) ->
     )
 
 
-def test_settings_stand_in_pyproject(project: pytest.Pytester) -> None:
+def set_up(project: pytest.Pytester, name: str) -> None:
+    """Settings with a folder of specs, and a spec file of this name in it."""
     folder = project.path / "specs"
     folder.mkdir()
-    folder.joinpath("own.yaml").write_text(SPEC)
+    folder.joinpath(name).write_text(SPEC)
     project.path.joinpath("pyproject.toml").write_text(
         '[tool.gradconform]\nspecs = "specs"\ncorpus = false\ndtype = ["float32"]\nexamples = 1\n'
     )
+
+
+def test_settings_stand_in_pyproject(project: pytest.Pytester) -> None:
+    set_up(project, "own.yaml")
     result = run(project, "torch", "-v")
     assert outcomes(result) == {"passed": 2}
     result.stdout.fnmatch_lines(["*1 random draws*", "gradconform::own/doubling[[]cpu-float32] PASSED*"])
 
 
 def test_a_file_of_the_specs_is_not_collected_a_second_time(project: pytest.Pytester) -> None:
-    folder = project.path / "specs"
-    folder.mkdir()
-    folder.joinpath("own.gradconform.yaml").write_text(SPEC)
-    project.path.joinpath("pyproject.toml").write_text(
-        '[tool.gradconform]\nspecs = "specs"\ncorpus = false\ndtype = ["float32"]\nexamples = 1\n'
-    )
+    set_up(project, "own.gradconform.yaml")
     assert outcomes(run(project, "torch")) == {"passed": 2}  # with the ordinary test
     assert outcomes(run(project, "torch", "specs")) == {"passed": 1}
     assert outcomes(run(project, "torch", "specs/own.gradconform.yaml")) == {"passed": 1}

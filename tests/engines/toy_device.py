@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -34,8 +34,8 @@ MEMORY: dict[int, torch.Tensor] = {}
 it keeps, and make another later. A new storage at the place of an old one has another entry."""
 
 
-ASKED: list[str] = []
-"""What was asked of streams, in order: that one waits for another, and what kernel runs on which."""
+ASKED: deque[str] = deque(maxlen=1000)
+"""What was asked of streams last, in order: that one waits for another, and what kernel runs on which."""
 
 
 class Stream:
