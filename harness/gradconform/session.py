@@ -35,6 +35,7 @@ from gradconform.report.example import make_example
 from gradconform.sources import Given, Samples
 from gradconform.spec.relations import fit
 from gradconform.spec.shapes import MAX_ELEMENTS
+from gradconform.trace import Trace
 from gradconform.verdict import (
     Conforms,
     Crashed,
@@ -172,11 +173,17 @@ class Session:
         if not scenario.let and not isinstance(shown.verdict, _PASSING):
             return  # what is derived from it would fail the same way
         count = self._cornered(task, template, report)
-        if count is None:
-            return
-        if not scenario.let:
+        if count is not None and scenario.let:
+            count = self._random(task, template, count, report)
+        if count is not None:
             self._derived(task, template, count, report)
-            return
+
+    def _random(
+        self, task: Task, template: Template, count: int, report: Callable[[CaseResult], None]
+    ) -> int | None:
+        """The random draws, up to the first failure, which is made small; `count` is the number before.
+        Returns that of the last one, or None after a failure. Nothing else depends on the seed."""
+        scenario = template.scenario
         shrinking = False
 
         def test(chooser: Chooser) -> None:
@@ -198,19 +205,19 @@ class Session:
             )
         except _Ended as ended:
             report(self._result(task, count + 1, ended.program, ended.verdict))
-            return
+            return None
         if failure is None:
-            self._derived(task, template, count, report)
-        elif isinstance(failure.exception, Failed):
+            return count
+        if isinstance(failure.exception, Failed):
             verdict = failure.exception.verdict
             report(self._smallest(task, count + 1, failure.exception.program, verdict))
-        elif failure.flaky:
+            return None
+        if failure.flaky:
             raise AdapterError(
                 f"engine {self.host.name}: one case of {task.id}, run twice, gave two answers: "
                 f"{failure.exception}"
             )
-        else:
-            raise failure.exception
+        raise failure.exception
 
     def _cornered(self, task: Task, template: Template, report: Callable[[CaseResult], None]) -> int | None:
         """The corners of the scenario, up to the first failure. Returns how many conform, or None after a
@@ -257,7 +264,7 @@ class Session:
         """Runs a program on torch and on the engine, and compares. hasty: asks for no second opinion."""
         detail = self.host.detail(detail)
         try:
-            expected = run(program, self.torch, device, detail)
+            expected = self.expected(program, device, detail)
         except Unsupported as lack:
             return Unsupporting(f"{lack.feature}, in torch {torch.__version__} itself")
         try:
@@ -277,6 +284,10 @@ class Session:
             return verdict
         on_cpu = partial(run, program, self.torch, "cpu", detail)
         return attributed(verdict, program, expected, got, on_cpu, device=device, torch_errors=errors)
+
+    def expected(self, program: Program, device: str, detail: Detail) -> Trace:
+        """What torch does. Raises Unsupported where this version lacks something that the program needs."""
+        return run(program, self.torch, device, detail)
 
     def seed(self, task: Task) -> int:
         """A seed for a task that does not depend on which other tasks run."""

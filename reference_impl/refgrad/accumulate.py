@@ -23,13 +23,11 @@ from .hooks import await_hooks, hooks_of_leaf
 from .node import LEAF, SEQUENCE, Node
 from .optional import ABSENT
 from .rules.formulas import fit
+from .streams import FIRST
 from .tensor import Tensor, has_history
 from .versions import UNCOUNTED, bump, counter_of
 
 _new = object.__new__
-# Accumulation runs as soon as it can: as in torch these nodes have the largest sequence number there is, all
-# of them the same one.
-_FIRST = 1 << 62
 
 
 # Threads may accumulate into one leaf at the same time. A leaf has its lock by its address; a few share one.
@@ -198,7 +196,9 @@ def _make(leaf: Tensor) -> Node:
     made: AccumulateGrad = _new(AccumulateGrad)
     made.variable = leaf
     made.next = ()
-    made.seq = _FIRST
+    # It runs as soon as it can: as in torch these nodes have the largest sequence number there is, all of
+    # them the same one.
+    made.seq = FIRST
     made.hooks = None
     if leaf._hooks is not None:
         made.hooks = hooks_of_leaf(leaf)
@@ -337,7 +337,7 @@ def _measure_exclusive() -> int:
         probes: list[_Probe] = []
         for _ in range(edges):
             probe = _new(_Probe)
-            probe.next, probe.seq, probe.hooks = (), _FIRST, None
+            probe.next, probe.seq, probe.hooks = (), FIRST, None
             probes.append(probe)
         source = _new(_Source)
         source.next = probes[0] if edges == 1 else tuple(probes)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, cast
 
-from . import anomaly, hooks
+from . import anomaly, hooks, streams
 from .grad_mode import mode
 from .levels import LEVELS
 from .node import SEQUENCE, Node, detection
@@ -69,6 +69,7 @@ def execute(
     state["asked" if before["inference"] else "enabled"] = graph
     state["running"] = next(SEQUENCE)
     state["given"] = given
+    state["crossing"] = crossing = streams.crossing(SEQUENCE, arrived)
     # Tangents are carried by refgrad's operations alone.
     graph = graph or bool(LEVELS)
     try:
@@ -83,6 +84,8 @@ def execute(
                 ready, arrived, pending, keep, graph, Task(roots, path or set(), capture, capture.faces)
             )
     finally:
+        if crossing is not None:
+            crossing.leave()
         state.update(before)
 
 
@@ -97,7 +100,7 @@ def _run(  # noqa: PLR0917 - the state of one backward pass
 ) -> None:
     """Run all nodes that are reached."""
     task = None
-    watched = detection.enabled
+    watched = detection.enabled or mode.crossing is not None
     while ready:
         node = heappop(ready)[1]
         grad = arrived.pop(node)
@@ -140,7 +143,7 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
     flows on, as in torch: there the hooks are part of running the node.
     """
     capture, path = cast("Capture", task.capture), cast("set[Node]", task.path)
-    watched = detection.enabled
+    watched = detection.enabled or mode.crossing is not None
     while ready:
         node = heappop(ready)[1]
         grad = arrived.pop(node)
@@ -189,10 +192,13 @@ def _run_captured(  # noqa: PLR0917 - the state of one backward pass
 
 
 def _run_node(node: Node, held: list[Any], keep: bool, graph: bool, task: Task) -> Any:
-    """Run one node, whatever stands around it: hooks, and anomaly mode.
+    """Run one node, whatever stands around it: hooks, anomaly mode, and another stream.
 
     `held` holds the gradient, which is taken out of it: nobody but the node may have it while it runs.
     """
+
+    if mode.crossing is not None:
+        mode.crossing.enter(node.seq, held[0])
 
     def run() -> Any:
         if node.hooks is not None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from .thread_state import CARRIED
 
 if TYPE_CHECKING:
+    from .streams import Crossing
     from .tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,14 +37,15 @@ class _Mode(threading.local):
     inference: bool
     asked: bool
     # the number of the innermost backward pass of the thread, -1 if there is none; whether that or one around
-    # it is restricted to some inputs; the cotangents that its caller gave
+    # it is restricted to some inputs; the cotangents that its caller gave; the streams that it goes to
     running: int
     restricted: bool
     given: Sequence[Tensor | None]
+    crossing: Crossing | None
 
     def __init__(self) -> None:
         self.enabled, self.inference, self.asked = True, False, False
-        self.running, self.restricted, self.given = -1, False, ()
+        self.running, self.restricted, self.given, self.crossing = -1, False, (), None
 
 
 mode = _Mode()

@@ -11,11 +11,11 @@ Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#how-autograd-en
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import torch
 
+from .streams import numbers
 from .versions import UNCOUNTED, VersionCounter
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .hooks import NodeHooks, RemovableHandle
     from .tensor import Tensor
 
-SEQUENCE = itertools.count()
+SEQUENCE = numbers()
 # Types that torch's messages have no old name for.
 _NEW_TYPES = frozenset(("BFloat16", "Bool", "ComplexDouble", "ComplexFloat", "ComplexHalf"))
 

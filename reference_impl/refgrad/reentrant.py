@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from .node import Node
+from .streams import STREAMS, aside
 from .tensor import Tensor
 from .thread_state import CARRIED
 
@@ -132,11 +133,14 @@ class UserCode:
 def with_empty_stack(work: Callable[[], None]) -> None:
     """Do `work` in a new thread that goes on in the state of this one; raise what it raises."""
     state = [(local, dict(vars(local))) for local in CARRIED]
+    stream = aside()
     raised: list[BaseException] = []
 
     def go_on() -> None:
         for local, values in state:
             vars(local).update(values)
+        if stream is not None:
+            STREAMS.set_stream(stream)
         try:
             work()
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import itertools
 import sys
+import threading
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.utils.backend_registration as backends
@@ -38,31 +39,50 @@ ASKED: deque[str] = deque(maxlen=1000)
 """What was asked of streams last, in order: that one waits for another, and what kernel runs on which."""
 
 
-class Stream:
+class Stream(torch.Stream):
     """A queue of the device, with a number; 0 is the one that it starts with."""
 
-    def __init__(self, _device: object = None) -> None:
-        self.number = next(_NUMBERS)
+    def __new__(cls, _device: object = None) -> Self:
+        kind = torch._C._autograd.DeviceType.PrivateUse1.value
+        return super().__new__(cls, stream_id=next(_NUMBERS), device_index=0, device_type=kind)
 
-    def wait_stream(self, other: Stream) -> None:
-        ASKED.append(f"{self.number} waits for {other.number}")
+    def wait_stream(self, other: torch.Stream) -> None:
+        ASKED.append(f"{self.stream_id} waits for {other.stream_id}")
 
 
 _NUMBERS = itertools.count()
-_STREAMS = [Stream()]
+_FIRST = Stream()
+
+
+class _Current(threading.local):
+    """The stream of a thread."""
+
+    stream = _FIRST
+
+
+_current = _Current()
+
+
+def default_stream(_device: object = None) -> Stream:
+    return _FIRST
 
 
 def current_stream(_device: object = None) -> Stream:
-    return _STREAMS[-1]
+    return _current.stream
+
+
+def set_stream(chosen: Stream) -> None:
+    _current.stream = chosen
 
 
 @contextmanager
 def stream(chosen: Stream) -> Iterator[None]:
-    _STREAMS.append(chosen)
+    before = current_stream()
+    set_stream(chosen)
     try:
         yield
     finally:
-        _STREAMS.pop()
+        set_stream(before)
 
 
 def on_device(raw: torch.Tensor) -> torch.Tensor:
@@ -80,7 +100,10 @@ def memory(tensor: torch.Tensor) -> torch.Tensor:
 def kernel(operator: Any, *arguments: Any, **options: Any) -> Any:
     """Runs an operator on the memory of its tensors."""
     schema = operator._schema
-    ASKED.append(f"{schema.name} on {current_stream().number}")
+    if schema.name == "aten::record_stream":
+        ASKED.append(f"memory is used by {arguments[1].stream_id}")
+        return None
+    ASKED.append(f"{schema.name} on {current_stream().stream_id}")
     if schema.name == LACKING:
         raise NotImplementedError(f"Could not run '{schema.name}' with arguments from the 'toy' backend.")
     if schema.name == "aten::copy_":
@@ -113,7 +136,7 @@ def copy(source: Any, target: Any, *_: Any) -> Any:
 
 
 backends._setup_privateuseone_for_python_backend("toy")
-for part in (Stream, current_stream, stream):
+for part in (Stream, current_stream, default_stream, set_stream, stream):
     setattr(torch.get_device_module("toy"), part.__name__, part)
 library: Any = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
 library.impl("_copy_from", copy, "PrivateUse1")

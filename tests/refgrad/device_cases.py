@@ -253,6 +253,19 @@ if DEVICE.startswith("cuda"):
         return shown(loss), shown(x.grad.sum())
 
     @case
+    def nobody_waits_for_the_stream_of_the_forward(m: Any) -> object:
+        x = made(m, [[1.0] * 1000] * 1000)
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            y = x
+            for _ in range(20):
+                y = y @ x / 1000
+            loss = y.sum()
+        loss.backward()
+        return shown(x.grad.sum())
+
+    @case
     def forward_on_two_streams(m: Any) -> object:
         x = made(m, [[1.0] * 1000] * 1000)
         sums = []
