@@ -33,8 +33,8 @@ _POINTWISE = (
 _SHAPES = (
     "as_strided", "bfloat16", "bmm", "cdouble", "cfloat", "chalf", "clone", "contiguous", "cpu", "cuda",
     "dot", "double", "expand", "expand_as", "flatten", "float", "half", "matmul", "mean", "mm", "mv",
-    "narrow", "narrow_copy", "permute", "reshape", "select", "squeeze", "sum", "t", "to", "transpose", "type",
-    "type_as", "unsqueeze", "view", "view_as",
+    "narrow", "narrow_copy", "permute", "pin_memory", "reshape", "select", "squeeze", "sum", "t", "to",
+    "transpose", "type", "type_as", "unsqueeze", "view", "view_as",
 )  # fmt: skip
 
 

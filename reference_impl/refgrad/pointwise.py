@@ -323,6 +323,6 @@ CONSTANT = (
 # Facts about the data that torch answers.
 FACTS = (
     "data_ptr", "dim", "element_size", "equal", "get_device", "is_complex", "is_conj", "is_contiguous",
-    "is_floating_point", "item", "nelement", "numel", "size", "storage_offset", "stride", "tolist",
-    "untyped_storage",
+    "is_floating_point", "is_pinned", "item", "nelement", "numel", "size", "storage_offset", "stride",
+    "tolist", "untyped_storage",
 )  # fmt: skip

@@ -294,6 +294,7 @@ def contiguous(input: Tensor, memory_format: torch.memory_format = torch.contigu
 def to(
     input: Tensor,
     *args: Any,
+    non_blocking: bool = False,
     copy: bool = False,
     memory_format: torch.memory_format = torch.preserve_format,
     **kwargs: Any,
@@ -302,7 +303,7 @@ def to(
     changes and no copy is asked for.
     """
     flags = [arg for arg in args if isinstance(arg, bool)]  # non_blocking, copy
-    copy = copy or flags[1:] == [True]
+    non_blocking, copy = non_blocking or flags[:1] == [True], copy or flags[1:] == [True]
     plain: list[Any] = [arg._data if isinstance(arg, Tensor) else arg for arg in args]
     like = input._data.new_empty(0).to(*plain, **kwargs)
     device, dtype = like.device, like.dtype
@@ -310,10 +311,12 @@ def to(
     if same and (memory_format is torch.preserve_format or _is_in(input._data, memory_format)):
         return input
     if not (dtype.is_floating_point or dtype.is_complex):
-        return Tensor._of(input._data.to(device, dtype, copy=True, memory_format=memory_format))
+        return Tensor._of(
+            input._data.to(device, dtype, non_blocking=non_blocking, copy=True, memory_format=memory_format)
+        )
     if input._counter is UNCOUNTED and not mode.inference:
-        return _out_of_inference(input, device=device, dtype=dtype, memory_format=memory_format)
-    return _apply("to_copy", input, device, dtype, input.device, memory_format)
+        return _out_of_inference(input, non_blocking, device=device, dtype=dtype, memory_format=memory_format)
+    return _apply("to_copy", input, device, dtype, input.device, memory_format, non_blocking)
 
 
 def _is_in(data: torch.Tensor, memory_format: torch.memory_format) -> bool:
@@ -322,11 +325,11 @@ def _is_in(data: torch.Tensor, memory_format: torch.memory_format) -> bool:
     return outline.to(memory_format=memory_format) is outline
 
 
-def _out_of_inference(input: Tensor, **like: Any) -> Tensor:
+def _out_of_inference(input: Tensor, non_blocking: bool = False, **like: Any) -> Tensor:
     """Return a normal copy of an inference tensor: new memory that is written to, which is recorded."""
     like = {key: value for key, value in like.items() if value is not None}
     made = Tensor._of(torch.empty_like(input._data, **like))
-    return made.copy_(input)
+    return made.copy_(input, non_blocking)
 
 
 def type(input: Tensor, dtype: Any = None) -> Any:  # noqa: A001 - torch's name
@@ -348,9 +351,22 @@ def _conversion(name: str, target: torch.dtype | torch.device, what: str) -> Cal
     return function
 
 
-def cuda(input: Tensor, device: Any = None) -> Tensor:
+def cuda(
+    input: Tensor,
+    device: Any = None,
+    non_blocking: bool = False,
+    memory_format: torch.memory_format = torch.preserve_format,
+) -> Tensor:
     """Return `input` on a CUDA device, the current one by default."""
-    return to(input, torch.device("cuda") if device is None else torch.device(device))
+    place = torch.device("cuda") if device is None else torch.device(device)
+    return to(input, place, non_blocking=non_blocking, memory_format=memory_format)
+
+
+def pin_memory(input: Tensor) -> Tensor:
+    """Return `input`, which is on the CPU, in memory that an accelerator copies from without the CPU; itself
+    if it is there already. Raises RuntimeError where there is no accelerator.
+    """
+    return input if input._data.is_pinned() else _apply("pin_memory", input)
 
 
 cpu = _conversion("cpu", torch.device("cpu"), "on the CPU")

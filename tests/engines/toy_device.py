@@ -129,6 +129,25 @@ def kernel(operator: Any, *arguments: Any, **options: Any) -> Any:
     return result if stays else pytree.tree_map_only(torch.Tensor, on_device, result)
 
 
+PINNED: set[int] = set()
+"""The storages of the CPU whose memory is pinned, by their addresses; none of them is ever given back."""
+
+
+def pin(source: torch.Tensor, _device: object = None) -> torch.Tensor:
+    """A copy in memory that the device could copy from by itself."""
+    made = torch.empty_like(source).copy_(source)
+    PINNED.add(made.untyped_storage().data_ptr())
+    KEPT.append(made.untyped_storage())
+    return made
+
+
+KEPT: list[torch.UntypedStorage] = []
+
+
+def is_pinned(tensor: torch.Tensor, _device: object = None) -> bool:
+    return tensor.untyped_storage().data_ptr() in PINNED
+
+
 def copy(source: Any, target: Any, *_: Any) -> Any:
     """Copies between the device and the CPU, either way."""
     memory(target).copy_(memory(source))
@@ -140,6 +159,8 @@ for part in (Stream, current_stream, default_stream, set_stream, stream):
     setattr(torch.get_device_module("toy"), part.__name__, part)
 library: Any = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
 library.impl("_copy_from", copy, "PrivateUse1")
+library.impl("_pin_memory", pin, "CPU")
+library.impl("is_pinned", is_pinned, "CPU")
 for name in torch._C._dispatch_get_all_op_names():
     # What torch composes of other operators with gradients of their own stays as it is.
     composed = torch._C._dispatch_has_kernel_for_dispatch_key(name, "CompositeImplicitAutograd")

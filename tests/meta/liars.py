@@ -219,8 +219,13 @@ class AliasesCotangent(Liar):
             for hook in hooks:
                 hook.remove()
         for leaf, grad in arrived.items():
-            if cotangent is not None and grad.data_ptr() == cotangent.data_ptr() and grad.shape == leaf.shape:
+            if cotangent is not None and _is_the_memory_of(grad, cotangent) and grad.shape == leaf.shape:
                 leaf.grad = cotangent.detach()
+
+
+def _is_the_memory_of(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors start at one place; those without elements have none."""
+    return bool(one.numel()) and one.data_ptr() == other.data_ptr()
 
 
 class KeepsGradOnNonLeaves(Liar):

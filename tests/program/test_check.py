@@ -176,6 +176,7 @@ WRONG: list[tuple[tuple[Step, ...], str]] = [
     ((fact(Operation("clos", (SHOWN, SHOWN))),), "unknown operator 'clos'"),
     ((fact(Operation("zero_", (SHOWN,))),), "a fact only looks"),
     ((fact(Operation("optim.SGD", (SHOWN,))),), "a fact only looks"),
+    ((fact(Operation("is_inference", (SHOWN,))),), "give its answer a name"),
     ((fact(Operation("exp", (SHOWN, SHOWN))),), "too many positional"),
     ((fact(Operation("zeros", (Constant(10**9),))),), "'zeros' asks for"),
     ((fact(Operation("mul", (Constant("a"), Constant(10**9)))),), "'*' has no meaning"),

@@ -169,6 +169,7 @@ REFUSED = [
     ("shows(x, [1.0, x])", 1, 16, "takes a literal"),
     # facts
     ("assert x.zero_() == 0", 1, 8, "a fact only looks"),
+    ("assert x.is_inference()", 1, 8, "give its answer a name"),
     ("assert optim.SGD([x]) == 0", 1, 8, "a fact only looks"),
     ("assert autograd.grad(x, [x]) == 0", 1, 8, "unknown operator 'autograd.grad'"),
     ("assert (x * 2).shape == x.shape", 1, 9, "attributes of names only"),

@@ -97,6 +97,8 @@ def _operation_error(operation: Operation, kinds: list[Kind]) -> str:
         return f"unknown operator '{name}'" + (f"; {hint}" if hint else "")
     elif words.OPERATORS[name].effect in {"write", "object"} or "." in name:
         return f"'{name}' cannot stand in a fact; a fact only looks"
+    elif name in words.OF_THE_RUN:
+        return f"'{name}' cannot be asked by a fact, which has copies; {words.NAME_THE_ANSWER}"
     else:
         why = words.call_error(words.OPERATORS[name], count, tuple(operation.options))
         if why:

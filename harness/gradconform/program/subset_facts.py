@@ -183,6 +183,10 @@ class Facts:
                 scope.report(
                     node, f"'{name}' cannot stand in a fact", "a fact only looks; do it in a step before"
                 )
+            elif name in words.OF_THE_RUN:
+                scope.report(
+                    node, f"'{name}' cannot be asked by a fact, which has copies", words.NAME_THE_ANSWER
+                )
             else:
                 scope.fits(node, row, receiver)
         for argument in node.args:

@@ -263,7 +263,8 @@ OPERATORS = _Operators(
         # copies, shapes, views
         Operator("clone", _UNARY, method=True),
         Operator("contiguous", _UNARY, method=True, forms="method"),
-        Operator("to", "input, dtype, *, copy=False", method=True, forms="method"),
+        Operator("to", "input, dtype, *, non_blocking=False, copy=False", method=True, forms="method"),
+        Operator("pin_memory", _UNARY, method=True, forms="method"),
         Operator("double", _UNARY, method=True, forms="method"),
         Operator("float", _UNARY, method=True, forms="method"),
         Operator("half", _UNARY, method=True, forms="method"),
@@ -343,7 +344,7 @@ OPERATORS = _Operators(
         Operator("detach_", _UNARY, "write", method=True),
         Operator("zero_", _UNARY, "write", method=True),
         Operator("fill_", "input, value", "write", method=True),
-        Operator("copy_", "input, src", "write", method=True),
+        Operator("copy_", "input, src, non_blocking=False", "write", method=True),
         Operator("add_", "input, other, *, alpha=1", "write", symbol="+=", method=True),
         Operator("sub_", "input, other, *, alpha=1", "write", symbol="-=", method=True),
         Operator("mul_", _BINARY, "write", symbol="*=", method=True),
@@ -495,6 +496,7 @@ OPERATORS = _Operators(
         # as a plain call: it acts at once, and until something else is set
         Operator("set_grad_enabled", "mode", "object", forms="function"),
         Operator("is_inference", _UNARY, "plain", method=True),
+        Operator("is_pinned", _UNARY, "plain", method=True, forms="method"),
     )
 )
 
@@ -676,6 +678,13 @@ FACT_WORDS = {"close": 2, "exactly": 2, "identical": 2, "shares_storage": 2, "le
 
 QUERIES = ("is_grad_enabled", "recorded")
 """Functions without arguments whose answer a fact may look at."""
+
+OF_THE_RUN = frozenset({"is_inference", "is_pinned", "_is_view"}) | {
+    name for name in FUNCTIONS if name.startswith("is_") and name.endswith("_enabled") and name not in QUERIES
+}
+"""What asks about a tensor itself, or about the run: facts have copies, of the numbers alone."""
+
+NAME_THE_ANSWER = "give its answer a name in a step before"
 
 RESERVED = {
     *(name.partition(".")[0] for name in (*FUNCTIONS, *MODES)),

@@ -29,9 +29,18 @@ rule(
     "to_copy",
     grad_fn="ToCopyBackward0",
     tensors="self",
-    args="device dtype source memory_format",
-    forward="self.to(device, dtype, copy=True, memory_format=memory_format)",
+    args="device dtype source memory_format non_blocking",
+    forward="self.to(device, dtype, non_blocking=non_blocking, copy=True, memory_format=memory_format)",
     self="grad.to(source)",
+    saves="",
+)
+rule(
+    "pin_memory",
+    grad_fn="PinMemoryBackward0",
+    tensors="self",
+    args="",
+    forward="self.pin_memory()",
+    self="grad",
     saves="",
 )
 # What copy_, fill_ and zero_ record: the elements that were there before have no influence any more.
