@@ -84,9 +84,9 @@ def execute(
                 ready, arrived, pending, keep, graph, Task(roots, path or set(), capture, capture.faces)
             )
     finally:
+        state.update(before)
         if crossing is not None:
             crossing.leave()
-        state.update(before)
 
 
 def _run(  # noqa: PLR0917 - the state of one backward pass

@@ -103,7 +103,11 @@ BUGS: tuple[Bug, ...] = (
                 "                arrived[node] = have + grad\n"
             ),
         ),
-        ("backward.py", "from . import anomaly, hooks\n", "import torch\n\nfrom . import anomaly, hooks\n"),
+        (
+            "backward.py",
+            "from . import anomaly, hooks, streams\n",
+            "import torch\n\nfrom . import anomaly, hooks, streams\n",
+        ),
     ),
     as_mutant(
         "A06",
@@ -306,7 +310,7 @@ BUGS: tuple[Bug, ...] = (
                 "    @classmethod\n    def _of("
             ),
         ),
-        ("node.py", "import itertools\n", "import itertools\nimport weakref\n"),
+        ("node.py", "from typing import TYPE_CHECKING", "import weakref\nfrom typing import TYPE_CHECKING"),
         (
             "node.py",
             "class Sentinel(Node):\n",

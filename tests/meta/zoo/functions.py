@@ -339,9 +339,9 @@ BUGS: tuple[Bug, ...] = (
         "threads/backward-beside-a-recording",
         (
             "backward.py",
-            "    finally:\n        state.update(before)\n",
+            "        if crossing is not None:\n            crossing.leave()\n",
             (
-                "    finally:\n        state.update(before)\n"
+                "        if crossing is not None:\n            crossing.leave()\n"
                 "    if not keep:\n"
                 "        _clean_up(Task(roots))\n\n\n"
                 "_steps = []\n"

@@ -134,12 +134,12 @@ _FLAGS: tuple[Bug, ...] = (
         (
             "shapes.py",
             (
-                "        return Tensor._of(input._data.to(device, dtype, copy=True, "
-                "memory_format=memory_format))\n"
+                "            input._data.to(device, dtype, non_blocking=non_blocking, copy=True, "
+                "memory_format=memory_format)\n        )\n"
             ),
             (
-                "        return Tensor._of(input._data.to(device, dtype, copy=True, "
-                "memory_format=memory_format))._made_from(input)\n"
+                "            input._data.to(device, dtype, non_blocking=non_blocking, copy=True, "
+                "memory_format=memory_format)\n        )._made_from(input)\n"
             ),
         ),
     ),
