@@ -196,7 +196,6 @@ def _run_node(node: Node, held: list[Any], keep: bool, graph: bool, task: Task) 
 
     `held` holds the gradient, which is taken out of it: nobody but the node may have it while it runs.
     """
-
     if mode.crossing is not None:
         mode.crossing.enter(node.seq, held[0])
 

@@ -22,6 +22,9 @@ from typing import Any, cast
 
 import torch
 
+FIRST = 1 << 62
+"""The sequence number of what runs as soon as it can."""
+
 Stream = Any
 """A stream of the device's own module in torch, such as torch.cuda.Stream."""
 
@@ -138,10 +141,6 @@ class Crossing:
         stream.wait_stream(self._now)
         STREAMS.set_stream(stream)
         self._now = stream
-
-
-FIRST = 1 << 62
-"""The sequence number of what runs as soon as it can."""
 
 
 def crossing(numbers: Iterator[int], arrived: Mapping[Any, Any]) -> Crossing | None:

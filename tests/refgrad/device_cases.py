@@ -238,16 +238,20 @@ if DEVICE != "meta":
 
 if DEVICE.startswith("cuda"):
 
-    @case
-    def forward_on_another_stream(m: Any) -> object:
-        x = made(m, [[1.0] * 1000] * 1000)
+    def long_work(x: Any) -> tuple[Any, torch.cuda.Stream]:
+        """A loss that takes the GPU some time, and the stream on which it is computed."""
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             y = x
             for _ in range(20):
                 y = y @ x / 1000
-            loss = y.sum()
+            return y.sum(), stream
+
+    @case
+    def forward_on_another_stream(m: Any) -> object:
+        x = made(m, [[1.0] * 1000] * 1000)
+        loss, stream = long_work(x)
         torch.cuda.current_stream().wait_stream(stream)
         loss.backward()
         return shown(loss), shown(x.grad.sum())
@@ -255,13 +259,7 @@ if DEVICE.startswith("cuda"):
     @case
     def nobody_waits_for_the_stream_of_the_forward(m: Any) -> object:
         x = made(m, [[1.0] * 1000] * 1000)
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            y = x
-            for _ in range(20):
-                y = y @ x / 1000
-            loss = y.sum()
+        loss, _ = long_work(x)
         loss.backward()
         return shown(x.grad.sum())
 
